@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from jmlr.config import PARAMS_FILE, Settings, parse
 from jmlr.errors import ConfigError
+from jmlr.files import write_text
 
 CONF_FOLDER = Path("conf")
 
@@ -113,9 +113,7 @@ def write_params(recipe: str, path: Path = PARAMS_FILE, folder: Path = CONF_FOLD
         ConfigError: if there is no such recipe, or its settings break a rule.
     """
     load(recipe, folder)
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(compose_text(recipe, folder), encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(path, compose_text(recipe, folder))
 
 
 def _summary(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jmlr.errors import DataError
+from jmlr.files import replacing
 from jmlr.types import Passage, Question
 
 _LISTS = {"options", "gold_passage_ids"}
@@ -31,15 +31,18 @@ PASSAGE_SCHEMA = _schema(Passage)
 QUESTION_SCHEMA = _schema(Question)
 
 
-def _write(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), unfinished)
-    os.replace(unfinished, path)
+def write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
+    """Writes a parquet table, whole or not at all; without a schema the values tell it."""
+    with replacing(path) as unfinished:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), unfinished)
 
 
-def _read(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
-    remedy = "dvc repro ingest"
+def read_rows(path: Path, schema: pa.Schema, remedy: str = "dvc repro ingest") -> list[dict[str, Any]]:
+    """The rows of a parquet table, in its order; `remedy` is the command that makes the table.
+
+    Raises:
+        DataError: if the table is missing, broken or has another schema.
+    """
     if not path.exists():
         raise DataError("no such table", expected="a parquet file", where=str(path), next_step=remedy)
     try:
@@ -63,7 +66,7 @@ def _columns(schema: pa.Schema) -> list[str]:
 
 def write_passages(path: Path, passages: Iterable[Passage]) -> None:
     """Writes the passages to the parquet file `path`, whole or not at all."""
-    _write(path, [asdict(passage) for passage in passages], PASSAGE_SCHEMA)
+    write_rows(path, [asdict(passage) for passage in passages], PASSAGE_SCHEMA)
 
 
 def read_passages(path: Path) -> list[Passage]:
@@ -72,12 +75,12 @@ def read_passages(path: Path) -> list[Passage]:
     Raises:
         DataError: if the table is missing or has another schema.
     """
-    return [Passage(**row) for row in _read(path, PASSAGE_SCHEMA)]
+    return [Passage(**row) for row in read_rows(path, PASSAGE_SCHEMA)]
 
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
     """Writes the questions to the parquet file `path`, whole or not at all."""
-    _write(path, [asdict(question) for question in questions], QUESTION_SCHEMA)
+    write_rows(path, [asdict(question) for question in questions], QUESTION_SCHEMA)
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -88,5 +91,5 @@ def read_questions(path: Path) -> list[Question]:
     """
     return [
         Question(**{**row, "options": tuple(row["options"]), "gold_passage_ids": tuple(row["gold_passage_ids"])})
-        for row in _read(path, QUESTION_SCHEMA)
+        for row in read_rows(path, QUESTION_SCHEMA)
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from jmlr.files import write_text
 
 Record = dict[str, Any]
 
@@ -72,9 +73,6 @@ def write(folder: Path, metrics: Mapping[str, Any], history: Iterable[Mapping[st
         metrics: what `arms.summarise` returns.
         history: rows with arm, step, name and value.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for name, records in plot_records(metrics, history).items():
         lines = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
-        partial = folder / f"{name}.partial"
-        partial.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-        os.replace(partial, folder / f"{name}.json")
+        write_text(folder / f"{name}.json", f"[\n{lines}\n]\n")

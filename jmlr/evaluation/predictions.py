@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from jmlr.answering.answered import Answered
+from jmlr.data.tables import write_rows
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import ordered_arms
 from jmlr.types import Question
@@ -85,7 +84,4 @@ def write(path: Path, questions: Sequence[Question], answered: Mapping[str, Sequ
                     next_step="dvc repro -f evaluate",
                 )
             rows.append(prediction(by_id[answer.question_id], arm, answer))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), partial)
-    os.replace(partial, path)
+    write_rows(path, rows, SCHEMA)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from jmlr.config import Settings
 from jmlr.evaluation import figures, notation, plots
 from jmlr.evaluation.examples import worked_examples
 from jmlr.evaluation.headline import headline, verdict
+from jmlr.files import write_text
 from jmlr.types import Passage, Question
 
 REPORT_FILE = "report.html"
@@ -143,7 +143,4 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
 def write(folder: Path, inputs: ReportInputs) -> None:
     """Writes report.html into `folder`; all texts are escaped, and the page makes no request."""
     page = _environment().get_template(TEMPLATE).render(_context(inputs))
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{REPORT_FILE}.partial"
-    partial.write_text(page, encoding="utf-8")
-    os.replace(partial, folder / REPORT_FILE)
+    write_text(folder / REPORT_FILE, page)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.progress import track
 
-from jmlr.errors import DataError
+from jmlr.data.tables import read_rows, write_rows
 from jmlr.index.search import QUESTIONS_PER_BATCH, Searcher
 from jmlr.types import Hit, Question
 
@@ -45,10 +43,7 @@ def write(path: Path, pools: Mapping[str, Sequence[Hit]]) -> None:
         for question_id, pool in pools.items()
         for rank, hit in enumerate(pool, start=1)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), unfinished)
-    os.replace(unfinished, path)
+    write_rows(path, rows, SCHEMA)
 
 
 def read(path: Path) -> dict[str, list[Hit]]:
@@ -57,20 +52,7 @@ def read(path: Path) -> dict[str, list[Hit]]:
     Raises:
         DataError: if the table is missing or has another schema.
     """
-    if not path.exists():
-        raise DataError("no such table", expected="mined candidates", where=str(path), next_step=_REMEDY)
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"not a parquet table ({error})", where=str(path), next_step=_REMEDY) from error
-    if not table.schema.equals(SCHEMA):
-        raise DataError(
-            f"columns {', '.join(table.schema.names)}",
-            expected=", ".join(f"{entry.name}: {entry.type}" for entry in SCHEMA),
-            where=str(path),
-            next_step=_REMEDY,
-        )
     pools: dict[str, list[Hit]] = {}
-    for row in sorted(table.to_pylist(), key=lambda row: row["rank"]):
+    for row in sorted(read_rows(path, SCHEMA, _REMEDY), key=lambda row: row["rank"]):
         pools.setdefault(row["question_id"], []).append(Hit(row["passage_id"], row["score"]))
     return pools

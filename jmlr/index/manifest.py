@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from typing import Any
 from jmlr import fingerprint
 from jmlr.config import IndexSettings
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource
+from jmlr.files import write_json
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
@@ -61,9 +61,7 @@ def describe(
 
 def write(manifest: Manifest, folder: Path) -> None:
     """Writes manifest.json into `folder`, whole or not at all."""
-    unfinished = folder / f".{FILE}.unfinished"
-    unfinished.write_text(json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(unfinished, folder / FILE)
+    write_json(folder / FILE, asdict(manifest), sort_keys=True)
 
 
 def read(folder: Path) -> Manifest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import faiss
@@ -15,6 +14,7 @@ from colbert.indexing.collection_indexer import CollectionIndexer
 from colbert.indexing.index_saver import IndexSaver
 from colbert.infra.config import ColBERTConfig
 
+from jmlr.files import write_json
 from jmlr.index.embeddings import StoredEmbeddings
 
 METADATA_FILE, PLAN_FILE = "metadata.json", "plan.json"
@@ -118,7 +118,5 @@ def _make_relocatable(folder: Path) -> None:
     metadata = json.loads(path.read_text(encoding="utf-8"))
     kept = ("dim", "nbits", "kmeans_niters", "query_maxlen", "doc_maxlen")
     metadata["config"] = {name: metadata["config"][name] for name in kept}
-    unfinished = folder / f".{METADATA_FILE}.unfinished"
-    unfinished.write_text(json.dumps(metadata, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_json(path, metadata, sort_keys=True)
     (folder / PLAN_FILE).unlink()

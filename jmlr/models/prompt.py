@@ -81,6 +81,10 @@ class ReaderBatch:
     attention_mask: torch.Tensor
     labels: torch.Tensor
 
+    def to(self, device: torch.device) -> ReaderBatch:
+        """The same on `device`."""
+        return ReaderBatch(self.input_ids.to(device), self.attention_mask.to(device), self.labels.to(device))
+
 
 def pad(prompted: Sequence[Prompted], pad_token_id: int) -> ReaderBatch:
     """One right-padded batch, padded to the longest item and no further.

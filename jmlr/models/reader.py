@@ -29,10 +29,8 @@ def answer_token_losses(model: torch.nn.Module, batch: ReaderBatch) -> tuple[tor
     """
     decoder, head = _decoder_and_head(model)
     hidden = decoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False).last_hidden_state
-    targets = batch.labels[:, 1:]
-    rows, places = torch.nonzero(targets != IGNORED, as_tuple=True)
-    logits = head(hidden[rows, places]).float()
-    return functional.cross_entropy(logits, targets[rows, places], reduction="none"), rows
+    losses, rows, _ = _losses_at_answers(hidden, head, batch.labels)
+    return losses, rows
 
 
 def answer_losses(model: torch.nn.Module, batch: ReaderBatch) -> torch.Tensor:
@@ -54,11 +52,18 @@ def packed_answer_losses(model: torch.nn.Module, batch: PackedBatch) -> tuple[to
     hidden = decoder(
         input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False
     ).last_hidden_state
-    targets = batch.labels[:, 1:]
+    losses, rows, places = _losses_at_answers(hidden, head, batch.labels)
+    return losses, batch.items[:, 1:][rows, places]
+
+
+def _losses_at_answers(
+    hidden: torch.Tensor, head: torch.nn.Module, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cross entropies (float32, A), and the row and the place (int64, A) of the token before each answer token."""
+    targets = labels[:, 1:]
     rows, places = torch.nonzero(targets != IGNORED, as_tuple=True)
     logits = head(hidden[rows, places]).float()
-    losses = functional.cross_entropy(logits, targets[rows, places], reduction="none")
-    return losses, batch.items[:, 1:][rows, places]
+    return functional.cross_entropy(logits, targets[rows, places], reduction="none"), rows, places
 
 
 def mean_by_item(losses: torch.Tensor, items: torch.Tensor) -> torch.Tensor:

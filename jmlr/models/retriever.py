@@ -82,7 +82,7 @@ class Retriever(nn.Module):
     def encode_passages(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors of the passage tokens, float32 (N, D, H), and the bool mask (N, D) of those that count."""
         ids, attention = self._passages.tensorize(list(texts))
-        mask = ~torch.isin(ids.to(self.device), self._silent_ids)
+        mask = self._counts(ids)
         embedded = self._embed(ids, attention) * mask[:, :, None]
         return functional.normalize(embedded, dim=2), mask
 
@@ -92,14 +92,19 @@ class Retriever(nn.Module):
         moments = torch.zeros(self.colbert.linear.in_features, self.colbert.linear.in_features)
         for start in range(0, len(texts), PROJECTION_BATCH):
             ids, attention = self._passages.tensorize(list(texts[start : start + PROJECTION_BATCH]))
-            encoded = self.colbert.bert(ids.to(self.device), attention_mask=attention.to(self.device))[0]
-            tokens = encoded[~torch.isin(ids.to(self.device), self._silent_ids)].float().cpu()
+            tokens = self._encode(ids, attention)[self._counts(ids)].float().cpu()
             moments += tokens.T @ tokens
         return torch.linalg.eigh(moments)[1].flip(1).T.contiguous()
 
     def _embed(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-        encoded = self.colbert.bert(ids.to(self.device), attention_mask=attention.to(self.device))[0]
-        return self.colbert.linear(encoded).float()
+        return self.colbert.linear(self._encode(ids, attention)).float()
+
+    def _encode(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+        return self.colbert.bert(ids.to(self.device), attention_mask=attention.to(self.device))[0]
+
+    def _counts(self, ids: torch.Tensor) -> torch.Tensor:
+        """Which tokens of passages count: padding and punctuation do not."""
+        return ~torch.isin(ids.to(self.device), self._silent_ids)
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint that colbert-ai and `load` read; weights as safetensors."""

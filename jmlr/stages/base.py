@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from rich.console import Console
-
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
 from jmlr.stages import layout
-
-_CONSOLE = Console(markup=False, highlight=False, soft_wrap=True)
+from jmlr.stages.console import CONSOLE
 
 
 def run(settings: Settings) -> None:
@@ -28,7 +25,7 @@ def run(settings: Settings) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     source = settings.base.retriever
     retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
-    _CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
+    CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
     _make_reader(settings, unfinished / "reader", passages + questions)
     shutil.rmtree(layout.BASE, ignore_errors=True)
     unfinished.rename(layout.BASE)
@@ -42,9 +39,9 @@ def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
 
         losses = base_reader.create(folder, texts, source.starter, settings.prompt, settings.seed)
         tail = losses[-max(1, len(losses) // 10) :]
-        _CONSOLE.print(f"reader: pre-trained here, {len(losses)} steps, last loss {sum(tail) / len(tail):.2f} nats")
+        CONSOLE.print(f"reader: pre-trained here, {len(losses)} steps, last loss {sum(tail) / len(tail):.2f} nats")
         return
     model, tokenizer = readers.load(source.source, source.revision, dtype=settings.train.reader.dtype)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    _CONSOLE.print(f"reader: {source.source} at {source.revision}")
+    CONSOLE.print(f"reader: {source.source} at {source.revision}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -15,6 +15,7 @@ from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.evaluation import arms, plots, predictions, report
 from jmlr.evaluation.protocol import protocol_hash
+from jmlr.files import write_json
 from jmlr.stages import layout
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
@@ -37,12 +38,10 @@ def run(settings: Settings) -> None:
     answered = _answer(settings, questions, passages, hits)
     rankings = {when: _rankings(questions, found) for when, found in hits.items()}
     metrics = arms.summarise(settings, questions, answered, rankings)
-    layout.EVALUATE.mkdir(parents=True, exist_ok=True)
-    unfinished = layout.METRICS.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, layout.METRICS)
+    write_json(layout.METRICS, metrics)
     predictions.write(layout.PREDICTIONS, questions, answered)
     history = pq.read_table(layout.HISTORY).to_pylist()
+    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
     plots.write(layout.PLOTS, metrics, history)
     inputs = report.ReportInputs(
         settings=settings,
@@ -51,8 +50,8 @@ def run(settings: Settings) -> None:
         passages={passage.passage_id: passage for passage in passages},
         answered=answered,
         history=history,
-        ledger=json.loads(layout.LEDGER.read_text(encoding="utf-8")),
-        provenance=_provenance(settings, questions, time.monotonic() - start),
+        ledger=ledger,
+        provenance=_provenance(settings, questions, ledger, time.monotonic() - start),
     )
     report.write(layout.EVALUATE, inputs)
     _track(settings, metrics)
@@ -99,8 +98,9 @@ def _rankings(questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> d
     }
 
 
-def _provenance(settings: Settings, questions: Sequence[Question], seconds: float) -> dict[str, str]:
-    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+def _provenance(
+    settings: Settings, questions: Sequence[Question], ledger: Mapping[str, Any], seconds: float
+) -> dict[str, str]:
     hours = sum(float(entry["device_hours"]) for entry in ledger.values() if isinstance(entry, dict))
     return {
         **provenance(),

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import os
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from jmlr.config import Settings
 from jmlr.data.ingest import counts, ingest
 from jmlr.data.tables import write_passages, write_questions
+from jmlr.files import write_json, write_text
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
 from jmlr.types import Rejected
-
-_CONSOLE = Console(markup=False, highlight=False, soft_wrap=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8", newline="")
-    os.replace(unfinished, path)
 
 
 def _rejects_csv(rejected: list[Rejected]) -> str:
@@ -37,11 +26,11 @@ def _rejects_csv(rejected: list[Rejected]) -> str:
 
 def _report(found: dict[str, Any]) -> None:
     splits = ", ".join(f"{count} {split}" for split, count in found["questions_by_split"].items())
-    _CONSOLE.print(f"{found['passages']:,} passages, {found['questions']:,} questions ({splits})")
+    CONSOLE.print(f"{found['passages']:,} passages, {found['questions']:,} questions ({splits})")
     for reason, count in found["rejected_by_reason"].items():
-        _CONSOLE.print(f"  rejected {count:,}: {reason}")
+        CONSOLE.print(f"  rejected {count:,}: {reason}")
     if found["rejected"]:
-        _CONSOLE.print(f"  each with file and row in {layout.REJECTS}")
+        CONSOLE.print(f"  each with file and row in {layout.REJECTS}")
 
 
 def run(settings: Settings) -> None:
@@ -54,6 +43,6 @@ def run(settings: Settings) -> None:
     found = counts(ingested)
     write_passages(layout.PASSAGES, ingested.passages)
     write_questions(layout.QUESTIONS, ingested.questions)
-    _write_text(layout.REJECTS, _rejects_csv(ingested.rejected))
-    _write_text(layout.COUNTS, json.dumps(found, indent=2) + "\n")
+    write_text(layout.REJECTS, _rejects_csv(ingested.rejected))
+    write_json(layout.COUNTS, found)
     _report(found)

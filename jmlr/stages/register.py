@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from jmlr.config import PARAMS_FILE, Settings
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.registry.package import CHALLENGER, Pair, register
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
@@ -54,5 +53,4 @@ def run(settings: Settings) -> None:
         tags = {**provenance(), **headline_tags(metrics), "recipe": settings.recipe, "protocol_hash": protocol}
         version, is_new = register(pair, settings.track.registered_model, tracked.run_id, tags)
     state = "registered" if is_new else "already registered:"
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
+    CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
-
 from jmlr.config import Settings
 from jmlr.errors import MissingResource
 from jmlr.evaluation.table import result_table
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
 from jmlr.tracking.store import tracking_uri
 
 
@@ -40,9 +39,8 @@ def run(settings: Settings) -> None:
         raise MissingResource(
             "missing", expected="the metrics of an evaluation", where=str(layout.METRICS), next_step="dvc repro"
         )
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(f"recipe {settings.recipe}, seed {settings.seed}")
-    console.print(result_table(json.loads(layout.METRICS.read_text(encoding="utf-8"))))
-    console.print("Where to look next (commands: after `source .venv/bin/activate`, or as .venv/bin/NAME):")
+    CONSOLE.print(f"recipe {settings.recipe}, seed {settings.seed}")
+    CONSOLE.print(result_table(json.loads(layout.METRICS.read_text(encoding="utf-8"))))
+    CONSOLE.print("Where to look next (commands: after `source .venv/bin/activate`, or as .venv/bin/NAME):")
     for what, place in where_to_look(tracking_uri()):
-        console.print(f"  {what:<18} {place}")
+        CONSOLE.print(f"  {what:<18} {place}")

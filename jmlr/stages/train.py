@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from rich.console import Console
 
 from jmlr import fingerprint
 from jmlr.config import Settings
-from jmlr.data.tables import read_passages, read_questions
+from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import MissingResource
+from jmlr.files import write_json
 from jmlr.index import build, candidates, manifest
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import adapters
@@ -25,6 +23,7 @@ from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
 from jmlr.tracking.gpu_hours import count_devices, device_hours
 from jmlr.tracking.run import TrainingRun
 from jmlr.training.joint import Corpus, JointModel
@@ -36,7 +35,6 @@ from jmlr.types import Passage, Question
 
 DONE_FILE = "done.json"
 _MARKER = layout.TRAIN / "training.json"
-_CONSOLE = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,13 @@ def run(settings: Settings) -> None:
         for table in (layout.QUESTIONS, layout.PASSAGES):
             tracked.log_dataset(table, fingerprint.of_file(table), "training")
         for arm in settings.train.arms:
-            record = _finished(arm, data.digest) or _train(arm, settings, data, tracked.for_arm(arm))
+            record = _finished(arm) or _train(arm, settings, data, tracked.for_arm(arm))
             finished[arm] = record["ledger"]
             rows += record["history"]
         if "jmlr" in settings.train.arms:
             build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
-        _write_json(layout.LEDGER, {**finished, "settings_hash": data.digest})
-        pq.write_table(pa.Table.from_pylist(rows), layout.HISTORY)
+        write_json(layout.LEDGER, {**finished, "settings_hash": data.digest})
+        write_rows(layout.HISTORY, rows)
         tracked.reference.write(layout.RUN)
         tracked.log_artifacts(layout.LEDGER)
         tracked.log_artifacts(layout.HISTORY)
@@ -126,14 +124,14 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -
         "device": devices.kind,
         "device_hours": device_hours(measured["seconds"], devices.count),
     }
-    record = {"digest": data.digest, "ledger": describe_arm(model, training, measured, cost), "history": history.rows}
+    record = {"ledger": describe_arm(model, training, measured, cost), "history": history.rows}
     if os.environ.get("RANK", "0") == "0":
         adapters.merge_and_save(reader, folder / "reader")
         tokenizer.save_pretrained(folder / "reader")
         if arm == "jmlr" and retriever is not None:
             retriever.save(layout.TRAINED_RETRIEVER)
-        _write_json(_done_file(arm), record)
-    _CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {devices.kind}")
+        write_json(_done_file(arm), record)
+    CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {devices.kind}")
     return record
 
 
@@ -141,15 +139,13 @@ def _done_file(arm: str) -> Path:
     return layout.TRAIN_ARMS / arm / DONE_FILE
 
 
-def _finished(arm: str, digest: str) -> dict[str, Any] | None:
+def _finished(arm: str) -> dict[str, Any] | None:
     """The record of an arm that an earlier try of the same training finished."""
     file = _done_file(arm)
     if not file.exists():
         return None
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if record["digest"] != digest:
-        return None
-    _CONSOLE.print(f"{arm}: finished in an earlier try")
+    CONSOLE.print(f"{arm}: finished in an earlier try")
     return record
 
 
@@ -159,11 +155,4 @@ def _forget_other_trainings(digest: str) -> None:
         return
     shutil.rmtree(layout.TRAIN, ignore_errors=True)
     layout.TRAIN.mkdir(parents=True)
-    _write_json(_MARKER, {"digest": digest})
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_json(_MARKER, {"digest": digest})

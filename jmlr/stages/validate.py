@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 
-from rich.console import Console
-
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
+from jmlr.files import write_json
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
 from jmlr.validation.checkpoint import run_checkpoint
 from jmlr.validation.data_docs import make_self_contained
 from jmlr.validation.frames import frames_of
 from jmlr.validation.report import broken, lines, refuse_broken, report
-
-_CONSOLE = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 def run(settings: Settings) -> None:
@@ -34,11 +31,8 @@ def run(settings: Settings) -> None:
     make_self_contained(unfinished, outcomes)
     shutil.rmtree(layout.DATA_DOCS, ignore_errors=True)
     os.replace(unfinished, layout.DATA_DOCS)
-    text = json.dumps(report(outcomes, settings.validate_), indent=2) + "\n"
-    part = layout.VALIDATION_REPORT.with_name(".report.unfinished")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, layout.VALIDATION_REPORT)
+    write_json(layout.VALIDATION_REPORT, report(outcomes, settings.validate_))
     for outcome in broken(outcomes, "warning"):
-        _CONSOLE.print(f"warning: {lines(outcome)[0]}")
+        CONSOLE.print(f"warning: {lines(outcome)[0]}")
     refuse_broken(outcomes, str(layout.DATA_DOCS / "index.html"))
-    _CONSOLE.print(f"{len(outcomes)} expectations checked, none critical fails; {layout.DATA_DOCS / 'index.html'}")
+    CONSOLE.print(f"{len(outcomes)} expectations checked, none critical fails; {layout.DATA_DOCS / 'index.html'}")

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from jmlr.files import write_text
 from jmlr.starter.knowledge import Condition, Finding, load
 from jmlr.starter.wording import ASPECTS, PASSAGE_OPENINGS, VIGNETTE_OPENINGS, Aspect, join_phrases
 
@@ -90,12 +90,8 @@ def assign_splits(conditions: Iterable[Condition]) -> dict[str, str]:
 def write(folder: Path) -> None:
     """Writes passages.jsonl and questions.jsonl into `folder`; the same bytes on every machine."""
     conditions = load()
-    folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("passages", make_passages(conditions)), ("questions", make_questions(conditions))):
-        unfinished = folder / f".{name}.unfinished"
-        with unfinished.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
-        os.replace(unfinished, folder / f"{name}.jsonl")
+        write_text(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
 
 
 def _make_question(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jmlr.errors import DataError
+from jmlr.files import write_json
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,7 @@ class RunReference:
 
     def write(self, path: Path) -> None:
         """Write the reference as JSON to `path`."""
-        unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        write_json(path, asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> RunReference:

@@ -183,8 +183,7 @@ class JointModel(nn.Module):
 
     def _batch(self, prompted: list[Prompted]) -> ReaderBatch:
         device = next(self.reader.parameters()).device
-        batch = pad(prompted, self._writer.tokenizer.pad_token_id)
-        return ReaderBatch(batch.input_ids.to(device), batch.attention_mask.to(device), batch.labels.to(device))
+        return pad(prompted, self._writer.tokenizer.pad_token_id).to(device)
 
     def _sum(self, reading: torch.Tensor) -> StepLoss:
         return StepLoss(total=reading, reader=reading.detach())

@@ -7,11 +7,11 @@ those scripts. So these are taken out, a small style is put in, and the index is
 from __future__ import annotations
 
 import html
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from jmlr.files import write_text
 from jmlr.validation.checkpoint import Outcome
 
 _REMOTE = re.compile(
@@ -77,6 +77,4 @@ def make_self_contained(folder: Path, outcomes: Sequence[Outcome]) -> None:
     for page in folder.rglob("*.html"):
         text = _REMOTE.sub("", page.read_text(encoding="utf-8")).replace("</head>", f"{_STYLE}\n</head>", 1)
         page.write_text(text, encoding="utf-8")
-    unfinished = folder / ".index.unfinished"
-    unfinished.write_text(_index(folder, outcomes), encoding="utf-8")
-    os.replace(unfinished, folder / "index.html")
+    write_text(folder / "index.html", _index(folder, outcomes))

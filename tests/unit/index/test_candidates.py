@@ -59,14 +59,14 @@ def test_no_pools_make_a_table_that_can_be_read(tmp_path):
 
 
 def test_a_missing_table_names_the_command(tmp_path):
-    with pytest.raises(DataError, match=r"no such table; expected mined candidates\.\n  next: dvc repro index"):
+    with pytest.raises(DataError, match=r"no such table; expected a parquet file\.\n  next: dvc repro index"):
         candidates.read(tmp_path / "candidates.parquet")
 
 
 def test_another_schema_is_an_error(tmp_path):
     path = tmp_path / "candidates.parquet"
     pq.write_table(pa.table({"question_id": ["q1"], "score": [1.0]}), path)
-    with pytest.raises(DataError, match="columns question_id, score; expected question_id: string, rank: int64"):
+    with pytest.raises(DataError, match="another schema: passage_id: string, rank: int64; expected question_id: string, rank: int64"):
         candidates.read(path)
 
 
