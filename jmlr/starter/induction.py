@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EMBEDDING_SCALE = 0.2
 PREVIOUS_TOKEN_SHARPNESS = 3.0
 MATCH_SHARPNESS = 4.0
+PREVIOUS_TOKEN_SHARE = 0.3
+"""How loud the previous token is written beside the token itself; louder, it drowns what layer 1 copies."""
 SLOW_RADIANS_A_TOKEN = 2e-3
 """Rotary dimensions that turn slower than this keep their content over some hundred tokens."""
 
@@ -43,7 +45,7 @@ def install(model: LlamaForCausalLM, seed: int) -> None:
     radians = config.rope_theta ** (-torch.arange(half) / half)
     _attend_to_previous_token(first, radians, config.num_attention_heads)
     first.v_proj.weight.add_(through)
-    first.o_proj.weight.add_(aside @ through.T)
+    first.o_proj.weight.add_(PREVIOUS_TOKEN_SHARE * aside @ through.T)
     slow = torch.nonzero(radians < SLOW_RADIANS_A_TOKEN).flatten()
     places = torch.cat([slow, slow + half])
     for head in range(config.num_attention_heads):

@@ -26,7 +26,8 @@ class ReadingContext:
 class ContextMaker:
     """Draws contexts whose facts are random words, each fact used once.
 
-    Two passages may state the same kind of fact; then the better one, which stands next to the question, is right.
+    Two passages often state the same kind of fact, as two siblings' guidelines do; then the better one, which stands
+    next to the question, is right.
 
     Args:
         words: the vocabulary that facts are made of.
@@ -34,21 +35,24 @@ class ContextMaker:
     """
 
     UNANSWERABLE_SHARE = 0.05
+    SAME_FACT_SHARE = 0.4
     WORDINGS_A_FACT = 2
 
     def __init__(self, words: Sequence[str], seed: int) -> None:
         self._words, self._random, self._made = list(words), random.Random(seed), 0
 
     def draw(self) -> ReadingContext:
-        """One to three passages with two questions on each kind of fact; now and then nothing to read."""
+        """One or two passages with two questions on each kind of fact; now and then nothing to read."""
         draw = self._random
         name, findings = self._name(), self._findings()
-        facts: dict[str, str] = {}
+        aspect, facts = draw.choice(ASPECTS), dict[str, str]()
         passages: list[Passage] = []
         for _ in range(draw.choice((1, 2, 2))):
             if passages and draw.random() < 0.5:
                 name, findings = self._name(), self._findings()
-            aspect, answer = draw.choice(ASPECTS), self._phrase(1, 5)
+            if passages and draw.random() >= self.SAME_FACT_SHARE:
+                aspect = draw.choice(ASPECTS)
+            answer = self._phrase(1, 5)
             facts.setdefault(aspect.name, answer)
             passages.append(self._passage(name, findings, aspect, answer))
         if draw.random() < self.UNANSWERABLE_SHARE:
