@@ -22,7 +22,7 @@ from jmlr.starter.wording import ASPECTS, PASSAGE_OPENINGS, VIGNETTE_OPENINGS, A
 SEED = "jmlr starter 1"
 TEST_SHARE, DEV_SHARE = 0.25, 0.05
 FINDINGS_PER_VIGNETTE, OPTIONS = 4, 4
-TRAIN_VIGNETTES, TEST_SEEN_ASPECTS = 1, 2
+TEST_SEEN_ASPECTS = 2
 ADULT_YEARS = 18
 
 
@@ -67,8 +67,7 @@ def make_questions(conditions: tuple[Condition, ...]) -> list[dict[str, object]]
         split = splits[condition.name]
         seen = _generator(condition.name, "test_seen").sample(ASPECTS, TEST_SEEN_ASPECTS) if split == "train" else []
         for aspect in ASPECTS:
-            uses = [split] * (TRAIN_VIGNETTES if split == "train" else 1) + ["test_seen"] * (aspect in seen)
-            for number, use in enumerate(uses):
+            for number, use in enumerate([split, "test_seen"] if aspect in seen else [split]):
                 rows.append(_make_question(condition, aspect, number, use, conditions))
     return rows
 

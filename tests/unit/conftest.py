@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from jmlr.config import IndexSettings, PromptSettings, TrainSettings
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 TINY_WORDS = (
@@ -111,24 +112,50 @@ def make_tiny_reader(one_thread: None, tiny_tokenizer: PreTrainedTokenizerFast) 
 
 
 @pytest.fixture(scope="session")
-def tiny_retriever_folder(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A seeded ColBERT checkpoint on a BERT of two thin layers."""
+def save_tiny_colbert(one_thread: None) -> Callable[..., Path]:
+    """Saves a seeded ColBERT checkpoint on a BERT of two thin layers that knows `words`, and returns its folder."""
     import torch
     from colbert.infra.config import ColBERTConfig
     from colbert.modeling.base_colbert import BaseColBERT
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
-    encoder, folder = tmp_path_factory.mktemp("tiny_encoder"), tmp_path_factory.mktemp("tiny_retriever")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
-    punctuation = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
-    (encoder / "vocab.txt").write_text("\n".join([*special, *punctuation, *TINY_WORDS]) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(encoder / "vocab.txt"))
-    torch.manual_seed(7)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=64, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(encoder)
-    tokenizer.save_pretrained(encoder)
-    BaseColBERT(str(encoder), ColBERTConfig(dim=16)).save(str(folder))
-    return folder
+    def save(folder: Path, seed: int, words: Sequence[str] = TINY_WORDS, width: int = 32, dimension: int = 16) -> Path:
+        encoder = folder.with_name(f"{folder.name}_encoder")
+        encoder.mkdir(parents=True)
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
+        punctuation = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
+        (encoder / "vocab.txt").write_text("\n".join([*special, *punctuation, *words]) + "\n", encoding="utf-8")
+        tokenizer = BertTokenizerFast(vocab_file=str(encoder / "vocab.txt"))
+        torch.manual_seed(seed)
+        config = BertConfig(
+            vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=width, max_position_embeddings=64, initializer_range=0.3,
+        )  # fmt: skip
+        BertModel(config).save_pretrained(encoder)
+        tokenizer.save_pretrained(encoder)
+        BaseColBERT(str(encoder), ColBERTConfig(dim=dimension)).save(str(folder))
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_retriever_folder(save_tiny_colbert: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_colbert(tmp_path_factory.mktemp("tiny") / "retriever", seed=7)
+
+
+@pytest.fixture(scope="session")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One sqlite store: making its tables takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture
+def tracked(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """A client of the store that everything in a test tracks to, from an empty folder of the test's own."""
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    monkeypatch.delenv("RANK", raising=False)
+    return MlflowClient(tracking_uri=mlflow_store)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
 from jmlr.config import IndexSettings
 from jmlr.index.build import build
@@ -33,36 +34,18 @@ def passages() -> list[Passage]:
     ]
 
 
-def save_retriever(folder: Path, seed: int) -> Path:
-    from colbert.infra.config import ColBERTConfig
-    from colbert.modeling.base_colbert import BaseColBERT
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    encoder = folder.with_name(f"{folder.name}_encoder")
-    encoder.mkdir(parents=True)
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
-    punctuation = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
-    (encoder / "vocab.txt").write_text("\n".join([*special, *punctuation, *WORDS]) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(encoder / "vocab.txt"))
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(encoder)
-    tokenizer.save_pretrained(encoder)
-    colbert = BaseColBERT(str(encoder), ColBERTConfig(dim=32))
-    colbert.save(str(folder))
-    return folder
+@pytest.fixture(scope="session")
+def save_retriever(save_tiny_colbert: Callable[..., Path]) -> Callable[..., Path]:
+    return partial(save_tiny_colbert, words=WORDS, width=64, dimension=32)
 
 
 @pytest.fixture(scope="session")
-def retriever_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_retriever(tmp_path_factory.mktemp("tiny") / "retriever", seed=1)
+def retriever_folder(save_retriever: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_retriever(tmp_path_factory.mktemp("one") / "retriever", seed=1)
 
 
 @pytest.fixture(scope="session")
-def other_retriever_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_retriever_folder(save_retriever: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_retriever(tmp_path_factory.mktemp("other") / "retriever", seed=2)
 
 

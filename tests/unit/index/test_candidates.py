@@ -66,7 +66,9 @@ def test_a_missing_table_names_the_command(tmp_path):
 def test_another_schema_is_an_error(tmp_path):
     path = tmp_path / "candidates.parquet"
     pq.write_table(pa.table({"question_id": ["q1"], "score": [1.0]}), path)
-    with pytest.raises(DataError, match="another schema: passage_id: string, rank: int64; expected question_id: string, rank: int64"):
+    with pytest.raises(
+        DataError, match="another schema: passage_id: string, rank: int64; expected question_id: string, rank: int64"
+    ):
         candidates.read(path)
 
 

@@ -37,16 +37,8 @@ class FirstOption:
         ]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
-
-
 @pytest.fixture
-def pair(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    monkeypatch.delenv("RANK", raising=False)
+def pair(tmp_path: Path, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> Pair:
     fake = ModuleType("jmlr.answering.answerer")
     fake.Answerer = FirstOption  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "jmlr.answering.answerer", fake)

@@ -12,20 +12,6 @@ from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One sqlite store for all tests of this file: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
-
-
-@pytest.fixture
-def tracked(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    monkeypatch.delenv("RANK", raising=False)
-    return MlflowClient(tracking_uri=store)
-
-
 def test_params_metrics_tags_and_state_arrive(tracked: MlflowClient, tmp_path: Path) -> None:
     (tmp_path / "data.dvc").write_text("outs: []\n")
     with TrainingRun.start("exam", {"seed": 1, "train": {"steps": 2}}) as run:
@@ -76,9 +62,9 @@ def test_resuming_continues_the_same_run(tracked: MlflowClient, tmp_path: Path) 
     assert tracked.get_run(first.run_id).data.metrics == {"accuracy": 0.5}
 
 
-def test_resuming_a_run_that_is_gone_starts_another_with_a_warning(tracked: MlflowClient, store: str) -> None:
+def test_resuming_a_run_that_is_gone_starts_another_with_a_warning(tracked: MlflowClient, mlflow_store: str) -> None:
     with pytest.warns(UserWarning, match="nosuchrun is gone; a new run is started"):
-        run = TrainingRun.resume(RunReference("nosuchrun", store, "exam"), {"seed": 3})
+        run = TrainingRun.resume(RunReference("nosuchrun", mlflow_store, "exam"), {"seed": 3})
     assert tracked.get_run(run.run_id).data.params == {"seed": "3"}
 
 
