@@ -49,18 +49,21 @@ def _outcomes_by_arm(questions: Sequence[Question], answered: AnsweredByArm) -> 
     return right
 
 
-def _gap_closed(questions: Sequence[Question], right: _Right) -> float | None:
-    """(jmlr - rag) / (gold - rag) on questions with a gold passage; None if undefined or if gold is no better than rag.
+def _gap_closed(settings: Settings, questions: Sequence[Question], right: _Right) -> float | None:
+    """(jmlr - rag) / (gold - rag) on questions with a gold passage: 1 is as good as being handed that passage.
 
-    1 means that joint training is as good as being handed the gold passage.
+    None if an arm is missing, or if gold is not surely better than rag (the paired interval holds 0): a share of a
+    distance that may be none says nothing.
     """
     gold_arms = [arm for arm in right if arm.endswith(GOLD_SUFFIX)]
     if not gold_arms or "jmlr" not in right or "rag" not in right:
         return None
     has_gold = np.array([bool(question.gold_passage_ids) for question in questions])
-    jmlr, rag = (float(right[arm][has_gold].mean()) for arm in ("jmlr", "rag"))
-    gold = max(float(right[arm].mean()) for arm in gold_arms)
-    return (jmlr - rag) / (gold - rag) if gold > rag else None
+    jmlr, rag = (right[arm][has_gold] for arm in ("jmlr", "rag"))
+    gold = max((right[arm] for arm in gold_arms), key=lambda values: float(values.mean()))
+    if paired_difference(gold, rag, settings.evaluate, settings.seed).interval.low <= 0:
+        return None
+    return float((jmlr.mean() - rag.mean()) / (gold.mean() - rag.mean()))
 
 
 def _differences(settings: Settings, right: _Right) -> dict[str, dict[str, float | int]]:
@@ -88,7 +91,7 @@ def _summarise_split(
         "chance": sum(1 / len(question.options) for question in questions) / len(questions),
         "accuracy": {arm: {**_bounds(found), "questions": found.questions} for arm, found in intervals.items()},
         "difference": _differences(settings, right),
-        "gap_closed": _gap_closed(questions, right),
+        "gap_closed": _gap_closed(settings, questions, right),
         "retrieval": {
             name: measure_retrieval(questions, rankings[name], settings.evaluate.recall_at)
             for name in RANKING_ORDER

@@ -65,6 +65,11 @@ def test_a_gold_arm_may_answer_only_questions_with_gold(settings: Settings) -> N
         {"jmlr": "1110", "rag_gold": "1111"},  # no rag
         {"rag": "1111", "jmlr": "1110", "rag_gold": "1111"},  # nothing to gain
         {"rag": "1111", "jmlr": "1110", "rag_gold": "1000"},  # gold is worse
+        {
+            "rag": "1110",
+            "jmlr": "1111",
+            "rag_gold": "1111",
+        },  # gold is better on one question of four: by chance, it may be
     ],
 )
 def test_gap_is_null_where_it_has_no_meaning(settings: Settings, arms: dict[str, str]) -> None:
