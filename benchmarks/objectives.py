@@ -107,7 +107,10 @@ def finished() -> list[dict[str, Any]]:
 def measure(settings: Settings, seed: int, name: str) -> dict[str, Any]:
     """Trains one arm under one seed and evaluates it on the split `test`."""
     arm, changes = ARMS[name]
-    training = type(settings.train).model_validate({**settings.train.model_dump(), **changes})
+    blocks = settings.train.model_dump()
+    training = type(settings.train).model_validate(
+        {**blocks, **{name: {**blocks[name], **block} for name, block in changes.items()}}
+    )
     questions, passages = read_questions(layout.QUESTIONS), read_passages(layout.PASSAGES)
     asked = [question for question in questions if question.split == "train"]
     folder = base_reader_of(seed, settings, [*(p.indexed_text for p in passages), *(q.text for q in asked)])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from jmlr.config_rules import broken_reader_rules
 from jmlr.errors import ConfigError
 
 PARAMS_FILE = Path("params.yaml")
@@ -91,13 +92,17 @@ class BaseSettings(Block):
 
 
 class PromptSettings(Block):
-    """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving."""
+    """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving.
+
+    `context_tokens`: of passages, question and answer together; passages that do not fit are dropped; null: no bound.
+    """
 
     options: Literal["hidden", "shown"]
     answer: Literal["text", "letter", "letter_text"]
     passage_tokens: int = Field(ge=8)
     question_tokens: int = Field(ge=8)
     answer_tokens: int = Field(ge=1)
+    context_tokens: int | None = Field(ge=1)
 
 
 class IndexSettings(Block):
@@ -113,7 +118,7 @@ class IndexSettings(Block):
 class ObjectiveSettings(Block):
     """The retriever's loss. The paper's exact form: scores minmax, pair_weight uniform, temperature 1, weight 1."""
 
-    name: Literal["llm_rank", "pdist"]
+    name: Literal["llm_rank", "pdist", "emdr2", "loop", "replug_lsr"]
     scores: Literal["raw", "minmax"]
     pair_weight: Literal["uniform", "likelihood_gap", "probability_gap"]
     temperature: float = Field(gt=0)
@@ -125,11 +130,12 @@ class SamplingSettings(Block):
     """How M of the K pool passages are drawn: softmax(sharpness x min-max scaled score). The paper: sharpness 1.
 
     `passages_with_gradient`: how many of the M are encoded with gradient, those the loss pulls at most; null: all
-    (the paper).
+    (the paper). `encode_chunk_passages`: how many of a step's are encoded at once; null: all in one pass.
     """
 
     passages: int = Field(ge=1)
     passages_with_gradient: int | None = Field(ge=1)
+    encode_chunk_passages: int | None = Field(ge=1)
     sharpness: float = Field(ge=0)
 
 
@@ -143,12 +149,14 @@ class LoraSettings(Block):
 
 
 class TrainReaderSettings(Block):
-    """The reader's side of joint training."""
+    """The reader's side of joint training. `rope_scaling`: factor of linear scaling; `quantise`: of frozen weights."""
 
     learning_rate: float = Field(gt=0)
     lora: LoraSettings | None
     attention: Literal["eager", "sdpa", "shifted_sparse"]
     dtype: Literal["float32", "bfloat16"]
+    rope_scaling: float | None = Field(ge=1)
+    quantise: Literal["8bit", "4bit"] | None
 
 
 class TrainRetrieverSettings(Block):
@@ -257,7 +265,7 @@ def parse(raw: object, where: str = "params") -> Settings:
     except ValidationError as error:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
     else:
-        faults = _broken_rules(settings)
+        faults = [*_broken_rules(settings), *broken_reader_rules(settings)]
     if faults:
         raise ConfigError(
             f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults),

@@ -112,13 +112,14 @@ class Answerer:
 
     @torch.inference_mode()
     def _read_batch(self, questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> Iterator[Answered]:
-        read = [[hit.passage_id for hit in row[: self.settings.train.read_passages]] for row in hits]
+        most = self.settings.train.read_passages
+        read = [
+            self.writer.fitting(question, [self.passages[hit.passage_id] for hit in row[:most]])
+            for question, row in zip(questions, hits, strict=True)
+        ]
         rows = [
-            [
-                self.writer.write(question, option, [self.passages[passage_id] for passage_id in ids])
-                for option in range(len(question.options))
-            ]
-            for question, ids in zip(questions, read, strict=True)
+            [self.writer.write(question, option, passages) for option in range(len(question.options))]
+            for question, passages in zip(questions, read, strict=True)
         ]
         packed = pack(rows).to(self.reader.device)
         scores = -readers.mean_by_item(*readers.packed_answer_losses(self.reader, packed)).double().cpu()
@@ -129,7 +130,7 @@ class Answerer:
                 option_scores=tuple(part.tolist()),
                 option_probabilities=tuple(part.softmax(0).tolist()),
                 hits=tuple(found),
-                read_passage_ids=tuple(ids),
+                read_passage_ids=tuple(passage.passage_id for passage in passages),
             )
-            for question, part, found, ids in zip(questions, parts, hits, read, strict=True)
+            for question, part, found, passages in zip(questions, parts, hits, read, strict=True)
         )

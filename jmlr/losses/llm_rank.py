@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
+from jmlr.losses.precision import at_least_float32
+
 MINMAX_EPSILON = 1e-6
 
 
@@ -17,26 +19,26 @@ def scale_minmax(scores: torch.Tensor) -> torch.Tensor:
         scores: (..., K) float.
 
     Returns:
-        (..., K) float32.
+        (..., K) float32 (float64 for float64 scores).
 
     Source: arXiv 2402.17887, section 3; the epsilon is ours, without it equal scores divide by zero.
 
     >>> scale_minmax(torch.tensor([2.0, 4.0, 3.5])).round(decimals=3).tolist()
     [-1.0, 1.0, 0.5]
     """
-    scores = scores.float()
+    scores = at_least_float32(scores)
     low, high = scores.amin(-1, keepdim=True), scores.amax(-1, keepdim=True)
     return 2 * (scores - low) / (high - low + MINMAX_EPSILON) - 1
 
 
 def likelihood(losses: torch.Tensor, beta: float) -> torch.Tensor:
-    """How the reader would divide its trust among passages: softmax(-beta l), float32 (..., M), sums to 1.
+    """How the reader would divide its trust among passages: softmax(-beta l), (..., M), sums to 1.
 
     Args:
         losses: (..., M) mean answer-token losses, nats.
         beta: sharpness, 1 / nats.
     """
-    return torch.softmax(-beta * losses.float(), dim=-1)
+    return torch.softmax(-beta * at_least_float32(losses), dim=-1)
 
 
 def llm_rank_loss(
@@ -63,16 +65,17 @@ def llm_rank_loss(
         beta: of either gap, 1 / nats.
 
     Returns:
-        float32 scalar: the mean over questions of the mean over the M (M - 1) / 2 pairs; 0 for a single passage.
+        float32 scalar (float64 for float64 scores): the mean over questions of the mean over the M (M - 1) / 2 pairs; 0
+        for a single passage.
 
-    Source: arXiv 2402.17887, Eq. 3. Deviations: softplus in place of log(1 - sigmoid), which overflows; float32
-    inside; both gaps and `temperature` are ours.
+    Source: arXiv 2402.17887, Eq. 3. Deviations: softplus in place of log(1 - sigmoid), which overflows; at least
+    float32 inside; both gaps and `temperature` are ours.
 
     >>> scores, losses = torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 2.0]])
     >>> round(llm_rank_loss(scores, losses, pair_weight="uniform").item(), 4)  # log 2
     0.6931
     """
-    scores, losses = scores.float(), losses.detach().float()
+    scores, losses = at_least_float32(scores), at_least_float32(losses.detach())
     passages = scores.shape[-1]
     if passages < 2:
         return scores.sum() * 0.0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jmlr.config import LoraSettings
 from jmlr.errors import TrainingFailed
+from jmlr.models import reader as readers
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -57,7 +59,34 @@ def merge_and_save(model: PreTrainedModel | PeftModel, folder: Path) -> None:
 
     Args:
         model: with adapters or without; adapters are merged into its weights for good, so it is not to be trained on.
+            What was trained on quantised weights is merged into the base reader's own, read again from its folder.
         folder: made if missing; the tokenizer is saved apart.
     """
-    plain = model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
-    plain.save_pretrained(folder, safe_serialization=True)
+    if not hasattr(model, "merge_and_unload"):
+        model.save_pretrained(folder, safe_serialization=True)
+        return
+    if getattr(model.get_base_model(), "is_quantized", False):
+        model = _on_plain_weights(model)
+    model.merge_and_unload().save_pretrained(folder, safe_serialization=True)
+
+
+def _on_plain_weights(model: PeftModel) -> PeftModel:
+    """All that `model` trained, on the base weights before they were quantised: merging would round them again."""
+    from peft import get_peft_model
+
+    trained = model.get_base_model()
+    config = copy.deepcopy(trained.config)
+    source, dtype = config._name_or_path, str(trained.dtype).removeprefix("torch.")
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    plain, _ = readers.load(source, dtype=dtype, further={"config": config})
+    adapted = get_peft_model(plain, copy.deepcopy(model.peft_config["default"]))
+    state = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if unknown := adapted.load_state_dict(state, strict=False).unexpected_keys:
+        raise TrainingFailed(
+            f"the base reader has no {', '.join(unknown)}",
+            expected="the reader that was trained, before it was quantised",
+            where=source,
+            next_step="dvc repro base",
+        )
+    return adapted

@@ -32,7 +32,7 @@ class PromptWriter:
 
     Each segment is tokenised alone and then joined, so the tokens of a passage are the same wherever it stands.
     A passage or a question longer than its bound is cut at its end; the question's own sentence comes last in a
-    vignette, so a question is cut at its beginning instead.
+    vignette, so a question is cut at its beginning instead. Passages that do not fit into the whole are left out.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, settings: PromptSettings) -> None:
@@ -47,30 +47,52 @@ class PromptWriter:
         letter, text = OPTION_LETTERS[option], question.options[option]
         return {"text": text, "letter": letter, "letter_text": f"{letter}. {text}"}[self.settings.answer]
 
+    def fitting(self, question: Question, passages: Sequence[Passage]) -> Sequence[Passage]:
+        """The first of `passages`, best first, that fit with the question into `context_tokens`; all without a bound.
+
+        Whole passages are dropped, the worst first; the question is never cut for them. Room for the longest answer
+        is set aside, so that every option of a question is weighed after the same passages.
+        """
+        if self.settings.context_tokens is None:
+            return passages
+        room = self.settings.context_tokens - len(self._asked(question)) - self.settings.answer_tokens - 1
+        room -= self.tokenizer.bos_token_id is not None
+        for kept, passage in enumerate(passages):
+            room -= len(self._reference(passage))
+            if room < 0:
+                return passages[:kept]
+        return passages
+
     def write(self, question: Question, option: int, passages: Sequence[Passage] = ()) -> Prompted:
         """Prompt and answer tokens.
 
         Args:
             question: the question.
             option: which option is the answer.
-            passages: those to read, best first; they are written best last, next to the question.
+            passages: those to read, best first; those that fit are written best last, next to the question.
         """
-        bounds, ids = self.settings, []
+        ids: list[int] = []
         if self.tokenizer.bos_token_id is not None:
             ids.append(self.tokenizer.bos_token_id)
-        for passage in reversed(passages):
-            ids += self._encode("Reference: ")
-            ids += self._encode(passage.indexed_text)[: bounds.passage_tokens]
-            ids += self._encode("\n")
-        ids += self._encode("Question: ")
-        ids += self._encode(question.text)[-bounds.question_tokens :]
-        if bounds.options == "shown":
+        for passage in reversed(self.fitting(question, passages)):
+            ids += self._reference(passage)
+        ids += self._asked(question)
+        answer = self._encode(" " + self.answer_text(question, option))[: self.settings.answer_tokens]
+        return Prompted(tuple(ids), (*answer, self.tokenizer.eos_token_id))
+
+    def _reference(self, passage: Passage) -> tuple[int, ...]:
+        """Tokens of one passage with the words around it."""
+        text = self._encode(passage.indexed_text)[: self.settings.passage_tokens]
+        return (*self._encode("Reference: "), *text, *self._encode("\n"))
+
+    def _asked(self, question: Question) -> tuple[int, ...]:
+        """Tokens from the question to where the answer begins."""
+        ids = [*self._encode("Question: "), *self._encode(question.text)[-self.settings.question_tokens :]]
+        if self.settings.options == "shown":
             for letter, text in zip(OPTION_LETTERS, question.options, strict=False):
                 ids += self._encode(f"\n{letter}. ")
-                ids += self._encode(text)[: bounds.answer_tokens]
-        ids += self._encode("\nAnswer:")
-        answer = self._encode(" " + self.answer_text(question, option))[: bounds.answer_tokens]
-        return Prompted(tuple(ids), (*answer, self.tokenizer.eos_token_id))
+                ids += self._encode(text)[: self.settings.answer_tokens]
+        return (*ids, *self._encode("\nAnswer:"))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -14,7 +16,7 @@ from jmlr.models.packing import PackedBatch
 from jmlr.models.prompt import IGNORED, ReaderBatch
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def answer_token_losses(model: torch.nn.Module, batch: ReaderBatch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,12 +59,12 @@ def packed_answer_losses(model: torch.nn.Module, batch: PackedBatch) -> tuple[to
 
 
 def _losses_at_answers(
-    hidden: torch.Tensor, head: torch.nn.Module, labels: torch.Tensor
+    hidden: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor], labels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Cross entropies (float32, A), and the row and the place (int64, A) of the token before each answer token."""
     targets = labels[:, 1:]
     rows, places = torch.nonzero(targets != IGNORED, as_tuple=True)
-    logits = head(hidden[rows, places]).float()
+    logits = head(hidden[rows, places])
     return functional.cross_entropy(logits, targets[rows, places], reduction="none"), rows, places
 
 
@@ -77,30 +79,80 @@ def mean_by_item(losses: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
     return total / torch.zeros_like(total).index_add(0, items, torch.ones_like(losses))
 
 
-def _decoder_and_head(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module]:
+def _decoder_and_head(
+    model: torch.nn.Module,
+) -> tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]:
+    """What makes hidden states of tokens, and what makes float32 logits of hidden states."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return inner.get_decoder(), inner.get_output_embeddings()
+    # Older decoders of transformers, GPT-2 for one, know no decoder and give themselves.
+    decoder = inner.base_model if inner.get_decoder() is inner else inner.get_decoder()
+    head, config = inner.get_output_embeddings(), inner.config.get_text_config()
+    return decoder, lambda hidden: _adjust(head(hidden).float(), config)
+
+
+def _adjust(logits: torch.Tensor, config: PretrainedConfig) -> torch.Tensor:
+    """What some decoders do with logits after their head: Granite and Cohere scale them, Gemma bounds them."""
+    if divisor := getattr(config, "logits_scaling", None):
+        logits = logits / divisor
+    if factor := getattr(config, "logit_scale", None):
+        logits = logits * factor
+    if bound := getattr(config, "final_logit_softcapping", None):
+        logits = bound * torch.tanh(logits / bound)
+    return logits
 
 
 def load(
-    folder_or_hub_id: str | Path, revision: str | None = None, attention: str = "sdpa", dtype: str = "float32"
+    folder_or_hub_id: str | Path,
+    revision: str | None = None,
+    attention: str = "sdpa",
+    dtype: str = "float32",
+    further: Mapping[str, Any] | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A reader and its tokenizer, from a folder or a hub, safetensors only.
+
+    Args:
+        folder_or_hub_id: where it is.
+        revision: commit hash of a hub model.
+        attention: eager, sdpa or shifted_sparse.
+        dtype: float32 or bfloat16.
+        further: arguments for transformers' `from_pretrained`.
 
     Raises:
         MissingResource: if neither the folder nor the hub has it.
     """
-    from huggingface_hub.errors import HFValidationError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if attention == shifted_sparse_attention.NAME:
         shifted_sparse_attention.register()
     name = str(folder_or_hub_id)
-    try:
+    options = {"attn_implementation": attention, "dtype": getattr(torch, dtype), **(further or {})}
+    with _missing_reader_named(name):
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(
-            name, revision=revision, attn_implementation=attention, dtype=getattr(torch, dtype), use_safetensors=True
-        )
+        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, use_safetensors=True, **options)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def load_config(folder: Path) -> PretrainedConfig:
+    """The configuration of the reader in `folder`.
+
+    Raises:
+        MissingResource: if it is not there.
+    """
+    from transformers import AutoConfig
+
+    with _missing_reader_named(str(folder)):
+        return AutoConfig.from_pretrained(str(folder))
+
+
+@contextmanager
+def _missing_reader_named(name: str) -> Iterator[None]:
+    """Turns what transformers raises for a reader that is not there into one clear error."""
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        yield
     except (OSError, HFValidationError) as error:  # the latter: a missing folder's path is taken for a hub id
         raise MissingResource(
             f"the reader cannot be loaded: {str(error).splitlines()[0]}",
@@ -108,6 +160,3 @@ def load(
             where=name,
             next_step="`dvc repro base` makes the base models; on a machine without a hub use recipe starter",
         ) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer

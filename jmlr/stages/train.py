@@ -19,9 +19,9 @@ from jmlr.files import write_json
 from jmlr.index import build, candidates, manifest
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import adapters
-from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
+from jmlr.models.trainable_reader import load_for_training
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.gpu_hours import count_devices, device_hours
@@ -106,11 +106,7 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -
     """Trains one arm and saves its reader, for the joint arm its retriever too; returns ledger entry and history."""
     torch.manual_seed(settings.seed)
     training, folder = settings.train, layout.arm_folder(arm)
-    reader, tokenizer = readers.load(
-        layout.BASE_READER, attention=training.reader.attention, dtype=training.reader.dtype
-    )
-    if training.reader.lora is not None:
-        reader = adapters.add_lora(reader, training.reader.lora)
+    reader, tokenizer = load_for_training(layout.BASE_READER, training.reader)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
     store = PassageStore.from_index(StoredEmbeddings.open(layout.INDEX))
     pools = Pools(data.questions, data.passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)

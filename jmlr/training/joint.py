@@ -14,6 +14,7 @@ from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, pad
 from jmlr.models.reader import answer_losses, answer_token_losses
 from jmlr.models.retriever import Retriever
+from jmlr.training.chunked_encoding import encode_in_chunks
 from jmlr.training.pools import Pools
 from jmlr.training.sampling import sample_passages
 from jmlr.types import Passage, Question
@@ -32,7 +33,11 @@ class Corpus:
 
 @dataclass(frozen=True)
 class StepLoss:
-    """Float32 scalars of one step; `total` carries the gradient. Nats."""
+    """Float32 scalars of one step; `total` carries the gradient. Nats.
+
+    `sampled_reader` is the mean of what the reader says of the sampled passages: its loss given one alone, or for the
+    objective loop given all but one.
+    """
 
     total: torch.Tensor
     reader: torch.Tensor
@@ -106,7 +111,10 @@ class JointModel(nn.Module):
         generator = torch.Generator().manual_seed(draw_seed)
         drawn = sample_passages(pool_scores, sampling.passages, sampling.sharpness, generator)
         sampled = places.gather(1, drawn.to(places.device))
-        losses = self._losses_alone(questions, sampled)
+        if self.settings.objective.name == "loop":
+            losses = self._losses_without_each(questions, sampled, drawn)
+        else:
+            losses = self._losses_alone(questions, sampled)
         scores = self._live_scores(queries, sampled, losses)
         ranking = retriever_loss(self.settings.objective, scores, losses)
         return StepLoss(
@@ -138,9 +146,8 @@ class JointModel(nn.Module):
         unique, inverse = sampled[rows, columns].unique(return_inverse=True)
         if not len(unique):
             return scores
-        vectors, mask = self.retriever.encode_passages(
-            [self._corpus.passages[number].indexed_text for number in unique.tolist()]
-        )
+        texts = [self._corpus.passages[number].indexed_text for number in unique.tolist()]
+        vectors, mask = encode_in_chunks(self.retriever, texts, self.settings.sampling.encode_chunk_passages)
         live = maxsim(queries[rows], vectors[inverse][:, None], mask[inverse][:, None])[:, 0]
         return scores.index_put((rows, columns), live)
 
@@ -154,7 +161,6 @@ class JointModel(nn.Module):
         bar = pull.topk(min(limit, pull.shape[1]), dim=1).values[:, -1:].clamp_min(NEGLIGIBLE_PULL * pull.max())
         return torch.nonzero((pull >= bar) & (pull > 0), as_tuple=True)
 
-    @torch.no_grad()
     def _losses_alone(self, questions: list[Question], sampled: torch.Tensor) -> torch.Tensor:
         """The reader's mean answer-token loss given each sampled passage alone, float32 (B, M), nats."""
         prompted = [
@@ -162,11 +168,32 @@ class JointModel(nn.Module):
             for question, row in zip(questions, sampled.tolist(), strict=True)
             for number in row
         ]
+        return self._judge(prompted).view(sampled.shape)
+
+    def _losses_without_each(
+        self, questions: list[Question], sampled: torch.Tensor, ranks: torch.Tensor
+    ) -> torch.Tensor:
+        """The reader's mean answer-token loss given all sampled passages of a question but one, float32 (B, M), nats.
+
+        The passages are read best last; `ranks`, int64 (B, M), are their places in the pool, 0 for its best. A passage
+        that the bound on the context leaves out anyway changes nothing by its absence. One question is read at a
+        time: its M rows of M - 1 passages are long.
+        """
+        losses = []
+        for question, numbers, places in zip(questions, sampled.tolist(), ranks.tolist(), strict=True):
+            best_first = [number for _, number in sorted(zip(places, numbers, strict=True))]
+            rest = [[number for number in best_first if number != absent] for absent in numbers]
+            losses.append(self._judge([self._write(question, row) for row in rest]))
+        return torch.stack(losses)
+
+    @torch.no_grad()
+    def _judge(self, prompted: list[Prompted]) -> torch.Tensor:
+        """The reader's mean answer-token loss of each prompt, in evaluation mode, float32 (N,), nats."""
         training = self.reader.training
         self.reader.eval()
         losses = answer_losses(self.reader, self._batch(prompted))
         self.reader.train(training)
-        return losses.view(sampled.shape)
+        return losses
 
     def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
         """Mean loss of all answer tokens of the batch, float32 scalar, nats."""

@@ -37,7 +37,9 @@ def tiny_index_settings() -> IndexSettings:
 
 @pytest.fixture(scope="session")
 def prompt_settings() -> PromptSettings:
-    return PromptSettings(options="hidden", answer="text", passage_tokens=32, question_tokens=32, answer_tokens=8)
+    return PromptSettings(
+        options="hidden", answer="text", passage_tokens=32, question_tokens=32, answer_tokens=8, context_tokens=None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -67,12 +69,17 @@ def make_train_settings() -> Callable[..., TrainSettings]:
         "steps": 4,
         "questions_per_step": 3,
         "read_passages": 2,
-        "sampling": {"passages": 4, "sharpness": 3.0, "passages_with_gradient": None},
+        "sampling": {
+            "passages": 4, "sharpness": 3.0, "passages_with_gradient": None, "encode_chunk_passages": None,
+        },
         "objective": {
             "name": "llm_rank", "scores": "raw", "pair_weight": "likelihood_gap", "temperature": 1.0, "beta": 3.0,
             "weight": 10.0,
         },
-        "reader": {"learning_rate": 1e-3, "lora": None, "attention": "sdpa", "dtype": "float32"},
+        "reader": {
+            "learning_rate": 1e-3, "lora": None, "attention": "sdpa", "dtype": "float32", "rope_scaling": None,
+            "quantise": None,
+        },
         "retriever": {"learning_rate": 1e-4},
         "max_gradient_norm": 1.0,
         "warmup_steps": 0,

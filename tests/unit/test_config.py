@@ -71,6 +71,14 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
         ({"base.reader.source": "owner/model"}, r"base\.reader\.revision: a hub model needs a pinned revision"),
         ({"base.retriever.source": "owner/model"}, r"base\.retriever\.revision: a hub model needs a pinned revision"),
         ({"base.reader.starter.hidden_size": 100, "base.reader.starter.heads": 8}, "multiple of twice"),
+        (
+            {"prompt.context_tokens": 279},
+            r"prompt\.context_tokens: 279 is below prompt\.passage_tokens \+ .*answer_tokens \(280\), so even the best",
+        ),
+        (
+            {"train.reader.quantise": "4bit"},
+            r"quantise: 4bit weights cannot be trained, so train\.reader\.lora",
+        ),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(
@@ -80,6 +88,15 @@ def test_keys_that_contradict_each_other_are_refused(
         change(raw, key, value)
     with pytest.raises(ConfigError, match=message):
         config.parse(raw)
+
+
+def test_a_context_that_holds_the_best_passage_and_quantised_weights_under_lora_are_accepted(
+    raw: dict[str, Any],
+) -> None:
+    lora = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": ["q_proj"]}
+    change(change(raw, "prompt.context_tokens", 280), "train.reader.quantise", "8bit")
+    settings = config.parse(change(change(raw, "train.reader.lora", lora), "train.reader.rope_scaling", 2))
+    assert (settings.prompt.context_tokens, settings.train.reader.rope_scaling) == (280, 2.0)
 
 
 def test_broken_rules_are_reported_together(raw: dict[str, Any]) -> None:

@@ -24,7 +24,16 @@ STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text
 
 # Modules that say where things are or who we are, and change nothing in a stage's outputs.
 NOT_CONTENT = {
-    *("jmlr.config", "jmlr.types", "jmlr.errors", "jmlr.files", "jmlr.fingerprint", "jmlr.telemetry", "jmlr.recipes"),
+    *(
+        "jmlr.config",
+        "jmlr.config_rules",
+        "jmlr.types",
+        "jmlr.errors",
+        "jmlr.files",
+        "jmlr.fingerprint",
+        "jmlr.telemetry",
+        "jmlr.recipes",
+    ),
     *("jmlr.stages.layout", "jmlr.stages.console", "jmlr.cli"),
 }
 

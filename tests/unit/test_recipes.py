@@ -65,7 +65,9 @@ def prompt_tokens(settings: Settings) -> int:
 
 @pytest.mark.parametrize("name", ["jmlr-7b", "jmlr-13b"])
 def test_the_longest_prompt_fits_llama_2(name: str) -> None:
-    assert prompt_tokens(recipes.load(name, CONF)) <= 4096
+    settings = recipes.load(name, CONF)
+    assert prompt_tokens(settings) <= 4096
+    assert settings.prompt.context_tokens == 4096
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:

@@ -77,6 +77,17 @@ def test_the_best_hits_are_read_and_all_are_kept(make_answerer, tiny_questions):
     assert [hit.passage_id for hit in answered[1].hits] == ["p02", "p03", "p01"]
 
 
+def test_passages_that_do_not_fit_the_context_are_not_said_to_be_read(make_answerer, tiny_questions):
+    free = make_answerer(FixedSearcher())
+    best = [free.passages["p03"]]
+    longest = max(len(free.writer.write(question, 0, best).prompt_ids) for question in tiny_questions[:1])
+    bounded = make_answerer(FixedSearcher(), context_tokens=longest + free.settings.prompt.answer_tokens + 1)
+    (answered,) = bounded.answer(tiny_questions[:1])
+    assert answered.read_passage_ids == ("p03",)
+    assert len(answered.hits) == 3
+    assert list(answered.option_scores) == pytest.approx(slow_scores(free, tiny_questions[0], ["p03"]), abs=1e-4)
+
+
 def test_questions_may_differ_in_their_number_of_options(make_answerer, tiny_questions):
     few = dataclasses.replace(tiny_questions[0], options=tiny_questions[0].options[:2])
     answered = make_answerer().answer([few, tiny_questions[1]])

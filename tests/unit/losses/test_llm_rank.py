@@ -131,6 +131,19 @@ def test_equal_scores_are_finite_through_minmax():
     assert scores.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("pair_weight", "temperature", "beta"), FORMS)
+def test_gradient_is_right_in_float64(pair_weight, temperature, beta, scaled):
+    scores, losses = (part.double() for part in random_input(6))
+    settings = {"pair_weight": pair_weight, "temperature": temperature, "beta": beta}
+
+    def loss(values: torch.Tensor) -> torch.Tensor:
+        return llm_rank_loss(scale_minmax(values) if scaled else values, losses, **settings)
+
+    assert loss(scores).dtype == torch.float64
+    assert torch.autograd.gradcheck(loss, (scores.requires_grad_(),))
+
+
 def test_one_passage_gives_zero_with_a_gradient_of_zero():
     scores = torch.tensor([[5.0], [1.0]], requires_grad=True)
     loss = llm_rank_loss(scores, torch.tensor([[1.0], [2.0]]))

@@ -68,6 +68,48 @@ def test_the_merged_reader_answers_as_the_adapted_one(adapted, tmp_path, tiny_to
     assert tokenizer.get_vocab() == tiny_tokenizer.get_vocab()
 
 
+def test_embeddings_and_norms_move_and_are_saved(adapted, make_tiny_reader, tmp_path, tiny_tokenizer):
+    start = make_tiny_reader()
+    step(adapted)
+    trained = adapted.get_base_model()
+    merge_and_save(adapted, tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded, _ = readers.load(tmp_path)
+    names = [name for name, _ in start.named_parameters() if "embed" in name or "norm" in name]
+    assert len(names) == 6
+    for name in names:
+        assert not torch.equal(loaded.get_parameter(name), start.get_parameter(name)), name
+        assert torch.equal(loaded.get_parameter(name), trained.get_parameter(name)), name
+    assert torch.equal(loaded.lm_head.weight, start.lm_head.weight)
+
+
+def test_what_was_trained_on_quantised_weights_is_merged_into_the_plain_ones(
+    make_tiny_reader, tmp_path, tiny_tokenizer
+):
+    """Quantising is played by coarse rounding: bitsandbytes needs a CUDA device."""
+    make_tiny_reader().save_pretrained(tmp_path / "base")
+    tiny_tokenizer.save_pretrained(tmp_path / "base")
+    torch.manual_seed(1)
+    plain = add_lora(readers.load(tmp_path / "base")[0], SETTINGS)
+    rounded = add_lora(readers.load(tmp_path / "base")[0], SETTINGS)
+    for name, parameter in rounded.named_parameters():
+        if "base_layer" in name:
+            parameter.data.copy_((parameter * 4).round() / 4)
+    rounded.get_base_model().is_quantized = True
+    step(rounded)
+    state = {name: p for name, p in rounded.named_parameters() if p.requires_grad}
+    plain.load_state_dict(state, strict=False)
+    with torch.no_grad():
+        expected, coarse = readers.answer_losses(plain, BATCH), readers.answer_losses(rounded, BATCH)
+    merge_and_save(rounded, tmp_path / "trained")
+    tiny_tokenizer.save_pretrained(tmp_path / "trained")
+    loaded, _ = readers.load(tmp_path / "trained")
+    with torch.no_grad():
+        torch.testing.assert_close(readers.answer_losses(loaded, BATCH), expected, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(expected, coarse, atol=1e-3)
+    assert "quantization_config" not in (tmp_path / "trained" / "config.json").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_reader_without_adapters_is_saved_as_it_is(make_tiny_reader, tmp_path, tiny_tokenizer, tied):
     reader = make_tiny_reader(tie_word_embeddings=tied)

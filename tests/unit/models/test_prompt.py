@@ -77,6 +77,65 @@ def test_a_passage_has_the_same_tokens_wherever_it_stands(tiny_tokenizer, prompt
     assert one != two
 
 
+LONG = [Passage(f"p{number}", " ".join(["gout kidney"] * (2 + number))) for number in range(4)]
+
+
+def lengths(writer: PromptWriter, option: int = 2) -> list[int]:
+    """Tokens of prompt and answer with the first 0, 1, .. 4 passages of LONG, the longest answer set aside."""
+    spare = writer.settings.answer_tokens + 1
+    return [len(writer.write(QUESTION, option, LONG[:count]).prompt_ids) + spare for count in range(5)]
+
+
+@pytest.mark.parametrize("options", ["hidden", "shown"])
+@pytest.mark.parametrize("over", [0, -1, 3])
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_passages_that_do_not_fit_are_dropped_whole_the_worst_first(
+    tiny_tokenizer, prompt_settings, options, over, kept
+):
+    free = PromptWriter(tiny_tokenizer, prompt_settings.model_copy(update={"options": options}))
+    bound = lengths(free)[kept] + over
+    writer = PromptWriter(tiny_tokenizer, free.settings.model_copy(update={"context_tokens": bound}))
+    expected = LONG[: kept - 1] if over < 0 else LONG[:kept]
+    assert list(writer.fitting(QUESTION, LONG)) == expected
+    assert writer.write(QUESTION, 2, LONG) == free.write(QUESTION, 2, expected)
+
+
+def test_a_short_passage_is_not_read_in_place_of_a_better_long_one(tiny_tokenizer, prompt_settings):
+    free = PromptWriter(tiny_tokenizer, prompt_settings)
+    bound = len(free.write(QUESTION, 2, [LONG[0], LONG[1]]).prompt_ids) + prompt_settings.answer_tokens + 1
+    writer = PromptWriter(tiny_tokenizer, prompt_settings.model_copy(update={"context_tokens": bound}))
+    assert list(writer.fitting(QUESTION, [LONG[0], LONG[3], LONG[1]])) == [LONG[0]]
+
+
+def test_a_question_that_fills_the_context_is_kept_whole(tiny_tokenizer, prompt_settings):
+    free = PromptWriter(tiny_tokenizer, prompt_settings)
+    writer = PromptWriter(tiny_tokenizer, prompt_settings.model_copy(update={"context_tokens": 5}))
+    assert list(writer.fitting(QUESTION, LONG)) == []
+    assert writer.write(QUESTION, 2, LONG) == free.write(QUESTION, 2)
+
+
+def test_a_passage_counts_with_its_own_bound(tiny_tokenizer, prompt_settings):
+    long = Passage("p", " ".join(["gout"] * 500))
+    free = PromptWriter(tiny_tokenizer, prompt_settings)
+    bound = len(free.write(QUESTION, 2, [long]).prompt_ids) + prompt_settings.answer_tokens + 1
+    assert bound < 150
+    writer = PromptWriter(tiny_tokenizer, prompt_settings.model_copy(update={"context_tokens": bound}))
+    assert writer.write(QUESTION, 2, [long]) == free.write(QUESTION, 2, [long])
+
+
+def test_no_prompt_with_its_answer_is_longer_than_the_context_and_options_see_the_same_passages(
+    tiny_tokenizer, prompt_settings
+):
+    settings = prompt_settings.model_copy(update={"context_tokens": 60, "options": "shown"})
+    writer = PromptWriter(tiny_tokenizer, settings)
+    question = Question("q", "fever?", ("gout " * 30, "pain"), 0, "train")
+    long, short = (writer.write(question, option, LONG) for option in range(2))
+    assert len(long.prompt_ids) + len(long.answer_ids) <= 60 < len(long.prompt_ids) + 20
+    assert len(short.answer_ids) < len(long.answer_ids)
+    assert short.prompt_ids == long.prompt_ids
+    assert 0 < len(writer.fitting(question, LONG)) < len(LONG)
+
+
 def test_padding_is_on_the_right_and_carries_no_loss():
     batch = pad([Prompted((5, 6, 7), (8,)), Prompted((5,), (9, 2))], pad_token_id=3)
     assert batch.input_ids.tolist() == [[5, 6, 7, 8], [5, 9, 2, 3]]

@@ -86,6 +86,25 @@ def test_right_padding_does_not_touch_real_tokens():
     )
 
 
+@pytest.mark.parametrize("length", [5, 13, 16])
+def test_gradients_equal_those_of_a_slow_loop(length):
+    group, weights = group_tokens(length), torch.randn(2, 3, length, 8, generator=torch.Generator().manual_seed(9))
+    found, expected = random_qkv(length, heads=3), random_qkv(length, heads=3)
+    for qkv, attention in ((found, shifted_sparse_attention), (expected, slow_attention)):
+        for part in qkv:
+            part.requires_grad_()
+        (attention(*qkv, group) * weights).sum().backward()
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_bfloat16_stays_bfloat16_and_near_the_exact_result():
+    qkv = random_qkv(13)
+    found = shifted_sparse_attention(*(part.bfloat16() for part in qkv), group_tokens(13))
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), slow_attention(*qkv, group_tokens(13)), atol=0.05, rtol=0.05)
+
+
 def test_attend_repeats_key_value_heads_and_keeps_the_layout(layer):
     query, (key, value) = random_qkv(12)[0], [part[:, :2] for part in random_qkv(12, seed=1)[:2]]
     layer.num_key_value_groups = 2
@@ -155,6 +174,23 @@ def test_llama_trains_with_groups_and_evaluates_like_sdpa(make_tiny_reader, tmp_
     losses.sum().backward()
     gradients = [parameter.grad for parameter in grouped.parameters()]
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 31, 64, 101])
+def test_llama_trains_at_any_length_and_padding_changes_no_loss(make_tiny_reader, length):
+    """A short row beside a long one: whatever stands in its padding, its losses and all gradients are the same."""
+    s2.register()
+    reader = make_tiny_reader(attention="shifted_sparse").train()
+    items = [Prompted(tuple(range(3, 3 + length)), (9, 10)), Prompted((7,) * (1 + length // 3), (9,))]
+    found = []
+    for filling in (0, 44):
+        reader.zero_grad()
+        losses = readers.answer_losses(reader, pad(items, pad_token_id=filling))
+        losses.sum().backward()
+        found.append((losses.detach(), reader.model.layers[0].self_attn.q_proj.weight.grad.clone()))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+        assert one.isfinite().all()
 
 
 def test_llama_in_training_equals_sdpa_when_one_group_holds_all(make_tiny_reader, monkeypatch, batch):

@@ -17,6 +17,13 @@ from jmlr.training.sampling import sample_passages
 ROWS = torch.tensor([0, 3, 7])
 
 
+def change(model, block: str, **changes):
+    """The model with settings of one block changed."""
+    changed = getattr(model.settings, block).model_copy(update=changes)
+    model.settings = model.settings.model_copy(update={block: changed})
+    return model
+
+
 def norms(model) -> dict[str, float]:
     """Summed absolute gradient of each component that has one."""
     sums: dict[str, float] = {}
@@ -37,10 +44,7 @@ def test_gradient_reaches_the_retriever_only_in_the_joint_arm(make_joint, arm, m
 
 
 def test_the_ranking_loss_reaches_no_reader_and_the_reading_loss_no_retriever(make_joint):
-    alone, heavy = make_joint("jmlr"), make_joint("jmlr")
-    heavy.settings = heavy.settings.model_copy(
-        update={"objective": heavy.settings.objective.model_copy(update={"weight": 100.0})}
-    )
+    alone, heavy = make_joint("jmlr"), change(make_joint("jmlr"), "objective", weight=100.0)
     for model in (alone, heavy):
         model.train()(rows=ROWS, draw_seed=1).total.backward()
     one, two = norms(alone), norms(heavy)
@@ -137,7 +141,7 @@ def test_the_retrievers_dropout_stays_off(make_joint):
 
 
 def test_a_pool_smaller_than_the_sample_is_enough(make_joint):
-    model = make_joint("jmlr", sampling={"passages": 6, "sharpness": 1.0, "passages_with_gradient": None})
+    model = change(make_joint("jmlr"), "sampling", passages=6, sharpness=1.0)
     step = model(rows=torch.tensor([0]), draw_seed=1)
     step.total.backward()
     assert step.total.isfinite()
@@ -160,10 +164,7 @@ def test_a_joint_step_through_adapters_and_shifted_sparse_attention(make_joint, 
 
 def test_few_passages_with_gradient_give_the_same_loss_and_a_smaller_but_alike_gradient(make_joint):
     """Stored and live vectors agree before the first step, so only where the gradient flows may differ."""
-    whole, part = make_joint("jmlr"), make_joint("jmlr")
-    part.settings = part.settings.model_copy(
-        update={"sampling": part.settings.sampling.model_copy(update={"passages_with_gradient": 2})}
-    )
+    whole, part = make_joint("jmlr"), change(make_joint("jmlr"), "sampling", passages_with_gradient=2)
     losses, gradients = [], []
     for model in (whole, part):
         step = model.train()(rows=ROWS, draw_seed=1)
