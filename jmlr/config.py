@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from jmlr.config_rules import broken_reader_rules
+from jmlr.config_rules import broken_rules
 from jmlr.errors import ConfigError
 
 PARAMS_FILE = Path("params.yaml")
@@ -165,6 +165,27 @@ class TrainRetrieverSettings(Block):
     learning_rate: float = Field(gt=0)
 
 
+class RefreshDriftSettings(Block):
+    """Refresh when the live ranking has drifted: its mean overlap@k with the stored one is under `below`.
+
+    `overlap_at` is k; the overlap is measured on `sample_questions` training questions every `check_every_steps` steps.
+    """
+
+    overlap_at: int = Field(ge=1)
+    below: float = Field(gt=0, le=1)
+    sample_questions: int = Field(ge=1)
+    check_every_steps: int = Field(ge=1)
+
+
+class CollapseSettings(Block):
+    """When a joint run has collapsed: a figure of the steps under its bound for `patience_steps` steps in a row."""
+
+    min_distinct_top_1: float = Field(ge=0, le=1)
+    min_score_spread: float = Field(ge=0)
+    patience_steps: int = Field(ge=1)
+    action: Literal["warn", "stop"]
+
+
 class TrainSettings(Block):
     """The joint step; every arm takes the same number of steps on the same questions."""
 
@@ -179,6 +200,8 @@ class TrainSettings(Block):
     max_gradient_norm: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
     refresh_every_steps: int = Field(ge=1)
+    refresh_drift: RefreshDriftSettings | None
+    collapse: CollapseSettings | None
     save_every_steps: int = Field(ge=1)
     needs_gpu: bool
     deepspeed: dict[str, Any] | None
@@ -216,40 +239,6 @@ class Settings(Block):
     track: TrackSettings
 
 
-def _broken_rules(settings: Settings) -> list[str]:
-    """Sentences on keys that contradict each other; empty when all is well."""
-    train, index, ingest = settings.train, settings.index, settings.ingest
-    broken = []
-    if train.sampling.passages > index.candidates:
-        broken.append(
-            f"train.sampling.passages: {train.sampling.passages} is more than index.candidates ({index.candidates})"
-        )
-    if train.read_passages > index.candidates:
-        broken.append(f"train.read_passages: {train.read_passages} is more than index.candidates ({index.candidates})")
-    if "jmlr" in train.arms and train.sampling.passages < 2:
-        broken.append("train.sampling.passages: the arm jmlr ranks passages against each other and needs at least 2")
-    if train.save_every_steps % train.refresh_every_steps:
-        broken.append(
-            f"train.save_every_steps: {train.save_every_steps} is not a multiple of train.refresh_every_steps "
-            f"({train.refresh_every_steps}), so a resumed run would differ from an undisturbed one"
-        )
-    if ingest.overlap_words >= ingest.passage_words:
-        broken.append(
-            f"ingest.overlap_words: {ingest.overlap_words} is not below ingest.passage_words ({ingest.passage_words})"
-        )
-    if ingest.dev_fraction + ingest.test_fraction >= 1:
-        broken.append("ingest.dev_fraction + ingest.test_fraction: their sum must stay below 1")
-    if settings.prompt.answer != "text" and settings.prompt.options == "hidden":
-        broken.append("prompt.answer: a letter can only be answered when prompt.options is shown")
-    for name, model in (("retriever", settings.base.retriever), ("reader", settings.base.reader)):
-        if model.source not in ("minilm", "starter") and not model.revision:
-            broken.append(f"base.{name}.revision: a hub model needs a pinned revision (a commit hash)")
-    starter = settings.base.reader.starter
-    if starter.hidden_size % (2 * starter.heads):
-        broken.append("base.reader.starter.hidden_size: must be a multiple of twice base.reader.starter.heads")
-    return broken
-
-
 def parse(raw: object, where: str = "params") -> Settings:
     """Typed settings of a parsed params.yaml.
 
@@ -265,7 +254,7 @@ def parse(raw: object, where: str = "params") -> Settings:
     except ValidationError as error:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
     else:
-        faults = [*_broken_rules(settings), *broken_reader_rules(settings)]
+        faults = broken_rules(settings)
     if faults:
         raise ConfigError(
             f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults),

@@ -8,10 +8,53 @@ if TYPE_CHECKING:
     from jmlr.config import Settings
 
 
-def broken_reader_rules(settings: Settings) -> list[str]:
-    """Sentences on keys of the reader and its prompt that contradict each other; empty when all is well."""
+def broken_rules(settings: Settings) -> list[str]:
+    """Sentences on keys that contradict each other; empty when all is well."""
+    return [*_of_data_and_base(settings), *_of_training(settings), *_of_reader(settings)]
+
+
+def _of_data_and_base(settings: Settings) -> list[str]:
+    ingest, base = settings.ingest, settings.base
+    broken = []
+    if ingest.overlap_words >= ingest.passage_words:
+        broken.append(
+            f"ingest.overlap_words: {ingest.overlap_words} is not below ingest.passage_words ({ingest.passage_words})"
+        )
+    if ingest.dev_fraction + ingest.test_fraction >= 1:
+        broken.append("ingest.dev_fraction + ingest.test_fraction: their sum must stay below 1")
+    for name, model in (("retriever", base.retriever), ("reader", base.reader)):
+        if model.source not in ("minilm", "starter") and not model.revision:
+            broken.append(f"base.{name}.revision: a hub model needs a pinned revision (a commit hash)")
+    if base.reader.starter.hidden_size % (2 * base.reader.starter.heads):
+        broken.append("base.reader.starter.hidden_size: must be a multiple of twice base.reader.starter.heads")
+    return broken
+
+
+def _of_training(settings: Settings) -> list[str]:
+    train, pool = settings.train, settings.index.candidates
+    broken = []
+    for name, count in (
+        ("sampling.passages", train.sampling.passages),
+        ("read_passages", train.read_passages),
+        ("refresh_drift.overlap_at", train.refresh_drift.overlap_at if train.refresh_drift is not None else 0),
+    ):
+        if count > pool:
+            broken.append(f"train.{name}: {count} is more than index.candidates ({pool})")
+    if "jmlr" in train.arms and train.sampling.passages < 2:
+        broken.append("train.sampling.passages: the arm jmlr ranks passages against each other and needs at least 2")
+    if stray := sorted({"optimizer", "scheduler"} & set(train.deepspeed or {})):
+        broken.append(
+            f"train.deepspeed: {' and '.join(stray)} would replace the parameter groups, and one rate would drive "
+            "both models; leave it out"
+        )
+    return broken
+
+
+def _of_reader(settings: Settings) -> list[str]:
     prompt, reader = settings.prompt, settings.train.reader
     broken = []
+    if prompt.answer != "text" and prompt.options == "hidden":
+        broken.append("prompt.answer: a letter can only be answered when prompt.options is shown")
     least = prompt.passage_tokens + prompt.question_tokens + prompt.answer_tokens
     if prompt.context_tokens is not None and prompt.context_tokens < least:
         broken.append(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,13 +24,18 @@ from jmlr.models.trainable_reader import load_for_training
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.gpu_hours import count_devices, device_hours
+from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
+from jmlr.training import checkpoint, processes
 from jmlr.training.joint import Corpus, JointModel
-from jmlr.training.ledger import describe_arm
+from jmlr.training.ledger import describe_components
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
 from jmlr.training.trainer import ArmRun, train_arm
 from jmlr.types import Passage, Question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 DONE_FILE = "done.json"
 _MARKER = layout.TRAIN / "training.json"
@@ -50,36 +54,65 @@ def run(settings: Settings) -> None:
     """Writes build/train: the pair with its own index, the other arms' readers, ledger.json, history.parquet, run.json.
 
     After a try that was cut off, an arm that was finished with the same settings, code, data and base models is not
-    trained again, and the one that was under way goes on from its last checkpoint.
+    trained again, and the one that was under way goes on from its last checkpoint. Started by a launcher, every process
+    trains, and the first one alone writes, removes and tracks.
 
     Raises:
         MissingResource: if the settings need a GPU and there is none.
         FingerprintMismatch: if the index is not the base retriever's.
-        TrainingFailed: if the joint arm's retriever does not move.
+        TrainingFailed: if the joint arm's retriever does not move or collapses, or if a checkpoint was written by
+            another number of processes.
     """
     _require_devices(settings)
     data = _load_data(settings)
     manifest.check(layout.INDEX, layout.BASE_RETRIEVER, data.passages)
-    _forget_other_trainings(data.digest)
-    finished: dict[str, dict[str, Any]] = {}
-    rows: list[dict[str, Any]] = []
-    with TrainingRun.start(settings.track.experiment, settings.model_dump(by_alias=True)) as tracked:
+    processes.join()
+    if processes.is_first():
+        _forget_other_trainings(data.digest)
+    processes.wait_for_all()
+    for arm in settings.train.arms:
+        checkpoint.check_world_size(_checkpoints(arm), processes.world_size())
+    finished = {arm: record for arm in settings.train.arms if (record := _finished(arm))}
+    # The first process may only write once all have seen what there was.
+    processes.wait_for_all()
+    with _tracked(settings) as tracked:
+        for arm in settings.train.arms:
+            if arm not in finished:
+                finished[arm] = _train(arm, settings, data, tracked.for_arm(arm))
+        # Nobody waits for the first process, which has the index to make: that may take longer than a barrier holds.
+        processes.leave()
+        if processes.is_first():
+            _write_results(settings, data, {arm: finished[arm] for arm in settings.train.arms}, tracked)
+
+
+def _tracked(settings: Settings) -> TrainingRun:
+    """The MLflow run of this training; after a try that was cut off, the same one again."""
+    params = settings.model_dump(by_alias=True)
+    if layout.RUN.exists():
+        tracked = TrainingRun.resume(RunReference.read(layout.RUN), params)
+    else:
+        tracked = TrainingRun.start(settings.track.experiment, params)
         for table in (layout.QUESTIONS, layout.PASSAGES):
             tracked.log_dataset(table, fingerprint.of_file(table), "training")
-        for arm in settings.train.arms:
-            record = _finished(arm) or _train(arm, settings, data, tracked.for_arm(arm))
-            finished[arm] = record["ledger"]
-            rows += record["history"]
-        if "jmlr" in settings.train.arms:
-            build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
-        write_json(layout.LEDGER, {**finished, "settings_hash": data.digest})
-        write_rows(layout.HISTORY, rows)
+    if processes.is_first():
         tracked.reference.write(layout.RUN)
-        tracked.log_artifacts(layout.LEDGER)
-        tracked.log_artifacts(layout.HISTORY)
-        hours = sum(float(entry["device_hours"]) for entry in finished.values())
-        tracked.log(settings.train.steps, {"device_hours": hours})
-    for note in (_MARKER, *(_done_file(arm) for arm in settings.train.arms)):
+    return tracked
+
+
+def _write_results(
+    settings: Settings, data: TrainingData, finished: dict[str, dict[str, Any]], tracked: TrainingRun
+) -> None:
+    """Writes the trained retriever's index, ledger and history, then forgets the notes of the tries."""
+    if "jmlr" in settings.train.arms:
+        build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
+    entries = {arm: record["ledger"] for arm, record in finished.items()}
+    write_json(layout.LEDGER, {**entries, "settings_hash": data.digest})
+    write_rows(layout.HISTORY, [row for record in finished.values() for row in record["history"]])
+    tracked.log_artifacts(layout.LEDGER)
+    tracked.log_artifacts(layout.HISTORY)
+    hours = sum(float(entry["device_hours"]) for entry in entries.values())
+    tracked.log(settings.train.steps, {"device_hours": hours})
+    for note in (_MARKER, *(_done_file(arm) for arm in finished)):
         note.unlink(missing_ok=True)
 
 
@@ -105,30 +138,58 @@ def _load_data(settings: Settings) -> TrainingData:
 def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -> dict[str, Any]:
     """Trains one arm and saves its reader, for the joint arm its retriever too; returns ledger entry and history."""
     torch.manual_seed(settings.seed)
+    model, pools, tokenizer = _build_arm(arm, settings, data)
     training, folder = settings.train, layout.arm_folder(arm)
+    opening = describe_components(model, training)
+    if processes.is_first():
+        _open_ledger(arm, opening)
+    file = _checkpoints(arm) / "history.jsonl" if processes.is_first() else None
+    history = History(arm, sink, file)
+    run_of_arm = ArmRun(training, settings.seed, _checkpoints(arm), history)
+    measured = train_arm(model, pools, len(data.questions), run_of_arm)
+    devices = count_devices()
+    cost: dict[str, float | str | int] = {
+        "device": devices.kind,
+        "device_hours": device_hours(measured["seconds"], devices.count),
+    }
+    record = {"ledger": {**opening, **measured, **cost}, "history": history.rows}
+    if processes.is_first():
+        adapters.merge_and_save(model.reader, folder / "reader")
+        tokenizer.save_pretrained(folder / "reader")
+        if arm == "jmlr" and model.retriever is not None:
+            model.retriever.save(layout.TRAINED_RETRIEVER)
+        write_json(_done_file(arm), record)
+        checkpoint.forget(_checkpoints(arm))
+        CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {devices.kind}")
+    return record
+
+
+def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointModel, Pools, PreTrainedTokenizerBase]:
+    """An arm from the base models, its pools as the index gives them, and its reader's tokenizer."""
+    training = settings.train
     reader, tokenizer = load_for_training(layout.BASE_READER, training.reader)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
     store = PassageStore.from_index(StoredEmbeddings.open(layout.INDEX))
     pools = Pools(data.questions, data.passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)
     corpus = Corpus(data.questions, data.passages, pools)
     model = JointModel(arm, (retriever, reader), PromptWriter(tokenizer, settings.prompt), corpus, training)
-    checkpoints = folder / "checkpoints" / arm
-    history = History(arm, sink, checkpoints / "history.jsonl")
-    measured = train_arm(model, pools, len(data.questions), ArmRun(training, settings.seed, checkpoints, history))
-    devices = count_devices()
-    cost: dict[str, float | str | int] = {
-        "device": devices.kind,
-        "device_hours": device_hours(measured["seconds"], devices.count),
-    }
-    record = {"ledger": describe_arm(model, training, measured, cost), "history": history.rows}
-    if os.environ.get("RANK", "0") == "0":
-        adapters.merge_and_save(reader, folder / "reader")
-        tokenizer.save_pretrained(folder / "reader")
-        if arm == "jmlr" and retriever is not None:
-            retriever.save(layout.TRAINED_RETRIEVER)
-        write_json(_done_file(arm), record)
-    CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {devices.kind}")
-    return record
+    return model, pools, tokenizer
+
+
+def _open_ledger(arm: str, opening: dict[str, dict[str, float | int]]) -> None:
+    """Says before the first step what this arm trains, in ledger.json and on the console."""
+    file = layout.LEDGER
+    others = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    write_json(file, {**others, arm: opening})
+    for component, counts in opening.items():
+        CONSOLE.print(
+            f"{arm}: {component} trains {counts['trainable']:,} parameters at rate {counts['learning_rate']:g}, "
+            f"{counts['frozen']:,} are frozen"
+        )
+
+
+def _checkpoints(arm: str) -> Path:
+    return layout.arm_folder(arm) / "checkpoints" / arm
 
 
 def _done_file(arm: str) -> Path:
@@ -141,7 +202,8 @@ def _finished(arm: str) -> dict[str, Any] | None:
     if not file.exists():
         return None
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    CONSOLE.print(f"{arm}: finished in an earlier try")
+    if processes.is_first():
+        CONSOLE.print(f"{arm}: finished in an earlier try")
     return record
 
 

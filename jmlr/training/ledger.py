@@ -1,30 +1,30 @@
-"""The ledger: what each arm trained, at which rates, and what it cost."""
+"""The ledger: what each arm trains, at which rates."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from torch import nn
 
 from jmlr.config import TrainSettings
-from jmlr.training.param_groups import count_parameters
+from jmlr.training.param_groups import check_groups, count_parameters, group_parameters
 
 
-def describe_arm(
-    model: nn.Module, settings: TrainSettings, measured: Mapping[str, float], cost: Mapping[str, float | str | int]
-) -> dict[str, object]:
-    """One arm's entry of ledger.json.
+def describe_components(model: nn.Module, settings: TrainSettings) -> dict[str, dict[str, float | int]]:
+    """Trainable and frozen numbers and the learning rate of each component of an arm, 0 where all is frozen.
+
+    What is in ledger.json before the first step; its costs follow.
 
     Args:
         model: the arm's JointModel.
         settings: of the training.
-        measured: what `train_arm` returned: seconds, refresh_seconds, steps, weight changes.
-        cost: devices and device hours.
+
+    Raises:
+        TrainingFailed: if the optimizer's groups would not hold every trainable parameter exactly once.
     """
-    rates = {"reader": settings.reader.learning_rate, "retriever": settings.retriever.learning_rate}
-    components = {
-        component: {**counts, "learning_rate": rates[component] if counts["trainable"] else 0.0}
+    groups = group_parameters(model, settings)
+    check_groups(model, groups)
+    rates = {group["component"]: group["lr"] for group in groups}
+    return {
+        component: {**counts, "learning_rate": rates.get(component, 0.0)}
         for component, counts in count_parameters(model).items()
         if sum(counts.values())
     }
-    return {**components, **measured, **cost}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -40,6 +42,23 @@ def group_parameters(model: nn.Module, settings: TrainSettings) -> list[dict[str
         for component, parameters in groups.items()
         if parameters
     ]
+
+
+def check_groups(model: nn.Module, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses optimizer groups that do not hold every trainable parameter of the model exactly once.
+
+    Raises:
+        TrainingFailed: naming the first parameters that are left out, held twice or frozen.
+    """
+    held = Counter(id(parameter) for group in groups for parameter in group["params"])
+    wanted = {name: int(parameter.requires_grad) for name, parameter in model.named_parameters()}
+    wrong = [f"{name} {held[id(p)]} times" for name, p in model.named_parameters() if held[id(p)] != wanted[name]]
+    if wrong:
+        raise TrainingFailed(
+            f"the optimizer's groups hold {', '.join(wrong[:3])} ({len(wrong)} parameters in all)",
+            expected="every trainable parameter once and no frozen one",
+            where="jmlr/training/param_groups.py",
+        )
 
 
 def count_parameters(model: nn.Module) -> dict[str, dict[str, int]]:

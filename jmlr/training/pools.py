@@ -12,6 +12,7 @@ from tqdm import tqdm
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models.maxsim import maxsim
 from jmlr.models.retriever import Retriever
+from jmlr.training import processes
 from jmlr.types import Hit, Passage, Question
 
 PASSAGES_PER_BATCH = 64
@@ -51,6 +52,10 @@ class PassageStore:
         """The same on `device`."""
         return PassageStore(self.embeddings.to(device), self.mask.to(device))
 
+    def state(self) -> dict[str, torch.Tensor]:
+        """Both tensors by name, for a file."""
+        return {"embeddings": self.embeddings.cpu().contiguous(), "mask": self.mask.cpu().contiguous()}
+
     @torch.no_grad()
     def score(self, queries: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """MaxSim of queries (B, Q, H) with the passages numbered `places` (B, K): float32 (B, K), -inf where < 0."""
@@ -59,16 +64,28 @@ class PassageStore:
         return scores.masked_fill(places < 0, float("-inf"))
 
     @torch.no_grad()
-    def search(self, queries: torch.Tensor, count: int) -> torch.Tensor:
-        """Numbers of the `count` best passages of all for each query (B, Q, H): int64 (B, count), best first."""
+    def score_all(self, queries: torch.Tensor) -> torch.Tensor:
+        """MaxSim of queries (B, Q, H) with all passages: float32 (B, N)."""
         scores = []
         for start in range(0, len(self.embeddings), PASSAGES_PER_SCORING):
             block = slice(start, start + PASSAGES_PER_SCORING)
             similarity = torch.einsum("bqh,ndh->bnqd", queries.detach().float(), self.embeddings[block].float())
             similarity = similarity.masked_fill(~self.mask[block][None, :, None, :], float("-inf"))
             scores.append(similarity.amax(-1).sum(-1))
-        # A stable sort breaks ties by the passages' order.
-        return torch.cat(scores, 1).argsort(dim=1, descending=True, stable=True)[:, :count]
+        return torch.cat(scores, 1)
+
+    def search(self, queries: torch.Tensor, count: int) -> torch.Tensor:
+        """Numbers of the `count` best passages of all for each query (B, Q, H): int64 (B, count), best first."""
+        return best(self.score_all(queries), count)
+
+
+def best(scores: torch.Tensor, count: int) -> torch.Tensor:
+    """Places of the `count` best scores of each row, best first; equal ones in the order of their places.
+
+    >>> best(torch.tensor([[1.0, 3.0, 3.0]]), 2).tolist()
+    [[1, 2]]
+    """
+    return scores.argsort(dim=1, descending=True, stable=True)[:, :count]
 
 
 class Pools:
@@ -94,19 +111,44 @@ class Pools:
         size: int,
     ) -> None:
         self.size, self.store, self.generation = size, store, 1
-        self._texts = [passage.indexed_text for passage in passages]
+        self.texts = [passage.indexed_text for passage in passages]
         number_of = {passage.passage_id: number for number, passage in enumerate(passages)}
         self._places = torch.full((len(questions), size), -1)
         for row, question in enumerate(questions):
             numbers = [number_of[hit.passage_id] for hit in candidates.get(question.question_id, ())][:size]
             self._places[row, : len(numbers)] = torch.tensor(numbers, dtype=torch.long)
         self._current = torch.ones(len(questions), dtype=torch.bool)
+        self._tops: list[int] = []
 
     def refresh(self, retriever: Retriever) -> None:
         """Encodes all passages with the retriever as it is now; every pool is searched anew at its next use."""
-        self.store = PassageStore.encode(retriever, self._texts, "refreshing passages")
+        self.store = PassageStore.encode(retriever, self.texts, "refreshing passages")
         self._current.fill_(False)
         self.generation += 1
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Each question's pool, and whether it is of this generation, for a file; the store is kept apart."""
+        return {"places": self._places, "current": self._current}
+
+    def restore(self, state: Mapping[str, torch.Tensor], store: PassageStore, generation: int) -> None:
+        """Takes what `state` gave, with the store of the same generation."""
+        self._places, self._current = state["places"], state["current"]
+        self.store, self.generation = store, generation
+
+    def share(self, rows: torch.Tensor) -> float:
+        """Tells the other processes the pools of the questions numbered `rows`, just scored, and takes theirs.
+
+        A question may be another process's at its next turn, and must keep its pool until the next refresh.
+
+        Returns:
+            the number of different best passages over the number of questions, those of all processes together.
+        """
+        rows, tops = rows.cpu(), []
+        given = (rows, self._places[rows], self._current[rows], self._tops)
+        for numbers, places, current, some in processes.gather(given):
+            self._places[numbers], self._current[numbers] = places, current
+            tops += some
+        return len(set(tops)) / len(tops)
 
     def scored(self, rows: torch.Tensor, queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pools of the questions numbered `rows` and their scores under live queries, best first.
@@ -126,4 +168,6 @@ class Pools:
             self._current[rows[old]] = True
         places = self._places[rows].to(queries.device)
         scores, order = self.store.score(queries, places).sort(dim=1, descending=True, stable=True)
-        return places.gather(1, order), scores
+        places = places.gather(1, order)
+        self._tops = places[:, 0].tolist()
+        return places, scores

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from jmlr.files import write_text
+
 
 class MetricSink(Protocol):
     """Takes the metrics of a step; a stage fills it from jmlr.tracking."""
@@ -19,7 +21,7 @@ class History:
     """Remembers every metric, and hands it on to another sink.
 
     With a file it remembers across processes: a training that goes on from a checkpoint keeps the rows before it, and
-    those of steps that are done again are replaced.
+    those of steps that are done again are replaced. A last line that a killed process left unfinished is dropped.
 
     >>> history = History("rag", None)
     >>> history.log(1, {"reader_loss": 2.0})
@@ -31,21 +33,29 @@ class History:
         self._arm, self._onward, self._file = arm, onward, file
         self.rows: list[dict[str, Any]] = []
         if file is not None and file.exists():
-            self.rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            whole, _, unfinished = file.read_text(encoding="utf-8").rpartition("\n")
+            self.rows = [json.loads(line) for line in whole.splitlines()]
+            if unfinished:
+                self._rewrite()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Takes `values` of the step numbered `step`."""
         if self.rows and self.rows[-1]["step"] >= step:
             self.rows = [row for row in self.rows if row["step"] < step]
-            self._write(self.rows, "w")
+            self._rewrite()
         new = [{"arm": self._arm, "step": step, "name": name, "value": value} for name, value in values.items()]
         self.rows += new
-        self._write(new, "a")
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as stream:
+                stream.write(_lines(new))
         if self._onward is not None:
             self._onward.log(step, values)
 
-    def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
+    def _rewrite(self) -> None:
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open(mode, encoding="utf-8") as stream:
-                stream.writelines(json.dumps(row) + "\n" for row in rows)
+            write_text(self._file, _lines(self.rows))
+
+
+def _lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)

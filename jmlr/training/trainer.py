@@ -2,76 +2,93 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_model, save_model
-from torch.utils.data import Dataset
-from tqdm import tqdm
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from jmlr.config import TrainSettings
 from jmlr.errors import TrainingFailed
+from jmlr.training import checkpoint, processes
+from jmlr.training.checkpoint import Checkpoint
+from jmlr.training.collapse import CollapseGuard
+from jmlr.training.drift import Drift
 from jmlr.training.joint import JointModel, StepLoss
 from jmlr.training.movement import WeightChange, gradient_norms
-from jmlr.training.param_groups import group_parameters
+from jmlr.training.param_groups import check_groups, group_parameters
 from jmlr.training.pools import Pools
+from jmlr.training.progress import ProgressBar
+from jmlr.training.refresh import RefreshPools
+from jmlr.training.rows import Rows, StepRows
+from jmlr.training.shares import Shares
 from jmlr.training.sink import MetricSink
+from jmlr.training.step_callback import StepCallback
 
 WEIGHTS_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
 class ArmRun:
-    """How one arm is run: its settings, seed, where checkpoints lie, and where metrics go."""
+    """How one arm is run: its settings, seed, where checkpoints lie, where metrics go, and who else looks on."""
 
     settings: TrainSettings
     seed: int
     checkpoints: Path
     sink: MetricSink
-
-
-class _Rows(Dataset[int]):
-    """Question numbers; the model holds the questions."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, row: int) -> int:
-        return row
+    callbacks: tuple[TrainerCallback, ...] = ()
 
 
 class JointTrainer(Trainer):
-    """transformers.Trainer for JointModel: its parameter groups, seeded draws, metrics and safetensors checkpoints."""
+    """transformers.Trainer for JointModel: its parameter groups, seeded draws, metrics and exact checkpoints.
 
-    def __init__(self, model: JointModel, run: ArmRun, questions: int, callbacks: list[TrainerCallback]) -> None:
-        self._run = run
+    Args:
+        model: one arm.
+        pools: its pools.
+        questions: number of training questions.
+        run: how it is run.
+        callbacks: those that are StepCallbacks give metrics and keep a memory.
+    """
+
+    def __init__(
+        self, model: JointModel, pools: Pools, questions: int, run: ArmRun, callbacks: Sequence[TrainerCallback]
+    ) -> None:
+        self._run, self._pools = run, pools
         self._metrics: dict[str, float] = {}
+        self._step_callbacks = [callback for callback in callbacks if isinstance(callback, StepCallback)]
         super().__init__(
             model=model,
-            args=_arguments(run, questions),
-            train_dataset=_Rows(questions),
+            args=_arguments(run),
+            train_dataset=Rows(questions),
             data_collator=lambda rows: {"rows": torch.tensor(rows)},
-            callbacks=callbacks,
+            callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
-        self._change = WeightChange(model)
+        self.change = WeightChange(model)
+        self._shares = Shares(model)
+
+    def get_train_dataloader(self) -> DataLoader[int]:
+        """All steps of this process as one pass, so that a resumed run skips those that are done."""
+        settings, share = self._run.settings, (processes.rank(), processes.world_size())
+        count = len(self.train_dataset)
+        rows = StepRows(count, settings.questions_per_step, settings.steps, seed=self._run.seed, share=share)
+        # A generator of its own: the loader draws a number, and must not take it from dropout's.
+        return DataLoader(
+            self.train_dataset, batch_sampler=rows, collate_fn=self.data_collator, generator=torch.Generator()
+        )
 
     def create_optimizer(self) -> torch.optim.Optimizer:
         """AdamW over the parameter groups of both components."""
         optimizer = getattr(self, "optimizer", None)
         if not isinstance(optimizer, torch.optim.Optimizer):
             groups = group_parameters(self.model, self._run.settings)
+            check_groups(self.model, groups)
             optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
             self.optimizer = optimizer
         return optimizer
@@ -81,8 +98,12 @@ class JointTrainer(Trainer):
     ) -> Any:
         """The step's total loss; what the draws are seeded with depends on seed, step and process alone."""
         draw_seed = (self._run.seed * 1_000_003 + self.state.global_step) * 1024 + self.args.process_index
-        step: StepLoss = model(rows=inputs["rows"], draw_seed=draw_seed)
-        self._metrics = _as_metrics(step)
+        rows = inputs["rows"]
+        self._shares.of_step(rows)
+        step: StepLoss = model(rows=rows, draw_seed=draw_seed)
+        self._metrics = self._shares.mean(_as_metrics(step))
+        if self.model.arm == "jmlr":
+            self._metrics["distinct_top_1"] = self._pools.share(rows)
         return (step.total, step) if return_outputs else step.total
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
@@ -92,12 +113,46 @@ class JointTrainer(Trainer):
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Hands the step's metrics to the sink."""
-        super().log(logs, start_time)
-        if "loss" in logs and self.is_world_process_zero():
-            rates = {f"{group['component']}_learning_rate": group["lr"] for group in self.optimizer.param_groups}
-            change = self._change.measure(self.model)
-            self._run.sink.log(self.state.global_step, {**self._metrics, **change, **rates})
+        """Hands the step's metrics to the sink, then to the callbacks.
+
+        Raises:
+            TrainingFailed: if the joint arm's retriever has not moved although its rate was above 0.
+        """
+        if "loss" not in logs:
+            super().log(logs, start_time)
+            return
+        step, change = self.state.global_step, self.change.measure(self.model)
+        for callback in self._step_callbacks:
+            self._metrics |= callback.take_metrics()
+        self._metrics |= change
+        self._metrics |= {f"{group['component']}_learning_rate": group["lr"] for group in self.optimizer.param_groups}
+        if self.is_world_process_zero():
+            self._run.sink.log(step, self._metrics)
+        # The first step of a warm-up has rate 0.
+        if step > max(1, self._run.settings.warmup_steps):
+            require_movement(self.model, change)
+        super().log({**logs, **self._metrics}, start_time)
+        # The sink has it all; kept here, it would only make checkpoints grow.
+        self.state.log_history.clear()
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Trainer's checkpoint, the pools beside it, and then the word that it is whole."""
+        super()._save_checkpoint(model, trial)
+        folder, step = self._run.checkpoints, self.state.global_step
+        processes.wait_for_all()
+        if self.is_world_process_zero():
+            memories = {type(callback).__name__: callback.remember() for callback in self._step_callbacks}
+            checkpoint.save_pools(folder, step, self._pools)
+            whole = Checkpoint(step, processes.world_size(), self._pools.generation, memories)
+            checkpoint.complete(folder, whole)
+        processes.wait_for_all()
+
+    def recall(self, found: Checkpoint) -> None:
+        """Brings pools and callbacks to where they were at a checkpoint; the rest is `train`'s."""
+        checkpoint.restore_pools(self._run.checkpoints, found, self._pools)
+        for callback in self._step_callbacks:
+            if type(callback).__name__ in found.memories:
+                callback.recall(found.memories[type(callback).__name__])
 
     def _save(self, output_dir: str | None = None, state_dict: Mapping[str, Any] | None = None) -> None:
         """Weights as safetensors; tied weights are kept once, which Trainer's own way refuses."""
@@ -109,63 +164,11 @@ class JointTrainer(Trainer):
         load_model(model or self.model, str(Path(resume_from_checkpoint) / WEIGHTS_FILE))
 
 
-class RefreshPools(TrainerCallback):
-    """Encodes the passages anew every so many steps, so that pools follow the retriever; counts the seconds."""
-
-    def __init__(self, model: JointModel, pools: Pools, every_steps: int) -> None:
-        self._model, self._pools, self._every_steps = model, pools, every_steps
-        self.seconds = 0.0
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
-    ) -> None:
-        """A resumed joint run stands right after a refresh, which is made again from the same weights."""
-        if state.global_step > 0:
-            self._refresh()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        """Refreshes every `every_steps` steps."""
-        if state.global_step % self._every_steps == 0 and state.global_step < state.max_steps:
-            self._refresh()
-
-    def _refresh(self) -> None:
-        """Does nothing where the retriever stands still."""
-        if self._model.retriever is None or self._model.arm != "jmlr":
-            return
-        start = time.monotonic()
-        self._pools.refresh(self._model.retriever)
-        self.seconds += time.monotonic() - start
-
-
-class ProgressBar(TrainerCallback):
-    """One bar an arm, with the reader's loss."""
-
-    def __init__(self, arm: str) -> None:
-        self._arm, self._bar = arm, None
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
-    ) -> None:
-        """Opens the bar."""
-        self._bar = tqdm(total=state.max_steps, initial=state.global_step, desc=f"training {self._arm}", unit="step")
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        """Moves the bar."""
-        logs = others.get("logs") or {}
-        if self._bar is not None and "loss" in logs:
-            self._bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
-            self._bar.update(state.global_step - self._bar.n)
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
-    ) -> None:
-        """Closes the bar."""
-        if self._bar is not None:
-            self._bar.close()
-
-
 def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> dict[str, float]:
-    """Trains `model` in place, going on from the last checkpoint where there is one; checkpoints are removed after.
+    """Trains `model` in place, going on from the last checkpoint where there is one.
+
+    The checkpoints stay, so that nothing is lost before the caller has saved the models; `checkpoint.forget` removes
+    them. Every process of a launcher calls this.
 
     Args:
         model: one arm.
@@ -174,28 +177,64 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
         run: how it is run.
 
     Returns:
-        seconds (of this process), refresh_seconds, and steps.
+        seconds (of this process), the costs of refreshes, steps, and how far each component moved.
 
     Raises:
-        TrainingFailed: if the joint arm's retriever did not move.
+        TrainingFailed: if the joint arm's retriever does not move or collapses, or if the last checkpoint, or the
+            number of questions, does not fit the number of processes.
     """
-    refresh = RefreshPools(model, pools, run.settings.refresh_every_steps)
-    trainer = JointTrainer(model, run, questions, [refresh, ProgressBar(model.arm)])
-    start = time.monotonic()
-    last = get_last_checkpoint(str(run.checkpoints)) if run.checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    settings, start = run.settings, time.monotonic()
+    _check_processes(run, questions)
+    processes.join()
+    callbacks: list[TrainerCallback] = [refresh := _refresher(model, pools, run)]
+    if settings.collapse is not None and model.arm == "jmlr":
+        callbacks.append(CollapseGuard(settings.collapse))
+    trainer = JointTrainer(model, pools, questions, run, [*callbacks, *run.callbacks, ProgressBar(model.arm)])
+    found = checkpoint.last(run.checkpoints)
+    processes.wait_for_all()
+    if processes.is_first():
+        checkpoint.clean(run.checkpoints, found)
+    if found is not None:
+        trainer.recall(found)
+    trainer.train(resume_from_checkpoint=str(checkpoint.folder_of(run.checkpoints, found.step)) if found else None)
+    moved = trainer.change.measure(model)
+    require_movement(model, moved)
     seconds = time.monotonic() - start
-    moved = trainer._change.measure(model)
-    if model.arm == "jmlr" and not moved.get("retriever_weight_change"):
+    return {"seconds": seconds, **refresh.costs, "steps": trainer.state.global_step, **moved}
+
+
+def require_movement(model: JointModel, change: Mapping[str, float]) -> None:
+    """Refuses a joint run whose retriever is where it started.
+
+    Raises:
+        TrainingFailed: if `change`, measured since before the first try, has no movement of the retriever.
+    """
+    if model.arm == "jmlr" and not change.get("retriever_weight_change"):
         raise TrainingFailed(
             "the retriever did not move in a joint run",
             expected="a weight change above 0",
             where="arm jmlr",
             next_step="raise train.retriever.learning_rate",
         )
-    if trainer.is_world_process_zero():
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
-    return {"seconds": seconds, "refresh_seconds": refresh.seconds, "steps": trainer.state.global_step, **moved}
+
+
+def _check_processes(run: ArmRun, questions: int) -> None:
+    together = processes.world_size()
+    checkpoint.check_world_size(run.checkpoints, together)
+    if min(run.settings.questions_per_step, questions) < together:
+        raise TrainingFailed(
+            f"a step has {min(run.settings.questions_per_step, questions)} question(s) for {together} processes",
+            expected="at least one for each",
+            where="params.yaml, train.questions_per_step",
+            next_step="raise it, or start fewer processes",
+        )
+
+
+def _refresher(model: JointModel, pools: Pools, run: ArmRun) -> RefreshPools:
+    drift = None
+    if run.settings.refresh_drift is not None and model.arm == "jmlr":
+        drift = Drift(model._corpus.questions, pools.texts, run.settings.refresh_drift, run.seed)
+    return RefreshPools(model, pools, drift, run.settings)
 
 
 def _as_metrics(step: StepLoss) -> dict[str, float]:
@@ -209,12 +248,12 @@ def _as_metrics(step: StepLoss) -> dict[str, float]:
     return {name: float(value) for name, value in named.items() if value is not None}
 
 
-def _arguments(run: ArmRun, questions: int) -> TrainingArguments:
+def _arguments(run: ArmRun) -> TrainingArguments:
     settings = run.settings
     on_gpu = torch.cuda.is_available()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
-        per_device_train_batch_size=settings.questions_per_step,
+        per_device_train_batch_size=-(-settings.questions_per_step // processes.world_size()),
         max_steps=settings.steps,
         learning_rate=settings.reader.learning_rate,
         warmup_steps=settings.warmup_steps,
@@ -222,16 +261,18 @@ def _arguments(run: ArmRun, questions: int) -> TrainingArguments:
         max_grad_norm=settings.max_gradient_norm,
         logging_steps=1,
         save_steps=settings.save_every_steps,
-        save_total_limit=1,
         report_to=[],
         disable_tqdm=True,
         log_level="error",
         remove_unused_columns=False,
-        dataloader_drop_last=questions >= settings.questions_per_step,
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=False,
         seed=run.seed,
         data_seed=run.seed,
         use_cpu=not on_gpu,
+        ddp_backend="gloo" if processes.world_size() > 1 and not on_gpu else None,
         bf16=settings.reader.dtype == "bfloat16",
         deepspeed=settings.deepspeed,
     )
+    # One process drives one device; several devices without a launcher would be DataParallel, which splits tensors.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments

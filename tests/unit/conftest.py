@@ -84,6 +84,8 @@ def make_train_settings() -> Callable[..., TrainSettings]:
         "max_gradient_norm": 1.0,
         "warmup_steps": 0,
         "refresh_every_steps": 2,
+        "refresh_drift": None,
+        "collapse": None,
         "save_every_steps": 2,
         "needs_gpu": False,
         "deepspeed": None,

@@ -63,6 +63,21 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
         ({"train.read_passages": 31}, r"train\.read_passages: 31 is more than index\.candidates \(30\)"),
         ({"train.sampling.passages": 1}, "needs at least 2"),
         (
+            {
+                "train.refresh_drift": {
+                    "overlap_at": 31,
+                    "below": 0.8,
+                    "sample_questions": 8,
+                    "check_every_steps": 5,
+                }
+            },
+            r"train\.refresh_drift\.overlap_at: 31 is more than index\.candidates \(30\)",
+        ),
+        (
+            {"train.deepspeed": {"optimizer": {"type": "AdamW"}, "zero_optimization": {"stage": 2}}},
+            r"train\.deepspeed: optimizer would replace the parameter groups",
+        ),
+        (
             {"ingest.overlap_words": 120},
             r"ingest\.overlap_words: 120 is not (below|less than) ingest\.passage_words \(120\)",
         ),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +60,48 @@ def make_joint(
         return JointModel(arm, (retriever, make_tiny_reader()), writer, corpus, make_train_settings(**changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def arm_task(
+    tiny_retriever_folder, tiny_index_settings, tiny_questions, tiny_passages, tiny_tokenizer, prompt_settings,
+    make_tiny_reader, make_train_settings, tmp_path_factory,
+) -> Callable[..., dict[str, Any]]:  # fmt: skip
+    """Makes what arm_processes.py needs to train one arm in other processes; keyword arguments are settings."""
+    reader = tmp_path_factory.mktemp("task") / "reader"
+    make_tiny_reader().save_pretrained(reader)
+    tiny_tokenizer.save_pretrained(reader)
+
+    def make(arm: str, **changes: Any) -> dict[str, Any]:
+        return {
+            "arm": arm,
+            "retriever": str(tiny_retriever_folder),
+            "reader": str(reader),
+            "index": tiny_index_settings.model_dump(),
+            "prompt": prompt_settings.model_dump(),
+            "train": make_train_settings(**changes).model_dump(),
+            "questions": [asdict(question) for question in tiny_questions],
+            "passages": [asdict(passage) for passage in tiny_passages],
+        }
+
+    return make
+
+
+@pytest.fixture
+def run_tries(tmp_path) -> Callable[[dict[str, Any], list[dict[str, Any]]], list[list[int]]]:
+    """Runs tries of a task one after another, each in processes of its own; gives every process's exit status."""
+
+    def run(task: dict[str, Any], tries: list[dict[str, Any]]) -> list[list[int]]:
+        plan = tmp_path / "plan.json"
+        plan.write_text(json.dumps({"task": task, "tries": tries}), encoding="utf-8")
+        script = Path(__file__).with_name("arm_processes.py")
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, str(script), str(plan)], env=environment, capture_output=True, text=True, timeout=280
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr[-3000:])
+        print(done.stderr[-6000:])
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run

@@ -33,3 +33,13 @@ def test_a_history_with_a_file_goes_on_where_another_process_was_cut_off(tmp_pat
     second.log(4, {"reader_loss": 4.0})
     assert [(row["step"], row["value"]) for row in second.rows] == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 4.0)]
     assert History("jmlr", None, tmp_path / "history.jsonl").rows == second.rows
+
+
+def test_a_line_that_a_killed_process_left_unfinished_is_dropped(tmp_path):
+    file = tmp_path / "history.jsonl"
+    History("jmlr", None, file).log(1, {"reader_loss": 1.0})
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write('{"arm": "jmlr", "st')
+    history = History("jmlr", None, file)
+    history.log(2, {"reader_loss": 2.0})
+    assert [(row["step"], row["value"]) for row in History("jmlr", None, file).rows] == [(1, 1.0), (2, 2.0)]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from jmlr.errors import TrainingFailed
+from jmlr.training import checkpoint
 from jmlr.training.joint import JointModel
 from jmlr.training.sink import History
 from jmlr.training.trainer import ArmRun, train_arm
@@ -56,7 +57,7 @@ def test_a_joint_arm_trains_both_and_reports_every_step(make_joint, tmp_path):
         assert all(value > 0 for _, value in rows), name
     assert logged(history, "retriever_weight_change")[-1][1] == pytest.approx(measured["retriever_weight_change"])
     assert model._corpus.pools.generation == 2
-    assert not (tmp_path / "checkpoints").exists()
+    assert checkpoint.last(tmp_path / "checkpoints").step == 4
 
 
 def test_each_component_keeps_its_own_rate_with_a_linear_decay(make_joint, tmp_path):
@@ -79,14 +80,14 @@ def test_the_other_arms_move_the_reader_alone(make_joint, tmp_path, arm):
     assert measured["refresh_seconds"] == 0
 
 
-@pytest.mark.parametrize(("steps", "cut_off_at", "first_resumed"), [(4, 3, 3), (6, 5, 5)])
-def test_a_run_cut_off_and_resumed_ends_like_an_undisturbed_one(make_joint, tmp_path, steps, cut_off_at, first_resumed):
-    undisturbed, cut_off, resumed = (make_joint("jmlr", steps=steps) for _ in range(3))
+@pytest.mark.parametrize(("refresh", "cut_off_at"), [(2, 5), (3, 6)], ids=["after a refresh", "between refreshes"])
+def test_a_run_cut_off_and_resumed_ends_like_an_undisturbed_one(make_joint, tmp_path, refresh, cut_off_at):
+    undisturbed, cut_off, resumed = (make_joint("jmlr", steps=7, refresh_every_steps=refresh) for _ in range(3))
     train(undisturbed, tmp_path / "undisturbed")
     with pytest.raises(CutOff):
         train(cut_off, tmp_path / "resumed", cut_off_at=cut_off_at)
     _, history = train(resumed, tmp_path / "resumed")
-    assert logged(history, "reader_loss")[0][0] == first_resumed
+    assert logged(history, "reader_loss")[0][0] == 5
     expected = weights(undisturbed)
     for name, parameter in resumed.named_parameters():
         torch.testing.assert_close(parameter.detach(), expected[name], atol=1e-7, rtol=1e-5, msg=name)
@@ -94,18 +95,39 @@ def test_a_run_cut_off_and_resumed_ends_like_an_undisturbed_one(make_joint, tmp_
 
 def test_the_seed_decides(make_joint, tmp_path):
     models = [make_joint("jmlr", steps=2) for _ in range(3)]
-    for model, seed in zip(models, (1, 1, 2), strict=True):
-        train(model, tmp_path, seed=seed)
+    for number, (model, seed) in enumerate(zip(models, (1, 1, 2), strict=True)):
+        train(model, tmp_path / str(number), seed=seed)
     first, again, other = (weights(model) for model in models)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-def test_a_joint_run_whose_retriever_stands_still_fails(make_joint, tmp_path):
-    model = make_joint("jmlr", steps=2)
+@pytest.mark.parametrize("steps", [1, 50])
+def test_a_joint_run_whose_retriever_stands_still_fails_soon(make_joint, tmp_path, steps):
+    model = make_joint("jmlr", steps=steps)
     model.retriever.requires_grad_(False)
+    recorder = CuttingSink(3)
     with pytest.raises(TrainingFailed, match="the retriever did not move in a joint run"):
-        train(model, tmp_path)
+        train_arm(model, model._corpus.pools, QUESTIONS, ArmRun(model.settings, 1, tmp_path / "checkpoints", recorder))
+
+
+def test_it_fails_after_a_resume_too(make_joint, tmp_path):
+    cut_off, resumed = (make_joint("jmlr", steps=50, save_every_steps=1) for _ in range(2))
+    for model in (cut_off, resumed):
+        model.retriever.requires_grad_(False)
+    with pytest.raises(CutOff):
+        train(cut_off, tmp_path, cut_off_at=2)
+    with pytest.raises(TrainingFailed, match="the retriever did not move in a joint run"):
+        train(resumed, tmp_path)
+
+
+def test_a_retriever_that_moved_before_the_resume_has_moved(make_joint, tmp_path):
+    """The change is measured since before the first try, so a try that has nothing left to do does not fail."""
+    first, again = make_joint("jmlr"), make_joint("jmlr")
+    before, _ = train(first, tmp_path)
+    after, history = train(again, tmp_path)
+    assert after["retriever_weight_change"] == before["retriever_weight_change"] > 0
+    assert history.rows == []
 
 
 def test_fewer_questions_than_a_step_takes_still_train(make_joint, tmp_path):

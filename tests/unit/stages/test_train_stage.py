@@ -1,0 +1,139 @@
+"""The stage train on tiny models: what it writes before and after the steps, and what a second try does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from jmlr import config, recipes
+from jmlr.data.tables import write_passages, write_questions
+from jmlr.errors import TrainingFailed
+from jmlr.index import candidates, embeddings, manifest
+from jmlr.models.retriever import Retriever
+from jmlr.stages import layout, train
+from jmlr.types import Hit
+
+CONF = Path(__file__).parents[3] / "conf"
+
+
+@pytest.fixture
+def settings(make_train_settings, tiny_index_settings, prompt_settings):
+    raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+    raw["train"] = make_train_settings(arms=["rag", "jmlr"]).model_dump(mode="json")
+    raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
+    return config.parse(raw)
+
+
+@pytest.fixture
+def stages_before(
+    tracked, monkeypatch, tiny_passages, tiny_questions, tiny_retriever_folder, tiny_index_settings, make_tiny_reader,
+    tiny_tokenizer,
+):  # fmt: skip
+    """What ingest, base and index leave, but for PLAID's own files; the trained index is a folder."""
+    layout.INGEST.mkdir(parents=True)
+    write_passages(layout.PASSAGES, tiny_passages)
+    write_questions(layout.QUESTIONS, tiny_questions)
+    shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)
+    make_tiny_reader().save_pretrained(layout.BASE_READER)
+    tiny_tokenizer.save_pretrained(layout.BASE_READER)
+    layout.INDEX.mkdir()
+    stored = embeddings.store(Retriever.load(layout.BASE_RETRIEVER, tiny_index_settings), tiny_passages, layout.INDEX)
+    manifest.write(
+        manifest.describe(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, len(stored.vectors)), layout.INDEX
+    )
+    hits = [Hit(passage.passage_id, 1.0) for passage in tiny_passages[:6]]
+    candidates.write(layout.CANDIDATES, {question.question_id: hits for question in tiny_questions})
+    monkeypatch.setattr(train.build, "build", lambda retriever, passages, settings, folder, seed: folder.mkdir())
+    return tracked
+
+
+def files() -> set[str]:
+    """All files of build/train but those of models."""
+    return {
+        path.relative_to(layout.TRAIN).as_posix()
+        for path in layout.TRAIN.rglob("*")
+        if path.is_file() and not path.parent.name.startswith(("reader", "retriever"))
+    }
+
+
+def test_the_stage_leaves_models_ledger_history_and_nothing_else(stages_before, settings):
+    train.run(settings)
+    assert files() == {"ledger.json", "history.parquet", "run.json"}
+    for folder in (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAIN_ARMS / "rag" / "reader"):
+        assert (folder / "model.safetensors").exists()
+    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+    assert ledger["jmlr"]["retriever"]["trainable"] == ledger["rag"]["retriever"]["frozen"] > 0
+    assert ledger["jmlr"]["retriever"]["learning_rate"] == 1e-4
+    assert ledger["rag"]["retriever"]["learning_rate"] == 0
+    assert (ledger["jmlr"]["refreshes"], ledger["jmlr"]["refreshed_passages"]) == (1, 20)
+    history = pq.read_table(layout.HISTORY).to_pylist()
+    assert {row["arm"] for row in history} == {"rag", "jmlr"}
+
+
+def test_the_ledger_is_there_before_the_first_step(stages_before, settings, monkeypatch, capsys):
+    def stop():
+        raise TrainingFailed("before the first step")
+
+    seen = []
+    monkeypatch.setattr(train, "train_arm", lambda *arguments: seen.append(layout.LEDGER.read_text()) or stop())
+    with pytest.raises(TrainingFailed, match="before the first step"):
+        train.run(settings)
+    components = json.loads(seen[0])["rag"]
+    assert components["reader"]["trainable"] > 0
+    assert components["retriever"]["trainable"] == 0
+    assert "rag: reader trains" in capsys.readouterr().out
+
+
+def test_a_second_try_keeps_finished_arms_and_goes_on_in_the_same_run(stages_before, settings, monkeypatch):
+    plain = train.train_arm
+
+    def cut_off(model, *others):
+        if model.arm == "jmlr":
+            raise TrainingFailed("cut off")
+        return plain(model, *others)
+
+    monkeypatch.setattr(train, "train_arm", cut_off)
+    with pytest.raises(TrainingFailed, match="cut off"):
+        train.run(settings)
+    first = json.loads(layout.RUN.read_text(encoding="utf-8"))["run_id"]
+    trained = []
+    monkeypatch.setattr(train, "train_arm", lambda model, *others: trained.append(model.arm) or plain(model, *others))
+    train.run(settings)
+    assert trained == ["jmlr"]
+    assert json.loads(layout.RUN.read_text(encoding="utf-8"))["run_id"] == first
+    run = stages_before.get_run(first)
+    assert run.info.status == "FINISHED"
+    assert {"rag/reader_loss", "jmlr/retriever_gradient_norm", "jmlr/retriever_weight_change"} <= set(run.data.metrics)
+    assert {row["arm"] for row in pq.read_table(layout.HISTORY).to_pylist()} == {"rag", "jmlr"}
+
+
+def test_a_finished_training_is_done_anew(stages_before, settings):
+    train.run(settings)
+    first = json.loads(layout.RUN.read_text(encoding="utf-8"))["run_id"]
+    train.run(settings)
+    assert json.loads(layout.RUN.read_text(encoding="utf-8"))["run_id"] != first
+
+
+def test_any_process_but_the_first_writes_nothing(stages_before, settings, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(train, "train_arm", lambda *arguments: {"seconds": 1.0, "steps": 4})
+    train.run(settings)
+    assert not layout.TRAIN.exists()
+
+
+def test_another_number_of_processes_is_refused_before_anything_runs(stages_before, settings, monkeypatch):
+    from jmlr.training import checkpoint
+    from jmlr.training.checkpoint import Checkpoint
+
+    train._forget_other_trainings(train._load_data(settings).digest)
+    folder = train._checkpoints("jmlr")
+    checkpoint.folder_of(folder, 2).mkdir(parents=True)
+    checkpoint.complete(folder, Checkpoint(step=2, world_size=8, generation=1, memories={}))
+    monkeypatch.setattr(train, "train_arm", lambda *arguments: pytest.fail("it started"))
+    with pytest.raises(TrainingFailed, match=r"written by 8 process\(es\), this training has 1"):
+        train.run(settings)
