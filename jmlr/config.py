@@ -205,6 +205,8 @@ class TrainSettings(Block):
     save_every_steps: int = Field(ge=1)
     needs_gpu: bool
     deepspeed: dict[str, Any] | None
+    budget_device_hours: float | None = Field(gt=0)
+    device_peak_tflops: float | None = Field(gt=0)
 
 
 class EvaluateSettings(Block):

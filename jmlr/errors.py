@@ -55,5 +55,9 @@ class TrainingFailed(JmlrError):
     """Training cannot go on, or did not do what it must."""
 
 
+class BudgetReached(TrainingFailed):
+    """Training has used the device hours it was given; what it did is saved."""
+
+
 class RegistryError(JmlrError):
     """The registry refused, or a version is not what it should be."""

@@ -72,11 +72,14 @@ def ledger_table(ledger: Mapping[str, Any]) -> tuple[list[str], list[list[str]],
 
     >>> ledger_table({"rag": {"seconds": 90.0}, "jmlr": {"seconds": 150.0, "steps": 120}, "device": "cpu"})
     (['rag', 'jmlr'], [['seconds', '90', '150'], ['steps', '', '120']], {'device': 'cpu'})
+    >>> ledger_table({"device": "cpu", "tries": [{"seconds": 9.0}]})  # lists stay in the file
+    ([], [], {'device': 'cpu'})
     """
     by_arm = {arm: _flat(ledger[arm]) for arm in notation.ordered_arms(ledger) if isinstance(ledger[arm], Mapping)}
     names = list(dict.fromkeys(name for found in by_arm.values() for name in found))
     rows = [[name, *(found.get(name, "") for found in by_arm.values())] for name in names]
-    return list(by_arm), rows, {name: text for name, text in _flat(ledger).items() if name in ledger}
+    rest = {name: value for name, value in ledger.items() if not isinstance(value, (Mapping, list))}
+    return list(by_arm), rows, _flat(rest)
 
 
 def without_password(uri: str) -> str:

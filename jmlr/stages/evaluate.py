@@ -101,12 +101,11 @@ def _rankings(questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> d
 def _provenance(
     settings: Settings, questions: Sequence[Question], ledger: Mapping[str, Any], seconds: float
 ) -> dict[str, str]:
-    hours = sum(float(entry["device_hours"]) for entry in ledger.values() if isinstance(entry, dict))
     return {
         **provenance(),
         "protocol_hash": protocol_hash(settings, questions),
         "evaluation_seconds": f"{seconds:.0f}",
-        "training_device_hours": f"{hours:.3f}",
+        "training_device_hours": f"{float(ledger['device_hours']):.3f}",
         "tracking_uri": RunReference.read(layout.RUN).tracking_uri,
     }
 

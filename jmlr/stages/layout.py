@@ -29,6 +29,7 @@ TRAINED_READER = TRAIN / "reader"
 TRAINED_INDEX = TRAIN / "index"
 TRAIN_ARMS = TRAIN / "arms"
 LEDGER = TRAIN / "ledger.json"
+TRIES = TRAIN / "tries.jsonl"
 HISTORY = TRAIN / "history.parquet"
 RUN = TRAIN / "run.json"
 

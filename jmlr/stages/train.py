@@ -23,15 +23,17 @@ from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
-from jmlr.tracking.gpu_hours import count_devices, device_hours
+from jmlr.tracking.gpu_hours import count_devices
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
 from jmlr.training import checkpoint, processes
+from jmlr.training.cost import CostMeter
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.ledger import describe_components
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
 from jmlr.training.trainer import ArmRun, train_arm
+from jmlr.training.tries import Tries
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 DONE_FILE = "done.json"
 _MARKER = layout.TRAIN / "training.json"
+# They say what is measured and when to stop, not what is trained: another value goes on from the checkpoints.
+_NOT_TRAINING = {"train": {"budget_device_hours", "device_peak_tflops"}}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def run(settings: Settings) -> None:
         FingerprintMismatch: if the index is not the base retriever's.
         TrainingFailed: if the joint arm's retriever does not move or collapses, or if a checkpoint was written by
             another number of processes.
+        BudgetReached: if all tries together have used up train.budget_device_hours.
     """
     _require_devices(settings)
     data = _load_data(settings)
@@ -73,16 +78,18 @@ def run(settings: Settings) -> None:
     for arm in settings.train.arms:
         checkpoint.check_world_size(_checkpoints(arm), processes.world_size())
     finished = {arm: record for arm in settings.train.arms if (record := _finished(arm))}
+    devices = count_devices()
+    tries = Tries(layout.TRIES, devices.kind, devices.count)
     # The first process may only write once all have seen what there was.
     processes.wait_for_all()
     with _tracked(settings) as tracked:
         for arm in settings.train.arms:
             if arm not in finished:
-                finished[arm] = _train(arm, settings, data, tracked.for_arm(arm))
+                finished[arm] = _train(arm, settings, data, tracked.for_arm(arm), tries)
         # Nobody waits for the first process, which has the index to make: that may take longer than a barrier holds.
         processes.leave()
         if processes.is_first():
-            _write_results(settings, data, {arm: finished[arm] for arm in settings.train.arms}, tracked)
+            _write_results(settings, data, {arm: finished[arm] for arm in settings.train.arms}, (tracked, tries))
 
 
 def _tracked(settings: Settings) -> TrainingRun:
@@ -100,20 +107,27 @@ def _tracked(settings: Settings) -> TrainingRun:
 
 
 def _write_results(
-    settings: Settings, data: TrainingData, finished: dict[str, dict[str, Any]], tracked: TrainingRun
+    settings: Settings, data: TrainingData, finished: dict[str, dict[str, Any]], books: tuple[TrainingRun, Tries]
 ) -> None:
     """Writes the trained retriever's index, ledger and history, then forgets the notes of the tries."""
+    tracked, tries = books
     if "jmlr" in settings.train.arms:
-        build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
+        _index(settings, data, tries)
     entries = {arm: record["ledger"] for arm, record in finished.items()}
-    write_json(layout.LEDGER, {**entries, "settings_hash": data.digest})
+    hours = tries.device_hours()
+    write_json(layout.LEDGER, {**entries, "settings_hash": data.digest, "device_hours": hours, "tries": tries.rows()})
     write_rows(layout.HISTORY, [row for record in finished.values() for row in record["history"]])
     tracked.log_artifacts(layout.LEDGER)
     tracked.log_artifacts(layout.HISTORY)
-    hours = sum(float(entry["device_hours"]) for entry in entries.values())
     tracked.log(settings.train.steps, {"device_hours": hours})
-    for note in (_MARKER, *(_done_file(arm) for arm in finished)):
+    for note in (_MARKER, layout.TRIES, *(_done_file(arm) for arm in finished)):
         note.unlink(missing_ok=True)
+
+
+def _index(settings: Settings, data: TrainingData, tries: Tries) -> None:
+    """Writes the trained retriever's own index; it costs device hours as an arm does."""
+    with tries.open("index"):
+        build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
 
 
 def _require_devices(settings: Settings) -> None:
@@ -128,15 +142,18 @@ def _require_devices(settings: Settings) -> None:
 
 def _load_data(settings: Settings) -> TrainingData:
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    parts: list[Any] = [settings.model_dump(include={"seed", "prompt", "index", "train"}, mode="json")]
+    parts: list[Any] = [
+        settings.model_dump(include={"seed", "prompt", "index", "train"}, exclude=_NOT_TRAINING, mode="json")
+    ]
     parts += [fingerprint.of_folder(folder) for folder in (layout.INGEST, layout.BASE)]
     package = Path(__file__).parents[1]
     parts += [fingerprint.of_folder(package / name, "*.py") for name in ("training", "losses", "models")]
     return TrainingData(questions, read_passages(layout.PASSAGES), fingerprint.of_json(parts))
 
 
-def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -> dict[str, Any]:
+def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, tries: Tries) -> dict[str, Any]:
     """Trains one arm and saves its reader, for the joint arm its retriever too; returns ledger entry and history."""
+    meter = CostMeter(arm, settings.train, tries, CONSOLE.print)
     torch.manual_seed(settings.seed)
     model, pools, tokenizer = _build_arm(arm, settings, data)
     training, folder = settings.train, layout.arm_folder(arm)
@@ -144,15 +161,11 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -
     if processes.is_first():
         _open_ledger(arm, opening)
     file = _checkpoints(arm) / "history.jsonl" if processes.is_first() else None
-    history = History(arm, sink, file)
-    run_of_arm = ArmRun(training, settings.seed, _checkpoints(arm), history)
-    measured = train_arm(model, pools, len(data.questions), run_of_arm)
-    devices = count_devices()
-    cost: dict[str, float | str | int] = {
-        "device": devices.kind,
-        "device_hours": device_hours(measured["seconds"], devices.count),
-    }
-    record = {"ledger": {**opening, **measured, **cost}, "history": history.rows}
+    history = History(arm, meter.sink(sink), file)
+    run_of_arm = ArmRun(training, settings.seed, _checkpoints(arm), history, meter)
+    with meter:
+        measured = train_arm(model, pools, len(data.questions), run_of_arm)
+    record = {"ledger": {**opening, **measured, "device": tries.device, **tries.cost(arm)}, "history": history.rows}
     if processes.is_first():
         adapters.merge_and_save(model.reader, folder / "reader")
         tokenizer.save_pretrained(folder / "reader")
@@ -160,7 +173,7 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink) -
             model.retriever.save(layout.TRAINED_RETRIEVER)
         write_json(_done_file(arm), record)
         checkpoint.forget(_checkpoints(arm))
-        CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {devices.kind}")
+        CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {tries.device}")
     return record
 
 

@@ -19,6 +19,7 @@ from jmlr.errors import TrainingFailed
 from jmlr.training import checkpoint, processes
 from jmlr.training.checkpoint import Checkpoint
 from jmlr.training.collapse import CollapseGuard
+from jmlr.training.cost import CostMeter
 from jmlr.training.drift import Drift
 from jmlr.training.joint import JointModel, StepLoss
 from jmlr.training.movement import WeightChange, gradient_norms
@@ -36,13 +37,13 @@ WEIGHTS_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class ArmRun:
-    """How one arm is run: its settings, seed, where checkpoints lie, where metrics go, and who else looks on."""
+    """How one arm is run: its settings, seed, where checkpoints lie, where metrics go, and what counts its cost."""
 
     settings: TrainSettings
     seed: int
     checkpoints: Path
     sink: MetricSink
-    callbacks: tuple[TrainerCallback, ...] = ()
+    cost: CostMeter | None = None
 
 
 class JointTrainer(Trainer):
@@ -182,6 +183,7 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
     Raises:
         TrainingFailed: if the joint arm's retriever does not move or collapses, or if the last checkpoint, or the
             number of questions, does not fit the number of processes.
+        BudgetReached: if the device hours of `run.cost` are spent; the checkpoint is saved then.
     """
     settings, start = run.settings, time.monotonic()
     _check_processes(run, questions)
@@ -189,7 +191,10 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
     callbacks: list[TrainerCallback] = [refresh := _refresher(model, pools, run)]
     if settings.collapse is not None and model.arm == "jmlr":
         callbacks.append(CollapseGuard(settings.collapse))
-    trainer = JointTrainer(model, pools, questions, run, [*callbacks, *run.callbacks, ProgressBar(model.arm)])
+    if run.cost is not None:
+        run.cost.current.refresh_seconds = lambda: refresh.costs["refresh_seconds"]
+        callbacks.append(run.cost)
+    trainer = JointTrainer(model, pools, questions, run, [*callbacks, ProgressBar(model.arm)])
     found = checkpoint.last(run.checkpoints)
     processes.wait_for_all()
     if processes.is_first():

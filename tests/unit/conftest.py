@@ -89,6 +89,8 @@ def make_train_settings() -> Callable[..., TrainSettings]:
         "save_every_steps": 2,
         "needs_gpu": False,
         "deepspeed": None,
+        "budget_device_hours": None,
+        "device_peak_tflops": None,
     }  # fmt: skip
     return lambda **changes: TrainSettings.model_validate({**settings, **changes})
 

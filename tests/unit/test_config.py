@@ -116,7 +116,7 @@ def test_a_context_that_holds_the_best_passage_and_quantised_weights_under_lora_
 
 def test_broken_rules_are_reported_together(raw: dict[str, Any]) -> None:
     change(change(raw, "train.read_passages", 99), "base.reader.source", "owner/model")
-    with pytest.raises(ConfigError, match=r"(?s)2 broken.*train\.read_passages.*base\.reader\.revision"):
+    with pytest.raises(ConfigError, match=r"(?s)2 broken.*base\.reader\.revision.*train\.read_passages"):
         config.parse(raw)
 
 

@@ -1,0 +1,111 @@
+"""What every try of a training cost, the ones that failed or were killed included, in a file that outlives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jmlr.files import write_text
+
+SECONDS_PER_HOUR = 3600.0
+BEAT_SECONDS = 10.0
+"""A killed try loses at most so much of its cost."""
+
+RUNNING, CUT_OFF = "running", "cut off"
+
+
+class Tries:
+    """The tries of a training, one JSON line for each state of each; the last line of a try counts.
+
+    Only the first process (RANK 0) writes, for all devices of the launch.
+
+    Args:
+        file: made at the first line.
+        device: what the training runs on, `cuda` or `cpu`.
+        devices: how many work at the same time.
+        clock: seconds that only rise.
+    """
+
+    def __init__(self, file: Path, device: str, devices: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.device, self.devices, self.clock = device, devices, clock
+        self._file = file
+        self._rows = {row["try"]: row for row in _read(file)}
+        for row in self._rows.values():
+            if row["outcome"] == RUNNING:
+                row["outcome"] = CUT_OFF
+
+    def open(self, what: str) -> Try:
+        """A new try of `what`: an arm, or the index; its clock runs from now on."""
+        return Try(self, max(self._rows, default=0) + 1, what)
+
+    def rows(self, what: str = "") -> list[dict[str, Any]]:
+        """All tries so far, of one arm if `what` is given, in their order."""
+        return [row for _, row in sorted(self._rows.items()) if not what or row["what"] == what]
+
+    def device_hours(self, what: str = "") -> float:
+        """Device hours of all tries, of one arm if `what` is given."""
+        return sum(row["seconds"] * row["devices"] for row in self.rows(what)) / SECONDS_PER_HOUR
+
+    def cost(self, what: str) -> dict[str, float | int]:
+        """Of one arm: the device hours of all its tries, and how many there were."""
+        return {"device_hours": self.device_hours(what), "tries": len(self.rows(what))}
+
+    def put(self, row: dict[str, Any]) -> None:
+        """Takes the newest state of a try."""
+        self._rows[row["try"]] = row
+        if os.environ.get("RANK", "0") == "0":
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+
+
+class Try:
+    """One try; as a context manager it is closed as finished, or as failed with the name of the error."""
+
+    def __init__(self, tries: Tries, number: int, what: str) -> None:
+        self._tries, self._start = tries, tries.clock()
+        self._row = {"try": number, "what": what, "device": tries.device, "devices": tries.devices}
+        self._written_seconds = 0.0
+        self.refresh_seconds: Callable[[], float] = lambda: 0.0
+        self._put(RUNNING)
+
+    @property
+    def seconds(self) -> float:
+        """Since the try was opened."""
+        return self._tries.clock() - self._start
+
+    @property
+    def device_hours(self) -> float:
+        """Of this try so far."""
+        return self.seconds * self._tries.devices / SECONDS_PER_HOUR
+
+    def beat(self) -> None:
+        """Writes down that the try still runs, at most every BEAT_SECONDS."""
+        if self.seconds - self._written_seconds >= BEAT_SECONDS:
+            self._put(RUNNING)
+
+    def __enter__(self) -> Try:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._put("finished" if kind is None else kind.__name__)
+
+    def _put(self, outcome: str) -> None:
+        self._written_seconds = self.seconds
+        measured = {"seconds": self._written_seconds, "refresh_seconds": self.refresh_seconds()}
+        self._tries.put({**self._row, "outcome": outcome, **measured})
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    """The rows of the file; a last line that a kill left unfinished is taken out."""
+    if not file.exists():
+        return []
+    text = file.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_text(file, whole)
+    return [json.loads(line) for line in whole.splitlines()]
