@@ -108,6 +108,21 @@ class ReaderBatch:
         return ReaderBatch(self.input_ids.to(device), self.attention_mask.to(device), self.labels.to(device))
 
 
+def by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Numbers of all items, shortest first, in groups of at most `tokens` once padded; one item always fits.
+
+    >>> by_length([5, 2, 9, 2], tokens=10)
+    [[1, 3], [0], [2]]
+    """
+    groups: list[list[int]] = []
+    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        if groups and (len(groups[-1]) + 1) * lengths[number] <= tokens:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return groups
+
+
 def pad(prompted: Sequence[Prompted], pad_token_id: int) -> ReaderBatch:
     """One right-padded batch, padded to the longest item and no further.
 

@@ -11,7 +11,7 @@ from torch import nn
 from jmlr.config import TrainSettings
 from jmlr.losses import retriever_loss
 from jmlr.models.maxsim import maxsim
-from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, pad
+from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, by_length, pad
 from jmlr.models.reader import answer_losses, answer_token_losses
 from jmlr.models.retriever import Retriever
 from jmlr.training.chunked_encoding import encode_in_chunks
@@ -20,6 +20,8 @@ from jmlr.training.sampling import sample_passages
 from jmlr.types import Passage, Question
 
 NEGLIGIBLE_PULL = 0.02
+JUDGED_TOKENS = 8192
+"""Reader tokens of one batch of prompts with a sampled passage, padding included."""
 
 
 @dataclass(frozen=True)
@@ -176,24 +178,26 @@ class JointModel(nn.Module):
         """The reader's mean answer-token loss given all sampled passages of a question but one, float32 (B, M), nats.
 
         The passages are read best last; `ranks`, int64 (B, M), are their places in the pool, 0 for its best. A passage
-        that the bound on the context leaves out anyway changes nothing by its absence. One question is read at a
-        time: its M rows of M - 1 passages are long.
+        that the bound on the context leaves out anyway changes nothing by its absence.
         """
-        losses = []
+        prompted = []
         for question, numbers, places in zip(questions, sampled.tolist(), ranks.tolist(), strict=True):
             best_first = [number for _, number in sorted(zip(places, numbers, strict=True))]
             rest = [[number for number in best_first if number != absent] for absent in numbers]
-            losses.append(self._judge([self._write(question, row) for row in rest]))
-        return torch.stack(losses)
+            prompted += [self._write(question, row) for row in rest]
+        return self._judge(prompted).view(sampled.shape)
 
     @torch.no_grad()
     def _judge(self, prompted: list[Prompted]) -> torch.Tensor:
         """The reader's mean answer-token loss of each prompt, in evaluation mode, float32 (N,), nats."""
         training = self.reader.training
         self.reader.eval()
-        losses = answer_losses(self.reader, self._batch(prompted))
+        # Alike in length, so that little is padding; few at once, so that memory does not grow with B and M.
+        groups = by_length([len(item.prompt_ids) + len(item.answer_ids) for item in prompted], JUDGED_TOKENS)
+        losses = [answer_losses(self.reader, self._batch([prompted[number] for number in group])) for group in groups]
         self.reader.train(training)
-        return losses
+        back = torch.tensor([number for group in groups for number in group]).argsort()
+        return torch.cat(losses)[back.to(losses[0].device)]
 
     def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
         """Mean loss of all answer tokens of the batch, float32 scalar, nats."""

@@ -185,3 +185,14 @@ def test_the_strongest_pulls_are_the_passages_whose_gradient_is_largest(make_joi
     rows, columns = model._strongest_pulls(scores, losses, 2)
     assert rows.tolist() == [0, 0]
     assert set(columns.tolist()) == expected
+
+
+def test_judging_in_many_small_batches_gives_the_same_losses(make_joint, monkeypatch):
+    one_pass = make_joint("jmlr")(torch.arange(3), 5)
+    monkeypatch.setattr(joint_module, "JUDGED_TOKENS", 60)
+    batches, original = [], joint_module.answer_losses
+    monkeypatch.setattr(joint_module, "answer_losses", lambda *args: batches.append(args) or original(*args))
+    many = make_joint("jmlr")(torch.arange(3), 5)
+    assert len(batches) > 2
+    torch.testing.assert_close(many.sampled_reader, one_pass.sampled_reader)
+    torch.testing.assert_close(many.retriever, one_pass.retriever)

@@ -91,7 +91,7 @@ def test_a_bound_on_the_context_holds_in_loop(make_joint, tiny_questions, monkey
 
     monkeypatch.setattr(joint_module, "answer_losses", watch)
     model(rows=ROWS, draw_seed=1)
-    assert [shape[0] for shape, _ in seen] == [4, 4, 4]
+    assert sum(shape[0] for shape, _ in seen) == 12
     assert max(shape[1] for shape, _ in seen) <= 100
     assert not any(training for _, training in seen)
     assert model.reader.training
