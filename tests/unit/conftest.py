@@ -63,7 +63,7 @@ def tiny_questions() -> list[Question]:
 
 @pytest.fixture(scope="session")
 def make_train_settings() -> Callable[..., TrainSettings]:
-    """Tiny training settings; keyword arguments replace top-level keys."""
+    """Tiny training settings; keyword arguments replace keys, of a block those that they name."""
     settings: dict[str, Any] = {
         "arms": ["closed_book", "rag", "jmlr"],
         "steps": 4,
@@ -92,7 +92,15 @@ def make_train_settings() -> Callable[..., TrainSettings]:
         "budget_device_hours": None,
         "device_peak_tflops": None,
     }  # fmt: skip
-    return lambda **changes: TrainSettings.model_validate({**settings, **changes})
+
+    def make(**changes: Any) -> TrainSettings:
+        blocks = {
+            name: {**settings[name], **value} if isinstance(value, dict) and settings[name] else value
+            for name, value in changes.items()
+        }
+        return TrainSettings.model_validate({**settings, **blocks})
+
+    return make
 
 
 @pytest.fixture(scope="session")
