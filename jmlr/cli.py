@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from jmlr import telemetry
+from jmlr import settings_doc, telemetry
 from jmlr.errors import JmlrError
 
 app = typer.Typer(
@@ -24,6 +25,15 @@ app.add_typer(starter_app, name="starter")
 _debug = False
 
 DATA_FOLDER = Path("data")
+
+
+class _CommandWithSettings(TyperCommand):
+    """A command whose help lists the settings of the block of its name."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the usual help, then the settings."""
+        super().format_help(ctx, formatter)
+        formatter.write(settings_doc.help_text(str(self.name)))
 
 
 @app.callback()
@@ -67,9 +77,9 @@ def index() -> None:
     _run_stage("index")
 
 
-@app.command()
+@app.command(cls=_CommandWithSettings)
 def train() -> None:
-    """Train all arms, resuming from the last checkpoint of the same settings."""
+    """Train all arms, resuming from the last checkpoint of the same settings; docs/training.md tells more."""
     _run_stage("train")
 
 

@@ -133,6 +133,13 @@ def test_starter_data_is_written_to_the_folder(root: Path, monkeypatch: pytest.M
     assert sorted(path.name for path in (root / "elsewhere").iterdir()) == ["passages.jsonl", "questions.jsonl"]
 
 
+def test_help_of_train_lists_its_settings_and_names_where_they_are_explained() -> None:
+    shown = CliRunner().invoke(cli.app, ["train", "--help"])
+    assert shown.exit_code == 0
+    assert shown.output.index("Usage") < shown.output.index("docs/training.md explains every one")
+    assert "  train.sampling.passages = 12\n      passages sampled from the pool" in shown.output
+
+
 def test_help_imports_no_heavy_library() -> None:
     """`jmlr --help` answers in a second, and DVC calls `jmlr` for every stage."""
     code = (

@@ -1,4 +1,4 @@
-"""docs/settings.md describes every key that exists, and no other."""
+"""docs/settings.md describes every key that exists, and no other; docs/training.md every key of a training."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel
 
+from jmlr import recipes, settings_doc
 from jmlr.config import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -39,3 +41,29 @@ def test_every_key_is_described_and_nothing_else() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").split("## Environment variables")[0]
     described = re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
     assert sorted(described) == sorted(keys(Settings))
+
+
+def test_the_training_guide_has_every_key_of_a_training_with_the_starters_value() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Choosing an objective")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|[^|\n]*\|[^|\n]*\| ([^|\n]*) \| [^|\n]+ \|$", text, flags=re.MULTILINE)
+    described = [key for key, _ in rows]
+    known = set(keys(Settings))
+    assert len(described) == len(set(described))
+    assert {key for key in known if key.startswith(("train.", "prompt."))} <= set(described) <= known
+    starter = yaml.safe_load(recipes.compose_text("starter", ROOT / "conf"))
+    values = {key: settings_doc.default_of(key, starter) for key in described}
+    assert {key: value for key, value in rows if values[key]} == {key: value for key, value in values.items() if value}
+
+
+def test_help_lists_every_key_of_the_block_with_default_and_meaning() -> None:
+    lines = settings_doc.help_text("train").splitlines()
+    listed = [line.split(" = ")[0].strip() for line in lines if line.startswith("  train.")]
+    assert sorted(listed) == sorted(key for key in keys(Settings) if key.startswith("train."))
+    at = lines.index("  train.steps = 120")
+    assert lines[at + 1] == "      optimizer steps of each arm"
+    assert "  train.reader.lora = null" in lines
+    assert "  train.reader.lora.rank" in lines
+
+
+def test_without_the_repository_help_says_where_to_look(tmp_path: Path) -> None:
+    assert "docs/settings.md" in settings_doc.help_text("train", tmp_path)
