@@ -32,7 +32,7 @@ from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.ledger import describe_components
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
-from jmlr.training.trainer import ArmRun, train_arm
+from jmlr.training.trainer import ArmRun, train_arm, whole_weights
 from jmlr.training.tries import Tries
 from jmlr.types import Passage, Question
 
@@ -166,11 +166,13 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, t
     with meter:
         measured = train_arm(model, pools, len(data.questions), run_of_arm)
     record = {"ledger": {**opening, **measured, "device": tries.device, **tries.cost(arm)}, "history": history.rows}
+    with whole_weights(model):
+        if processes.is_first():
+            adapters.merge_and_save(model.reader, folder / "reader")
+            if arm == "jmlr" and model.retriever is not None:
+                model.retriever.save(layout.TRAINED_RETRIEVER)
     if processes.is_first():
-        adapters.merge_and_save(model.reader, folder / "reader")
         tokenizer.save_pretrained(folder / "reader")
-        if arm == "jmlr" and model.retriever is not None:
-            model.retriever.save(layout.TRAINED_RETRIEVER)
         write_json(_done_file(arm), record)
         checkpoint.forget(_checkpoints(arm))
         CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {tries.device}")

@@ -26,10 +26,13 @@ class WeightChange:
 
     @torch.no_grad()
     def measure(self, model: nn.Module) -> dict[str, float]:
-        """Norm of the change over norm of the start, of each trainable component; dimensionless."""
+        """Norm of the change over norm of the start, of each trainable component; dimensionless.
+
+        The weights must be whole, not DeepSpeed's shards of them.
+        """
         moved, size = dict.fromkeys(COMPONENTS, 0.0), dict.fromkeys(COMPONENTS, 0.0)
         for name, parameter in model.named_parameters():
-            if name in self._start and parameter.shape == self._start[name].shape:
+            if name in self._start:
                 start = self._start[name]
                 moved[component_of(name)] += float((parameter - start).float().pow(2).sum())
                 size[component_of(name)] += float(start.float().pow(2).sum())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model, save_file, save_model
+from torch import nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -110,7 +112,11 @@ class JointTrainer(Trainer):
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward; then the gradients are measured, before they are clipped."""
         loss = super().training_step(model, inputs, num_items_in_batch)
-        self._metrics |= gradient_norms(self.model)
+        if self.is_deepspeed_enabled:
+            # DeepSpeed steps within backward, and keeps the norm of both components together.
+            self._metrics["gradient_norm"] = float(self.deepspeed.get_global_grad_norm() or 0.0)
+        else:
+            self._metrics |= gradient_norms(self.model)
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -122,7 +128,8 @@ class JointTrainer(Trainer):
         if "loss" not in logs:
             super().log(logs, start_time)
             return
-        step, change = self.state.global_step, self.change.measure(self.model)
+        with whole_weights(self.model):
+            step, change = self.state.global_step, self.change.measure(self.model)
         for callback in self._step_callbacks:
             self._metrics |= callback.take_metrics()
         self._metrics |= change
@@ -156,10 +163,16 @@ class JointTrainer(Trainer):
                 callback.recall(found.memories[type(callback).__name__])
 
     def _save(self, output_dir: str | None = None, state_dict: Mapping[str, Any] | None = None) -> None:
-        """Weights as safetensors; tied weights are kept once, which Trainer's own way refuses."""
+        """Weights as safetensors; tied weights are kept once, which Trainer's own way refuses.
+
+        DeepSpeed's weights lie in one storage, and go on from its own shards: here they are kept for other readers.
+        """
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_model(self.model, str(folder / WEIGHTS_FILE))
+        if self.is_deepspeed_enabled and state_dict is not None:
+            save_file({name: value.detach().clone() for name, value in state_dict.items()}, folder / WEIGHTS_FILE)
+        else:
+            save_model(self.model, str(folder / WEIGHTS_FILE))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_model(model or self.model, str(Path(resume_from_checkpoint) / WEIGHTS_FILE))
@@ -202,10 +215,24 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
     if found is not None:
         trainer.recall(found)
     trainer.train(resume_from_checkpoint=str(checkpoint.folder_of(run.checkpoints, found.step)) if found else None)
-    moved = trainer.change.measure(model)
+    with whole_weights(model):
+        moved = trainer.change.measure(model)
     require_movement(model, moved)
     seconds = time.monotonic() - start
     return {"seconds": seconds, **refresh.costs, "steps": trainer.state.global_step, **moved}
+
+
+def whole_weights(model: nn.Module) -> AbstractContextManager[Any]:
+    """Within it every process holds all weights of `model`, of which DeepSpeed's ZeRO 3 leaves each a shard otherwise.
+
+    Every process must enter it.
+    """
+    if not any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+        return nullcontext()
+    import deepspeed
+
+    gathered: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(model.parameters()))
+    return gathered
 
 
 def require_movement(model: JointModel, change: Mapping[str, float]) -> None:

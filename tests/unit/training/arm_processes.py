@@ -29,7 +29,7 @@ from jmlr.training import checkpoint, processes
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
+from jmlr.training.trainer import ArmRun, train_arm, whole_weights
 from jmlr.types import Hit, Passage, Question
 
 
@@ -113,8 +113,9 @@ def train(task: dict[str, Any], folder: Path, death: list[Any] | None) -> None:
     history = History(model.arm, disturb(*death) if death else None, file)
     run = ArmRun(model.settings, 1, folder / "checkpoints", history)
     train_arm(model, model._corpus.pools, len(task["questions"]), run)
+    with whole_weights(model):
+        weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     if processes.is_first():
-        weights = {name: parameter.detach().contiguous() for name, parameter in model.named_parameters()}
         save_file(weights, folder / "weights.safetensors")
     processes.leave()
 
