@@ -18,7 +18,7 @@ class MetricSink(Protocol):
 
 
 class History:
-    """Remembers every metric, and hands it on to another sink.
+    """Remembers every metric but seconds, so that a training done again gives the same; hands on all to another sink.
 
     With a file it remembers across processes: a training that goes on from a checkpoint keeps the rows before it, and
     those of steps that are done again are replaced. A last line that a killed process left unfinished is dropped.
@@ -43,7 +43,11 @@ class History:
         if self.rows and self.rows[-1]["step"] >= step:
             self.rows = [row for row in self.rows if row["step"] < step]
             self._rewrite()
-        new = [{"arm": self._arm, "step": step, "name": name, "value": value} for name, value in values.items()]
+        new = [
+            {"arm": self._arm, "step": step, "name": name, "value": value}
+            for name, value in values.items()
+            if not name.endswith("_seconds")
+        ]
         self.rows += new
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)

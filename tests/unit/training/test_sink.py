@@ -24,6 +24,14 @@ def test_history_remembers_in_order_and_hands_on():
     ]  # fmt: skip
 
 
+def test_seconds_are_handed_on_but_not_remembered():
+    recorder = Recorder()
+    history = History("jmlr", recorder)
+    history.log(1, {"reader_loss": 2.0, "refresh_seconds": 17.0})
+    assert recorder.logged == [(1, {"reader_loss": 2.0, "refresh_seconds": 17.0})]
+    assert [row["name"] for row in history.rows] == ["reader_loss"]
+
+
 def test_a_history_with_a_file_goes_on_where_another_process_was_cut_off(tmp_path):
     first = History("jmlr", None, tmp_path / "history.jsonl")
     for step in (1, 2, 3):
