@@ -83,11 +83,20 @@ def _decoder_and_head(
     model: torch.nn.Module,
 ) -> tuple[torch.nn.Module, Callable[[torch.Tensor], torch.Tensor]]:
     """What makes hidden states of tokens, and what makes float32 logits of hidden states."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    # Older decoders of transformers, GPT-2 for one, know no decoder and give themselves.
-    decoder = inner.base_model if inner.get_decoder() is inner else inner.get_decoder()
+    inner = _without_adapters(model)
     head, config = inner.get_output_embeddings(), inner.config.get_text_config()
-    return decoder, lambda hidden: _adjust(head(hidden).float(), config)
+    return decoder_of(model), lambda hidden: _adjust(head(hidden).float(), config)
+
+
+def decoder_of(model: torch.nn.Module) -> torch.nn.Module:
+    """The part of a reader, PEFT-wrapped or not, that all its tokens pass: all but the output layer."""
+    inner = _without_adapters(model)
+    # Older decoders of transformers, GPT-2 for one, know no decoder and give themselves.
+    return inner.base_model if inner.get_decoder() is inner else inner.get_decoder()
+
+
+def _without_adapters(model: torch.nn.Module) -> torch.nn.Module:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _adjust(logits: torch.Tensor, config: PretrainedConfig) -> torch.Tensor:

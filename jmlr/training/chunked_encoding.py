@@ -41,6 +41,21 @@ def encode_in_chunks(
         )
         for start in range(0, len(order), chunk_passages)
     ]
+    return in_first_order(parts, order)
+
+
+def in_first_order(
+    parts: Sequence[tuple[torch.Tensor, torch.Tensor]], order: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One batch of batches that were encoded in another order.
+
+    Args:
+        parts: vectors (N_i, D_i, H) and bool masks (N_i, D_i) of the batches.
+        order: the number of each text in the order of encoding, N in all.
+
+    Returns:
+        (N, D, H) and bool (N, D), padded to the longest, text number 0 first.
+    """
     longest = max(mask.shape[1] for _, mask in parts)
     vectors = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part, _ in parts])
     masks = torch.cat([functional.pad(mask, (0, longest - mask.shape[1])) for _, mask in parts])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from jmlr.config import TrainSettings
 from jmlr.errors import BudgetReached
+from jmlr.training import processes
 from jmlr.training.flops import TokenCounter
 from jmlr.training.sink import MetricSink
 from jmlr.training.tries import SECONDS_PER_HOUR, Tries, Try
@@ -84,7 +84,7 @@ class CostMeter(TrainerCallback):
         self._first_step = self._last_step = state.global_step
         self._counter = TokenCounter(others["model"])
         self._logged_seconds = self.current.seconds
-        if self._is_spent(args):
+        if self._is_spent():
             self._stop(state)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
@@ -96,7 +96,7 @@ class CostMeter(TrainerCallback):
         if done >= ESTIMATE_AFTER_STEPS:
             self._estimate(state, announce=done == ESTIMATE_AFTER_STEPS and state.is_world_process_zero)
         self.current.beat()
-        if state.global_step < state.max_steps and self._is_spent(args):
+        if state.global_step < state.max_steps and self._is_spent():
             self._spent_by_budget = control.should_save = control.should_training_stop = True
 
     def on_train_end(
@@ -132,15 +132,12 @@ class CostMeter(TrainerCallback):
                 f"of {state.max_steps}"
             )
 
-    def _is_spent(self, args: TrainingArguments) -> bool:
+    def _is_spent(self) -> bool:
         """Whether the budget is spent; the first process decides, so that all stop at the same step."""
         budget = self._settings.budget_device_hours
         if budget is None:
             return False
-        spent = torch.tensor(float(self.spent_device_hours >= budget), device=args.device)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.broadcast(spent, src=0)
-        return bool(spent.item())
+        return bool(processes.gather(self.spent_device_hours >= budget)[0])
 
     def _stop(self, state: TrainerState) -> None:
         stopped = f"stopped after step {state.global_step} of {state.max_steps}, its checkpoint is saved"

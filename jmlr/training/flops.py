@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from jmlr.models.reader import decoder_of
+
 
 @dataclass(frozen=True)
 class Size:
@@ -60,11 +62,9 @@ def measure_size(encoder: nn.Module) -> Size:
 
 def encoders_of(model: nn.Module) -> dict[str, nn.Module]:
     """The module of each component of a JointModel that all its tokens pass: the reader's decoder, ColBERT's BERT."""
-    reader, retriever = model.reader, model.retriever
-    inner = reader.get_base_model() if hasattr(reader, "get_base_model") else reader
-    encoders = {"reader": inner.get_decoder()}
-    if retriever is not None:
-        encoders["retriever"] = retriever.colbert.bert
+    encoders = {"reader": decoder_of(model.reader)}
+    if model.retriever is not None:
+        encoders["retriever"] = model.retriever.colbert.bert
     return encoders
 
 

@@ -14,6 +14,7 @@ from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, by_length, pad
 from jmlr.models.reader import answer_losses, answer_token_losses
 from jmlr.models.retriever import Retriever
+from jmlr.training import processes
 from jmlr.training.chunked_encoding import encode_in_chunks
 from jmlr.training.pools import Pools
 from jmlr.training.sampling import sample_passages
@@ -146,13 +147,13 @@ class JointModel(nn.Module):
             scores = maxsim(queries, store.embeddings[sampled].float(), store.mask[sampled])
             rows, columns = self._strongest_pulls(scores, losses, limit)
         if not len(rows):
-            if not _is_sharded(self.retriever):
+            if not processes.is_sharded(self.retriever):
                 return scores
             # One passage, pulled at or not: other processes run the encoder now, and wait for this one.
             rows, columns = torch.zeros(2, 1, dtype=torch.long, device=sampled.device)
         unique, inverse = sampled[rows, columns].unique(return_inverse=True)
         texts = [self._corpus.passages[number].indexed_text for number in unique.tolist()]
-        chunk = None if _is_sharded(self.retriever) else self.settings.sampling.encode_chunk_passages
+        chunk = None if processes.is_sharded(self.retriever) else self.settings.sampling.encode_chunk_passages
         vectors, mask = encode_in_chunks(self.retriever, texts, chunk)
         live = maxsim(queries[rows], vectors[inverse][:, None], mask[inverse][:, None])[:, 0]
         return scores.index_put((rows, columns), live)
@@ -198,7 +199,9 @@ class JointModel(nn.Module):
         self.reader.eval()
         # Alike in length, so that little is padding; few at once, so that memory does not grow with B and M.
         lengths = [len(item.prompt_ids) + len(item.answer_ids) for item in prompted]
-        groups = by_length(lengths, JUDGED_TOKENS) if not _is_sharded(self.reader) else [list(range(len(prompted)))]
+        groups = (
+            by_length(lengths, JUDGED_TOKENS) if not processes.is_sharded(self.reader) else [list(range(len(prompted)))]
+        )
         losses = [answer_losses(self.reader, self._batch([prompted[number] for number in group])) for group in groups]
         self.reader.train(training)
         back = torch.tensor([number for group in groups for number in group]).argsort()
@@ -223,8 +226,3 @@ class JointModel(nn.Module):
 
     def _sum(self, reading: torch.Tensor) -> StepLoss:
         return StepLoss(total=reading, reader=reading.detach())
-
-
-def _is_sharded(model: nn.Module) -> bool:
-    """Whether each process holds a shard of the weights (ZeRO 3): then all must run the same number of forwards."""
-    return any(hasattr(parameter, "ds_id") for parameter in model.parameters())

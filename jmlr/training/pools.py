@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
 from tqdm import tqdm
 
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models.maxsim import maxsim
 from jmlr.models.retriever import Retriever
 from jmlr.training import processes
+from jmlr.training.chunked_encoding import in_first_order
 from jmlr.types import Hit, Passage, Question
 
 PASSAGES_PER_BATCH = 64
@@ -36,11 +36,7 @@ class PassageStore:
         for start in tqdm(starts, desc=progress, disable=not progress, unit="batch", leave=False):
             vectors, mask = retriever.encode_passages([texts[n] for n in order[start : start + PASSAGES_PER_BATCH]])
             parts.append((vectors.half(), mask))
-        longest = max(mask.shape[1] for _, mask in parts)
-        embeddings = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part, _ in parts])
-        masks = torch.cat([functional.pad(mask, (0, longest - mask.shape[1])) for _, mask in parts])
-        back = torch.tensor(order, device=embeddings.device).argsort()
-        return cls(embeddings[back], masks[back])
+        return cls(*in_first_order(parts, order))
 
     @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:

@@ -78,5 +78,10 @@ def weighted_mean(figures: Mapping[str, float], weights: Mapping[str, float]) ->
     return {name: total / size for name, (total, size) in sums.items()}
 
 
+def is_sharded(model: torch.nn.Module) -> bool:
+    """Whether each process holds a shard of the weights (ZeRO 3): then all must run the same number of forwards."""
+    return any(hasattr(parameter, "ds_id") for parameter in model.parameters())
+
+
 def _together() -> bool:
     return distributed.is_initialized() and distributed.get_world_size() > 1

@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import load_model, save_file, save_model
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
 from jmlr.config import TrainSettings
 from jmlr.errors import TrainingFailed
 from jmlr.training import checkpoint, processes
+from jmlr.training.arguments import training_arguments
 from jmlr.training.checkpoint import Checkpoint
 from jmlr.training.collapse import CollapseGuard
 from jmlr.training.cost import CostMeter
@@ -67,7 +68,7 @@ class JointTrainer(Trainer):
         self._step_callbacks = [callback for callback in callbacks if isinstance(callback, StepCallback)]
         super().__init__(
             model=model,
-            args=_arguments(run),
+            args=training_arguments(run.settings, run.seed, run.checkpoints),
             train_dataset=Rows(questions),
             data_collator=lambda rows: {"rows": torch.tensor(rows)},
             callbacks=list(callbacks),
@@ -227,7 +228,7 @@ def whole_weights(model: nn.Module) -> AbstractContextManager[Any]:
 
     Every process must enter it.
     """
-    if not any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+    if not processes.is_sharded(model):
         return nullcontext()
     import deepspeed
 
@@ -278,33 +279,3 @@ def _as_metrics(step: StepLoss) -> dict[str, float]:
         "score_spread": step.score_spread,
     }
     return {name: float(value) for name, value in named.items() if value is not None}
-
-
-def _arguments(run: ArmRun) -> TrainingArguments:
-    settings = run.settings
-    on_gpu = torch.cuda.is_available()
-    arguments = TrainingArguments(
-        output_dir=str(run.checkpoints),
-        per_device_train_batch_size=-(-settings.questions_per_step // processes.world_size()),
-        max_steps=settings.steps,
-        learning_rate=settings.reader.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        lr_scheduler_type="linear",
-        max_grad_norm=settings.max_gradient_norm,
-        logging_steps=1,
-        save_steps=settings.save_every_steps,
-        report_to=[],
-        disable_tqdm=True,
-        log_level="error",
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        seed=run.seed,
-        data_seed=run.seed,
-        use_cpu=not on_gpu,
-        ddp_backend="gloo" if processes.world_size() > 1 and not on_gpu else None,
-        bf16=settings.reader.dtype == "bfloat16",
-        deepspeed=settings.deepspeed,
-    )
-    # One process drives one device; several devices without a launcher would be DataParallel, which splits tensors.
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    return arguments

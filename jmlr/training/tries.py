@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jmlr.files import write_text
+from jmlr.training import processes
 
 SECONDS_PER_HOUR = 3600.0
 BEAT_SECONDS = 10.0
@@ -57,7 +57,7 @@ class Tries:
     def put(self, row: dict[str, Any]) -> None:
         """Takes the newest state of a try."""
         self._rows[row["try"]] = row
-        if os.environ.get("RANK", "0") == "0":
+        if processes.is_first():
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
