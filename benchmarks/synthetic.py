@@ -50,7 +50,7 @@ ENCODERS: dict[str, dict[str, int]] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """Counts of one step and lengths in tokens; the defaults are the paper's.
+    """Counts of one step, lengths in tokens, and what comes first in a prompt; the defaults are the paper's.
 
     `length_spread` is the share by which texts may be shorter than their length, drawn evenly; 0: all alike.
     """
@@ -63,6 +63,7 @@ class Sizes:
     question_tokens: int = 200
     answer_tokens: int = 60
     length_spread: float = 0.0
+    layout: str = "passages_first"
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,13 @@ def train_settings(sizes: Sizes, hardware: Hardware, **changes: Any) -> TrainSet
 
 def _prompt_settings(sizes: Sizes) -> PromptSettings:
     settings = recipes.load("jmlr-7b", CONF).prompt
-    bounds = {
+    changes = {
+        "layout": sizes.layout,
         "passage_tokens": sizes.passage_tokens,
         "question_tokens": sizes.question_tokens,
         "answer_tokens": sizes.answer_tokens,
     }
-    return settings.model_copy(update={"options": "hidden", "answer": "text", **bounds})
+    return settings.model_copy(update={"options": "hidden", "answer": "text", **changes})
 
 
 def _word(number: int) -> str:

@@ -94,9 +94,11 @@ class BaseSettings(Block):
 class PromptSettings(Block):
     """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving.
 
+    `layout`: what comes first. With the question first, the reader's judgement of many passages reads it only once.
     `context_tokens`: of passages, question and answer together; passages that do not fit are dropped; null: no bound.
     """
 
+    layout: Literal["passages_first", "question_first"]
     options: Literal["hidden", "shown"]
     answer: Literal["text", "letter", "letter_text"]
     passage_tokens: int = Field(ge=8)

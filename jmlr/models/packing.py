@@ -68,14 +68,23 @@ def pack(rows: Sequence[Sequence[Prompted]]) -> PackedBatch:
     return PackedBatch(input_ids, position_ids, labels, items, visible[:, None])
 
 
-def _flatten(row: Sequence[Prompted]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Ids, positions, labels and block numbers of one row; block 0 is the context."""
+def common_beginning(row: Sequence[Prompted]) -> int:
+    """How many tokens the prompts begin with alike; each keeps its last one, which predicts the answer's first.
+
+    >>> common_beginning([Prompted((5, 6, 1), (7,)), Prompted((5, 6), (8,))])
+    1
+    """
     prompts = [item.prompt_ids for item in row]
     shared = 0
-    # Each prompt keeps its last token: it predicts the answer's first token, and must stand right before it.
     while shared < min(map(len, prompts)) - 1 and len({prompt[shared] for prompt in prompts}) == 1:
         shared += 1
-    ids, positions = list(prompts[0][:shared]), list(range(shared))
+    return shared
+
+
+def _flatten(row: Sequence[Prompted]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Ids, positions, labels and block numbers of one row; block 0 is the context."""
+    shared = common_beginning(row)
+    ids, positions = list(row[0].prompt_ids[:shared]), list(range(shared))
     labels, blocks = [IGNORED] * shared, [0] * shared
     for block, item in enumerate(row, start=1):
         own = (*item.prompt_ids[shared:], *item.answer_ids)

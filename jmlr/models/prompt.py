@@ -33,6 +33,7 @@ class PromptWriter:
     Each segment is tokenised alone and then joined, so the tokens of a passage are the same wherever it stands.
     A passage or a question longer than its bound is cut at its end; the question's own sentence comes last in a
     vignette, so a question is cut at its beginning instead. Passages that do not fit into the whole are left out.
+    The layout says whether passages or question come first; "Answer:" always comes last.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, settings: PromptSettings) -> None:
@@ -55,7 +56,8 @@ class PromptWriter:
         """
         if self.settings.context_tokens is None:
             return passages
-        room = self.settings.context_tokens - len(self._asked(question)) - self.settings.answer_tokens - 1
+        room = self.settings.context_tokens - len(self._asked(question)) - len(self._cue()) - 1
+        room -= self.settings.answer_tokens
         room -= self.tokenizer.bos_token_id is not None
         for kept, passage in enumerate(passages):
             room -= len(self._reference(passage))
@@ -69,30 +71,38 @@ class PromptWriter:
         Args:
             question: the question.
             option: which option is the answer.
-            passages: those to read, best first; those that fit are written best last, next to the question.
+            passages: those to read, best first; those that fit are written best last, nearest to the answer.
         """
-        ids: list[int] = []
-        if self.tokenizer.bos_token_id is not None:
-            ids.append(self.tokenizer.bos_token_id)
-        for passage in reversed(self.fitting(question, passages)):
-            ids += self._reference(passage)
-        ids += self._asked(question)
+        beginning = () if self.tokenizer.bos_token_id is None else (self.tokenizer.bos_token_id,)
+        read = [token for passage in reversed(self.fitting(question, passages)) for token in self._reference(passage)]
+        asked = self._asked(question)
+        context = (*asked, *read) if self._question_first else (*read, *asked)
         answer = self._encode(" " + self.answer_text(question, option))[: self.settings.answer_tokens]
-        return Prompted(tuple(ids), (*answer, self.tokenizer.eos_token_id))
+        return Prompted((*beginning, *context, *self._cue()), (*answer, self.tokenizer.eos_token_id))
+
+    @property
+    def _question_first(self) -> bool:
+        return self.settings.layout == "question_first"
 
     def _reference(self, passage: Passage) -> tuple[int, ...]:
         """Tokens of one passage with the words around it."""
         text = self._encode(passage.indexed_text)[: self.settings.passage_tokens]
+        if self._question_first:
+            return (*self._encode("\nReference: "), *text)
         return (*self._encode("Reference: "), *text, *self._encode("\n"))
 
     def _asked(self, question: Question) -> tuple[int, ...]:
-        """Tokens from the question to where the answer begins."""
+        """Tokens of the question and of the options where they are shown."""
         ids = [*self._encode("Question: "), *self._encode(question.text)[-self.settings.question_tokens :]]
         if self.settings.options == "shown":
             for letter, text in zip(OPTION_LETTERS, question.options, strict=False):
                 ids += self._encode(f"\n{letter}. ")
                 ids += self._encode(text)[: self.settings.answer_tokens]
-        return (*ids, *self._encode("\nAnswer:"))
+        return tuple(ids)
+
+    def _cue(self) -> tuple[int, ...]:
+        """Tokens that the answer follows."""
+        return self._encode("\nAnswer:")
 
 
 @dataclass(frozen=True)

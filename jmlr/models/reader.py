@@ -43,6 +43,39 @@ def answer_losses(model: torch.nn.Module, batch: ReaderBatch) -> torch.Tensor:
     return mean_by_item(*answer_token_losses(model, batch))
 
 
+@torch.no_grad()
+def answer_losses_after(
+    model: torch.nn.Module, beginnings: ReaderBatch, continuations: ReaderBatch, answers_per_beginning: int
+) -> torch.Tensor:
+    """As `answer_losses`, of prompts that begin alike: the keys and values of each beginning are computed once.
+
+    Args:
+        model: a causal language model of transformers with a key-value cache, in evaluation mode.
+        beginnings: right-padded beginnings of B prompts; their labels are not looked at.
+        continuations: right-padded rest of the B x M prompts with their answers, M in a row for each beginning; at
+            least one token comes before an answer.
+        answers_per_beginning: M.
+
+    Returns:
+        float32 (B x M,), nats.
+    """
+    decoder, head = _decoder_and_head(model)
+    before = beginnings.attention_mask
+    cache = decoder(input_ids=beginnings.input_ids, attention_mask=before, use_cache=True).past_key_values
+    cache.batch_repeat_interleave(answers_per_beginning)
+    before = before.repeat_interleave(answers_per_beginning, 0)
+    places = torch.arange(continuations.input_ids.shape[1], device=before.device)
+    hidden = decoder(
+        input_ids=continuations.input_ids,
+        attention_mask=torch.cat([before, continuations.attention_mask], 1),
+        position_ids=before.sum(1, keepdim=True) + places,
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    losses, rows, _ = _losses_at_answers(hidden, head, continuations.labels)
+    return mean_by_item(losses, rows)
+
+
 def packed_answer_losses(model: torch.nn.Module, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
     """As `answer_token_losses`, of a packed batch: losses (float32, A) and the prompt of each (int64, A).
 

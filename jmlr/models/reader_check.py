@@ -1,4 +1,4 @@
-"""Whether a decoder is read rightly: its logits are the ones it would compute itself, and packing changes nothing."""
+"""Whether a decoder is read rightly: its logits are its own, and sharing a beginning changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
-from jmlr.models.packing import pack
+from jmlr.models.packing import common_beginning, pack
 from jmlr.models.prompt import Prompted, pad
 
 ALLOWED_SHARE = 0.02
@@ -17,14 +17,14 @@ _ITEMS = (Prompted((1, 5, 6, 7, 8), (2, 9)), Prompted((1, 5, 6, 4), (3,)))
 
 @torch.no_grad()
 def check_reader(model: torch.nn.Module) -> None:
-    """Returns where `model` gives each answer the loss that it should; takes four forwards of a few tokens.
+    """Returns where `model` gives each answer the loss that it should; takes some forwards of a few tokens.
 
     Args:
         model: a causal language model of transformers with a vocabulary of 10 tokens or more.
 
     Raises:
         TrainingFailed: if it does something with its logits that jmlr.models.reader does not know, or takes no
-            positions, which packed prompts need.
+            positions, which packed prompts need, or does not go on rightly from a beginning computed before.
     """
     training, device = model.training, next(model.parameters()).device
     model.eval()
@@ -32,6 +32,7 @@ def check_reader(model: torch.nn.Module) -> None:
         own = torch.stack([_own_loss(model, item, device) for item in _ITEMS])
         _compare(model, "its answers", readers.answer_losses(model, pad(_ITEMS, 0).to(device)), own)
         _compare(model, "packed answers", _packed_losses(model, device), own)
+        _compare(model, "answers after a shared beginning", _losses_after(model, device), own)
     finally:
         model.train(training)
 
@@ -46,6 +47,16 @@ def _packed_losses(model: torch.nn.Module, device: torch.device) -> torch.Tensor
         return readers.mean_by_item(*readers.packed_answer_losses(model, pack([_ITEMS]).to(device)))
     except (TypeError, ValueError) as error:
         raise _refused(model, f"cannot read packed prompts ({error})") from error
+
+
+def _losses_after(model: torch.nn.Module, device: torch.device) -> torch.Tensor:
+    shared = common_beginning(_ITEMS)
+    beginning = pad([Prompted(_ITEMS[0].prompt_ids[:shared], ())], 0)
+    rest = pad([Prompted(item.prompt_ids[shared:], item.answer_ids) for item in _ITEMS], 0)
+    try:
+        return readers.answer_losses_after(model, beginning.to(device), rest.to(device), len(_ITEMS))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _refused(model, f"cannot go on from a beginning computed before ({error})") from error
 
 
 def _own_loss(model: torch.nn.Module, item: Prompted, device: torch.device) -> torch.Tensor:

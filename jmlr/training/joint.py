@@ -11,18 +11,17 @@ from torch import nn
 from jmlr.config import TrainSettings
 from jmlr.losses import retriever_loss
 from jmlr.models.maxsim import maxsim
-from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, by_length, pad
-from jmlr.models.reader import answer_losses, answer_token_losses
+from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, pad
+from jmlr.models.reader import answer_token_losses
 from jmlr.models.retriever import Retriever
 from jmlr.training import processes
 from jmlr.training.chunked_encoding import encode_in_chunks
+from jmlr.training.judging import judge
 from jmlr.training.pools import Pools
 from jmlr.training.sampling import sample_passages
 from jmlr.types import Passage, Question
 
 NEGLIGIBLE_PULL = 0.02
-JUDGED_TOKENS = 8192
-"""Reader tokens of one batch of prompts with a sampled passage, padding included."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +170,10 @@ class JointModel(nn.Module):
     def _losses_alone(self, questions: list[Question], sampled: torch.Tensor) -> torch.Tensor:
         """The reader's mean answer-token loss given each sampled passage alone, float32 (B, M), nats."""
         prompted = [
-            self._write(question, [number])
+            [self._write(question, [number]) for number in row]
             for question, row in zip(questions, sampled.tolist(), strict=True)
-            for number in row
         ]
-        return self._judge(prompted).view(sampled.shape)
+        return self._judge(prompted)
 
     def _losses_without_each(
         self, questions: list[Question], sampled: torch.Tensor, ranks: torch.Tensor
@@ -189,23 +187,11 @@ class JointModel(nn.Module):
         for question, numbers, places in zip(questions, sampled.tolist(), ranks.tolist(), strict=True):
             best_first = [number for _, number in sorted(zip(places, numbers, strict=True))]
             rest = [[number for number in best_first if number != absent] for absent in numbers]
-            prompted += [self._write(question, row) for row in rest]
-        return self._judge(prompted).view(sampled.shape)
+            prompted.append([self._write(question, row) for row in rest])
+        return self._judge(prompted)
 
-    @torch.no_grad()
-    def _judge(self, prompted: list[Prompted]) -> torch.Tensor:
-        """The reader's mean answer-token loss of each prompt, in evaluation mode, float32 (N,), nats."""
-        training = self.reader.training
-        self.reader.eval()
-        # Alike in length, so that little is padding; few at once, so that memory does not grow with B and M.
-        lengths = [len(item.prompt_ids) + len(item.answer_ids) for item in prompted]
-        groups = (
-            by_length(lengths, JUDGED_TOKENS) if not processes.is_sharded(self.reader) else [list(range(len(prompted)))]
-        )
-        losses = [answer_losses(self.reader, self._batch([prompted[number] for number in group])) for group in groups]
-        self.reader.train(training)
-        back = torch.tensor([number for group in groups for number in group]).argsort()
-        return torch.cat(losses)[back.to(losses[0].device)]
+    def _judge(self, prompted: list[list[Prompted]]) -> torch.Tensor:
+        return judge(self.reader, prompted, self._writer.tokenizer.pad_token_id)
 
     def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
         """Mean loss of all answer tokens of the batch, float32 scalar, nats."""

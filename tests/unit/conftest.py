@@ -38,7 +38,13 @@ def tiny_index_settings() -> IndexSettings:
 @pytest.fixture(scope="session")
 def prompt_settings() -> PromptSettings:
     return PromptSettings(
-        options="hidden", answer="text", passage_tokens=32, question_tokens=32, answer_tokens=8, context_tokens=None
+        layout="passages_first",
+        options="hidden",
+        answer="text",
+        passage_tokens=32,
+        question_tokens=32,
+        answer_tokens=8,
+        context_tokens=None,
     )
 
 

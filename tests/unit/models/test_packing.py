@@ -54,6 +54,30 @@ def test_means_by_prompt_equal_those_of_single_rows(reader):
     torch.testing.assert_close(means, readers.answer_losses(reader, pad(ITEMS, 0)), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "eager", "shifted_sparse"])
+def test_beginnings_computed_once_give_the_same_losses(make_tiny_reader, attention):
+    readers.shifted_sparse_attention.register()
+    beginnings = [CONTEXT, (1, 50)]
+    rest = [
+        [Prompted((30, 31), (40, 41, 2)), Prompted((32,), (42, 2)), Prompted((33, 34, 35), (2,))],
+        [Prompted((51,), (60, 2)), Prompted((52, 53, 54, 55), (61, 62, 2)), Prompted((56,), (63,))],
+    ]
+    whole = [
+        Prompted((*beginning, *item.prompt_ids), item.answer_ids)
+        for beginning, row in zip(beginnings, rest, strict=True)
+        for item in row
+    ]
+    found = readers.answer_losses_after(
+        make_tiny_reader(attention=attention),
+        pad([Prompted(beginning, ()) for beginning in beginnings], 0),
+        pad([item for row in rest for item in row], 0),
+        3,
+    )
+    with torch.no_grad():
+        torch.testing.assert_close(found, readers.answer_losses(make_tiny_reader(), pad(whole, 0)), atol=1e-5, rtol=0)
+    assert found.std() > 0.01
+
+
 def test_a_prompt_sees_no_other_prompt(reader):
     changed = [[ROWS[0][0], Prompted((*CONTEXT, 90, 91, 92), (93, 94, 2)), ROWS[0][2]]]
     before, after = (readers.packed_answer_losses(reader, pack(rows))[0] for rows in (ROWS[:1], changed))

@@ -32,8 +32,16 @@ def test_the_best_passage_stands_last_next_to_the_question(write):
     assert answer == " urine<eos>"
 
 
-def test_the_closed_book_has_no_reference(write):
-    assert write()[0] == "<bos>Question: fever and cough. Which test?\nAnswer:"
+@pytest.mark.parametrize("layout", ["passages_first", "question_first"])
+def test_the_closed_book_has_no_reference(write, layout):
+    assert write(layout=layout)[0] == "<bos>Question: fever and cough. Which test?\nAnswer:"
+
+
+def test_with_the_question_first_the_best_passage_stands_next_to_the_answer(write):
+    assert write(PASSAGES, layout="question_first", options="shown")[0] == (
+        "<bos>Question: fever and cough. Which test?\nA. scan\nB. blood\nC. urine\nD. biopsy"
+        "\nReference: Stones. kidney stone\nReference: gout in the toe\nAnswer:"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
 from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import pad
-from jmlr.training import joint as joint_module
+from jmlr.training import judging
 from jmlr.training.sampling import sample_passages
 
 ROWS = torch.tensor([0, 3, 7])
@@ -124,9 +124,9 @@ def test_the_draw_seed_decides(make_joint):
 def test_passages_are_scored_with_full_attention_and_the_reader_goes_on_training(make_joint, monkeypatch):
     model = make_joint("jmlr").train()
     modes = []
-    plain = joint_module.answer_losses
+    plain = judging.answer_losses
     monkeypatch.setattr(
-        joint_module, "answer_losses", lambda reader, batch: modes.append(reader.training) or plain(reader, batch)
+        judging, "answer_losses", lambda reader, batch: modes.append(reader.training) or plain(reader, batch)
     )
     model(rows=ROWS, draw_seed=1)
     assert modes == [False]
@@ -185,14 +185,3 @@ def test_the_strongest_pulls_are_the_passages_whose_gradient_is_largest(make_joi
     rows, columns = model._strongest_pulls(scores, losses, 2)
     assert rows.tolist() == [0, 0]
     assert set(columns.tolist()) == expected
-
-
-def test_judging_in_many_small_batches_gives_the_same_losses(make_joint, monkeypatch):
-    one_pass = make_joint("jmlr")(torch.arange(3), 5)
-    monkeypatch.setattr(joint_module, "JUDGED_TOKENS", 60)
-    batches, original = [], joint_module.answer_losses
-    monkeypatch.setattr(joint_module, "answer_losses", lambda *args: batches.append(args) or original(*args))
-    many = make_joint("jmlr")(torch.arange(3), 5)
-    assert len(batches) > 2
-    torch.testing.assert_close(many.sampled_reader, one_pass.sampled_reader)
-    torch.testing.assert_close(many.retriever, one_pass.retriever)

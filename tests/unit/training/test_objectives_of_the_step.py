@@ -11,7 +11,7 @@ from jmlr.config import ObjectiveSettings
 from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
 from jmlr.models.prompt import pad
-from jmlr.training import joint as joint_module
+from jmlr.training import judging
 from jmlr.training.sampling import sample_passages
 
 ROWS = torch.tensor([0, 3, 7])
@@ -83,13 +83,13 @@ def test_a_bound_on_the_context_holds_in_loop(make_joint, tiny_questions, monkey
     model = with_objective(make_joint("jmlr"), "loop").train()
     model._writer.settings = model._writer.settings.model_copy(update={"context_tokens": 100})
     seen = []
-    plain = joint_module.answer_losses
+    plain = judging.answer_losses
 
     def watch(reader, batch):
         seen.append((tuple(batch.input_ids.shape), reader.training))
         return plain(reader, batch)
 
-    monkeypatch.setattr(joint_module, "answer_losses", watch)
+    monkeypatch.setattr(judging, "answer_losses", watch)
     model(rows=ROWS, draw_seed=1)
     assert sum(shape[0] for shape, _ in seen) == 12
     assert max(shape[1] for shape, _ in seen) <= 100

@@ -1,0 +1,85 @@
+"""What the reader says of passages: the loss of the right answer under many prompts, in batches of few tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from jmlr.models.packing import common_beginning
+from jmlr.models.prompt import Prompted, by_length, pad
+from jmlr.models.reader import answer_losses, answer_losses_after
+from jmlr.training import processes
+
+JUDGED_TOKENS = 8192
+"""Reader tokens of one batch, padding included."""
+WORTH_SHARING = 0.2
+"""Share of all tokens that prompts which begin alike must save before their beginnings are computed apart."""
+
+
+@torch.no_grad()
+def judge(reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], pad_token_id: int) -> torch.Tensor:
+    """The mean answer-token loss of each prompt in evaluation mode, float32 (B, M), nats; the mode is put back.
+
+    Prompts that begin alike, as with the question first, have their beginning computed once. Batches are of like
+    lengths, so that little is padding, and of few tokens, so that memory does not grow with B and M.
+
+    Args:
+        reader: a causal language model of transformers.
+        rows: M prompts for each of B questions.
+        pad_token_id: of its tokenizer.
+    """
+    training = reader.training
+    reader.eval()
+    if processes.is_sharded(reader):
+        # Every process must call a sharded model equally often.
+        losses = _judge_whole(reader, rows, [list(range(len(rows) * len(rows[0])))], pad_token_id)
+    elif _saved_share(rows) >= WORTH_SHARING:
+        losses = _judge_after_beginnings(reader, rows, pad_token_id)
+    else:
+        groups = by_length([_tokens(item) for row in rows for item in row], JUDGED_TOKENS)
+        losses = _judge_whole(reader, rows, groups, pad_token_id)
+    reader.train(training)
+    return losses.view(len(rows), -1)
+
+
+def _judge_whole(
+    reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], groups: list[list[int]], pad_token_id: int
+) -> torch.Tensor:
+    items, device = [item for row in rows for item in row], next(reader.parameters()).device
+    batches = (pad([items[number] for number in group], pad_token_id).to(device) for group in groups)
+    return _in_order([answer_losses(reader, batch) for batch in batches], groups)
+
+
+def _judge_after_beginnings(
+    reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], pad_token_id: int
+) -> torch.Tensor:
+    device, many = next(reader.parameters()).device, len(rows[0])
+    groups = by_length([many * max(map(_tokens, row)) for row in rows], JUDGED_TOKENS)
+    losses = []
+    for group in groups:
+        chosen = [(rows[number], common_beginning(rows[number])) for number in group]
+        beginnings = pad([Prompted(row[0].prompt_ids[:shared], ()) for row, shared in chosen], pad_token_id)
+        rest = pad(
+            [Prompted(item.prompt_ids[shared:], item.answer_ids) for row, shared in chosen for item in row],
+            pad_token_id,
+        )
+        found = answer_losses_after(reader, beginnings.to(device), rest.to(device), many)
+        losses.append(found.view(len(group), many))
+    return _in_order(losses, groups)
+
+
+def _in_order(losses: list[torch.Tensor], groups: list[list[int]]) -> torch.Tensor:
+    """Losses of groups in the order of their numbers."""
+    back = torch.tensor([number for group in groups for number in group]).argsort()
+    return torch.cat(losses)[back.to(losses[0].device)]
+
+
+def _saved_share(rows: Sequence[Sequence[Prompted]]) -> float:
+    """How much of all tokens need not be computed where each row's common beginning is computed once."""
+    saved = sum(common_beginning(row) * (len(row) - 1) for row in rows)
+    return saved / sum(_tokens(item) for row in rows for item in row)
+
+
+def _tokens(item: Prompted) -> int:
+    return len(item.prompt_ids) + len(item.answer_ids)
