@@ -22,8 +22,9 @@ PREVIOUS_TOKEN_SHARPNESS = 3.0
 MATCH_SHARPNESS = 4.0
 PREVIOUS_TOKEN_SHARE = 0.3
 """How loud the previous token is written beside the token itself; louder, it drowns what layer 1 copies."""
-SLOW_RADIANS_A_TOKEN = 2e-3
-"""Rotary dimensions that turn slower than this keep their content over some hundred tokens."""
+SLOW_RADIANS_A_TOKEN = 2.6e-2
+"""Rotary dimensions that turn slower than this are matched by content. Most turn so slowly that they keep it over some
+hundred tokens; the fastest turn a quarter within 60, so of two equal matches the nearer one counts more."""
 
 
 @torch.no_grad()

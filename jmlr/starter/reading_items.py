@@ -26,8 +26,8 @@ class ReadingContext:
 class ContextMaker:
     """Draws contexts whose facts are random words, each fact used once.
 
-    Two passages often state the same kind of fact, as two siblings' guidelines do; then the better one, which stands
-    next to the question, is right.
+    Two passages mostly state the same kind of fact, as those that a trained retriever finds do; then the better one,
+    which stands next to the question, is right.
 
     Args:
         words: the vocabulary that facts are made of.
@@ -35,7 +35,8 @@ class ContextMaker:
     """
 
     UNANSWERABLE_SHARE = 0.05
-    SAME_FACT_SHARE = 0.4
+    PASSAGES = (1, 2, 2, 2, 2, 2)
+    SAME_FACT_SHARE = 0.8
     WORDINGS_A_FACT = 2
 
     def __init__(self, words: Sequence[str], seed: int) -> None:
@@ -47,7 +48,7 @@ class ContextMaker:
         name, findings = self._name(), self._findings()
         aspect, facts = draw.choice(ASPECTS), dict[str, str]()
         passages: list[Passage] = []
-        for _ in range(draw.choice((1, 2, 2))):
+        for _ in range(draw.choice(self.PASSAGES)):
             if passages and draw.random() < 0.5:
                 name, findings = self._name(), self._findings()
             if passages and draw.random() >= self.SAME_FACT_SHARE:

@@ -65,6 +65,31 @@ def test_the_first_layer_looks_at_the_previous_token_and_the_second_at_what_foll
     assert fmean(found) > 4 / LENGTH
 
 
+class ThousandTokens:
+    """As much of a tokenizer as a model is built from; so many tokens that random ones are hardly alike."""
+
+    pad_token_id, bos_token_id, eos_token_id = 0, 1, 2
+
+    def __len__(self):
+        return 1000
+
+
+def test_of_two_equal_matches_the_nearer_one_is_looked_at_more(one_thread):
+    near, far = [], []
+    for seed in range(3):
+        model = build(SETTINGS, ThousandTokens(), seed).eval()
+        model.set_attn_implementation("eager")
+        draw = torch.Generator().manual_seed(seed)
+        for _ in range(15):
+            tokens = torch.randint(4, len(ThousandTokens()), (180,), generator=draw)
+            tokens[[30, 110, -1]] = 3
+            with torch.no_grad():
+                second = model(tokens[None], output_attentions=True).attentions[1]
+            far.append(float(second[0, :, -1, 31].mean()))
+            near.append(float(second[0, :, -1, 111].mean()))
+    assert fmean(near) > 1.6 * fmean(far) > 0.05
+
+
 def test_the_seed_decides(tiny_tokenizer):
     one, again, other = (build(SETTINGS, tiny_tokenizer, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[name], again[name]) for name in one)
