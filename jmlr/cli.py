@@ -46,11 +46,14 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
 def _run_stage(name: str, *arguments: object) -> None:
     """Load params.yaml and call jmlr.stages.NAME.run; the stage's libraries are imported only now."""
     from jmlr import config, recipes
+    from jmlr.stages import costs
 
     settings = config.load()
     if not recipes.uses_hub(settings):
         telemetry.stay_offline()
-    importlib.import_module(f"jmlr.stages.{name}").run(settings, *arguments)
+    stage = importlib.import_module(f"jmlr.stages.{name}")
+    with costs.counted(name):
+        stage.run(settings, *arguments)
 
 
 @app.command()

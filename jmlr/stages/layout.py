@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 BUILD = Path("build")
+COSTS = BUILD / "costs.jsonl"
 
 INGEST = BUILD / "ingest"
 PASSAGES = INGEST / "passages.parquet"

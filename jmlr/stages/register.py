@@ -11,7 +11,7 @@ from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.registry.package import CHALLENGER, Pair, register
-from jmlr.stages import layout
+from jmlr.stages import costs, layout
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
@@ -51,6 +51,9 @@ def run(settings: Settings) -> None:
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
         protocol = protocol_hash(settings, read_questions(layout.QUESTIONS))
         tags = {**provenance(), **headline_tags(metrics), "recipe": settings.recipe, "protocol_hash": protocol}
+        if hours := costs.summary():
+            tags["device_hours"] = hours
+            tracked.log_artifacts(layout.COSTS)
         version, is_new = register(pair, settings.track.registered_model, tracked.run_id, tags)
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")

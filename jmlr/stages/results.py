@@ -1,4 +1,4 @@
-"""What `jmlr results` shows: the result table, and where to look next."""
+"""What `jmlr results` shows: the result table, what it cost, and where to look next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from jmlr.config import Settings
 from jmlr.errors import MissingResource
 from jmlr.evaluation.table import result_table
-from jmlr.stages import layout
+from jmlr.stages import costs, layout
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.store import tracking_uri
 
@@ -41,6 +41,8 @@ def run(settings: Settings) -> None:
         )
     CONSOLE.print(f"recipe {settings.recipe}, seed {settings.seed}")
     CONSOLE.print(result_table(json.loads(layout.METRICS.read_text(encoding="utf-8"))))
+    if hours := costs.summary():
+        CONSOLE.print(f"device hours of this checkout: {hours}")
     CONSOLE.print("Where to look next (commands: after `source .venv/bin/activate`, or as .venv/bin/NAME):")
     for what, place in where_to_look(tracking_uri()):
         CONSOLE.print(f"  {what:<18} {place}")

@@ -39,6 +39,20 @@ class PassageStore:
         return cls(*in_first_order(parts, order))
 
     @classmethod
+    def encode_together(cls, retriever: Retriever, texts: Sequence[str], progress: str = "") -> PassageStore:
+        """As `encode`, each process doing its share; every process must call this, and gets all embeddings.
+
+        A sharded retriever, which all processes must call equally often, encodes all texts in each.
+        """
+        together = processes.world_size()
+        if together == 1 or len(texts) < together or processes.is_sharded(retriever):
+            return cls.encode(retriever, texts, progress)
+        shares = [list(range(first, len(texts), together)) for first in range(together)]
+        own = cls.encode(retriever, [texts[number] for number in shares[processes.rank()]], progress)
+        parts = [(state["embeddings"], state["mask"]) for state in processes.gather(own.state())]
+        return cls(*in_first_order(parts, [number for share in shares for number in share]))
+
+    @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:
         """The embeddings an index stores, of all its passages in their order."""
         vectors, mask = stored.padded(range(len(stored.passage_ids)))
@@ -118,7 +132,7 @@ class Pools:
 
     def refresh(self, retriever: Retriever) -> None:
         """Encodes all passages with the retriever as it is now; every pool is searched anew at its next use."""
-        self.store = PassageStore.encode(retriever, self.texts, "refreshing passages")
+        self.store = PassageStore.encode_together(retriever, self.texts, "refreshing passages")
         self._current.fill_(False)
         self.generation += 1
 

@@ -45,6 +45,32 @@ def test_encoding_keeps_the_order_of_passages(tiny_store, tiny_retriever, tiny_p
     assert torch.equal(store.mask, tiny_store.mask)
 
 
+@pytest.mark.parametrize("together", [2, 3])
+def test_processes_encode_a_share_each_and_get_all(tiny_store, tiny_retriever, tiny_passages, monkeypatch, together):
+    texts = [passage.indexed_text for passage in tiny_passages]
+    states = [PassageStore.encode(tiny_retriever, texts[rank::together]).state() for rank in range(together)]
+
+    def gather(own):
+        assert torch.equal(own["embeddings"], states[pools_module.processes.rank()]["embeddings"])
+        return states
+
+    monkeypatch.setattr(pools_module.processes, "gather", gather)
+    monkeypatch.setenv("WORLD_SIZE", str(together))
+    for rank in range(together):
+        monkeypatch.setenv("RANK", str(rank))
+        store = PassageStore.encode_together(tiny_retriever, texts)
+        torch.testing.assert_close(store.embeddings.float(), tiny_store.embeddings.float(), atol=2e-3, rtol=0)
+        assert torch.equal(store.mask, tiny_store.mask)
+
+
+def test_a_sharded_retriever_encodes_all_in_each_process(tiny_retriever, tiny_passages, monkeypatch):
+    monkeypatch.setattr(pools_module.processes, "world_size", lambda: 2)
+    monkeypatch.setattr(pools_module.processes, "is_sharded", lambda model: True)
+    monkeypatch.setattr(pools_module.processes, "gather", lambda value: pytest.fail("nothing is to be exchanged"))
+    store = PassageStore.encode_together(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
+    assert len(store.embeddings) == len(tiny_passages)
+
+
 def test_search_is_exact_in_blocks_of_any_size(tiny_store, queries, expected, monkeypatch):
     for block in (1, 7, 2048):
         monkeypatch.setattr(pools_module, "PASSAGES_PER_SCORING", block)

@@ -1,0 +1,80 @@
+"""Device hours of the stages that compute, every try counted, the failed and the killed ones too.
+
+They are kept outside DVC, which would take another figure for another result: in build/costs.jsonl, to which every
+`jmlr STAGE` appends. What each arm of a training costs is in its own ledger.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from jmlr.stages import layout
+from jmlr.tracking.gpu_hours import count_devices, device_hours
+
+if TYPE_CHECKING:
+    from jmlr.training.tries import Tries, Try
+
+COUNTED = ("base", "index", "train", "evaluate")
+BEAT_SECONDS = 60.0
+"""A killed stage loses at most so much of its cost."""
+
+
+@contextmanager
+def counted(stage: str) -> Iterator[None]:
+    """Writes down what is done within it as one try of `stage`; a stage that is not COUNTED leaves no line."""
+    if stage not in COUNTED:
+        yield
+        return
+    with _book().open(stage) as one, _beating(one):
+        yield
+
+
+def tries() -> list[dict[str, Any]]:
+    """All tries of all stages in this checkout, in their order."""
+    return _book().rows() if layout.COSTS.exists() else []
+
+
+def summary() -> str:
+    """One line: device hours of each stage and of all, by kind of device; empty where nothing was counted.
+
+    Hours of one kind are not added to those of another.
+    """
+    rows = tries()
+    hours: dict[str, dict[str, float]] = {}
+    for row in rows:
+        stages = hours.setdefault(row["device"], {})
+        stages[row["what"]] = stages.get(row["what"], 0.0) + device_hours(row["seconds"], row["devices"])
+    parts = [
+        f"{sum(stages.values()):.3f} {kind} ({', '.join(f'{stage} {value:.3f}' for stage, value in stages.items())})"
+        for kind, stages in hours.items()
+    ]
+    unfinished = sum(row["outcome"] != "finished" for row in rows)
+    return f"{'; '.join(parts)}; {len(rows)} tries, {unfinished} not finished" if rows else ""
+
+
+def _book() -> Tries:
+    from jmlr.training.tries import Tries  # brings torch, which most commands do without
+
+    devices = count_devices()
+    return Tries(layout.COSTS, devices.kind, devices.count)
+
+
+@contextmanager
+def _beating(one: Try) -> Iterator[None]:
+    """Writes down every BEAT_SECONDS that `one` still runs."""
+    stop = Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT_SECONDS):
+            one.beat()
+
+    thread = Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
