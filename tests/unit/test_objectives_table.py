@@ -8,6 +8,9 @@ from types import ModuleType
 
 import pytest
 
+from jmlr import recipes
+from jmlr.config import TrainSettings
+
 
 @pytest.fixture(scope="module")
 def objectives() -> ModuleType:
@@ -37,3 +40,13 @@ def test_a_seed_without_its_baseline_is_in_no_difference(objectives):
     text = objectives.table([row(1, "rag", 0.6), row(2, "jmlr", 0.9)])
     assert "paired" not in text
     assert "closes" not in text
+
+
+def test_every_arm_changes_what_it_says_and_makes_valid_settings(objectives):
+    blocks = recipes.load("starter", Path(__file__).parents[2] / "conf").train.model_dump()
+    made = [
+        TrainSettings.model_validate({**blocks, **{name: {**blocks[name], **block} for name, block in changes.items()}})
+        for _, changes in objectives.EVERY_ARM.values()
+    ]
+    joint = [settings for settings, (arm, _) in zip(made, objectives.EVERY_ARM.values(), strict=True) if arm == "jmlr"]
+    assert all(one != other for number, one in enumerate(joint) for other in joint[:number])
