@@ -45,7 +45,6 @@ class StepLoss:
     reader: torch.Tensor
     retriever: torch.Tensor | None = None
     sampled_reader: torch.Tensor | None = None
-    distinct_top_1: float | None = None
     score_spread: float | None = None
 
 
@@ -124,7 +123,6 @@ class JointModel(nn.Module):
             reader=reading.detach(),
             retriever=ranking.detach(),
             sampled_reader=losses.mean(),
-            distinct_top_1=len(set(places[:, 0].tolist())) / len(questions),
             score_spread=float(scores.detach().std(dim=1, correction=0).mean()),
         )
 

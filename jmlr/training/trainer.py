@@ -275,7 +275,6 @@ def _as_metrics(step: StepLoss) -> dict[str, float]:
         "reader_loss": step.reader,
         "retriever_loss": step.retriever,
         "sampled_reader_loss": step.sampled_reader,
-        "distinct_top_1": step.distinct_top_1,
         "score_spread": step.score_spread,
     }
     return {name: float(value) for name, value in named.items() if value is not None}
