@@ -4,7 +4,8 @@
 
 A seed makes its own base reader and its own order of questions and draws of passages; every arm of a seed starts from
 that reader and from the one base retriever. Every (seed, arm) is evaluated on the split `test`, whose conditions no
-training question asks about. Finished ones are kept in the JSON lines file, so a run that is cut off goes on, and
+training question asks about; with --held-out on those of dev and on 25 training conditions, left out of the training:
+what settings are chosen by. Finished ones are kept in the JSON lines file, so a run that is cut off goes on, and
 several processes may share the work by arms or, once the readers are there, by seeds. The table is printed at the end;
 intervals are Student's t over seeds.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import tempfile
 import time
 from collections.abc import Sequence
@@ -45,6 +47,8 @@ from jmlr.training.trainer import ArmRun, train_arm
 from jmlr.types import Hit, Passage, Question
 
 RESULTS = Path("benchmarks/results/objectives.jsonl")
+HELD_OUT_RESULTS = layout.BUILD / "benchmarks" / "held_out.jsonl"
+HELD_OUT_CONDITIONS = 25
 READERS = layout.BUILD / "benchmarks" / "readers"
 PAPER: dict[str, Any] = {
     "objective": {"scores": "minmax", "pair_weight": "uniform", "weight": 1.0},
@@ -77,36 +81,50 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(EVERY_ARM))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--held-out", action="store_true", help="evaluate on held-out training conditions and dev")
     parser.add_argument("--print-only", action="store_true", help="print what is there, run nothing")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    file = HELD_OUT_RESULTS if asked.held_out else RESULTS
+    file.parent.mkdir(parents=True, exist_ok=True)
     settings = config.load()
     for seed in asked.seeds if not asked.print_only else []:
         for arm in asked.arms:
-            if not any(row["seed"] == seed and row["arm"] == arm for row in finished()):
-                row = measure(settings, seed, arm)
-                with RESULTS.open("a", encoding="utf-8") as stream:
+            if not any(row["seed"] == seed and row["arm"] == arm for row in finished(file)):
+                row = measure(settings, seed, arm, asked.held_out)
+                with file.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)
-    print(table(finished()))
+    print(table(finished(file)))
 
 
-def finished() -> list[dict[str, Any]]:
+def finished(file: Path) -> list[dict[str, Any]]:
     """The rows that earlier runs left."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def measure(settings: Settings, seed: int, name: str) -> dict[str, Any]:
-    """Trains one arm under one seed and evaluates it on the split `test`."""
+def split(questions: Sequence[Question], held_out: bool) -> tuple[list[Question], list[Question]]:
+    """The questions to train on, and those to evaluate on."""
+    training = [question for question in questions if question.split == "train"]
+    if not held_out:
+        return training, [question for question in questions if question.split == "test"]
+    conditions = sorted({question.subject for question in training if question.subject})
+    held = set(random.Random(7).sample(conditions, HELD_OUT_CONDITIONS))
+    dev = [question for question in questions if question.split == "dev"]
+    return [q for q in training if q.subject not in held], [q for q in training if q.subject in held] + dev
+
+
+def measure(settings: Settings, seed: int, name: str, held_out: bool = False) -> dict[str, Any]:
+    """Trains one arm under one seed and evaluates it on the split `test`, or on what is held out of training."""
     arm, changes = EVERY_ARM[name]
     blocks = settings.train.model_dump()
     training = type(settings.train).model_validate(
         {**blocks, **{name: {**blocks[name], **block} for name, block in changes.items()}}
     )
     questions, passages = read_questions(layout.QUESTIONS), read_passages(layout.PASSAGES)
-    asked = [question for question in questions if question.split == "train"]
-    folder = base_reader_of(seed, settings, [*(p.indexed_text for p in passages), *(q.text for q in asked)])
+    asked, test = split(questions, held_out)
+    words = [*(p.indexed_text for p in passages), *(q.text for q in questions if q.split == "train")]
+    folder = base_reader_of(seed, settings, words)
     torch.manual_seed(seed)
     reader, tokenizer = readers.load(folder)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
@@ -117,7 +135,6 @@ def measure(settings: Settings, seed: int, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         cost = train_arm(model, pools, len(asked), ArmRun(training, seed, Path(folder), History(name, None)))
     answerer = Answerer(reader.eval(), writer, {p.passage_id: p for p in passages}, settings)
-    test = [question for question in questions if question.split == "test"]
     start = time.monotonic()
     hits = retrieve(retriever, passages, test, settings.index.candidates)
     gold = [[Hit(passage_id, 0.0) for passage_id in question.gold_passage_ids] for question in test]
