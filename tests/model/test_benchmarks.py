@@ -32,9 +32,10 @@ def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return scaling
 
 
-def test_the_plain_and_the_joint_step_agree_in_losses_and_gradients(joint_step, tmp_path, capsys):
+@pytest.mark.parametrize("layout", ["passages_first", "question_first"])
+def test_the_plain_and_the_joint_step_agree_in_losses_and_gradients(joint_step, tmp_path, capsys, layout):
     file = tmp_path / "joint_step.json"
-    assert joint_step.main([*TOY, "--no-memory", "--peak-tflops=1", f"--results={file}"]) == 0
+    assert joint_step.main([*TOY, "--no-memory", "--peak-tflops=1", f"--layout={layout}", f"--results={file}"]) == 0
     result, printed = json.loads(file.read_text()), capsys.readouterr().out
     for loss in ("reader_loss", "ranking_loss"):
         assert result[loss]["joint"] == pytest.approx(result[loss]["plain"], abs=1e-4)

@@ -10,6 +10,7 @@ import pytest
 
 from jmlr import recipes
 from jmlr.config import TrainSettings
+from jmlr.types import Question
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +51,18 @@ def test_every_arm_changes_what_it_says_and_makes_valid_settings(objectives):
     ]
     joint = [settings for settings, (arm, _) in zip(made, objectives.EVERY_ARM.values(), strict=True) if arm == "jmlr"]
     assert all(one != other for number, one in enumerate(joint) for other in joint[:number])
+
+
+def test_settings_are_chosen_by_conditions_that_are_neither_trained_on_nor_tested(objectives):
+    questions = [
+        Question(f"{subject}/{number}", "?", ("a", "b"), 0, split, subject=f"{split} {subject}")
+        for split, subjects in (("train", 40), ("dev", 5), ("test", 7), ("test_seen", 3))
+        for subject in range(subjects)
+        for number in range(2)
+    ]
+    trained, tested = objectives.split(questions, held_out=False)
+    assert (len(trained), {question.split for question in tested}) == (80, {"test"})
+    trained, tested = objectives.split(questions, held_out=True)
+    assert (len(trained), len(tested)) == (30, 60)
+    assert {question.split for question in tested} == {"train", "dev"}
+    assert not {question.subject for question in trained} & {question.subject for question in tested}
