@@ -79,11 +79,15 @@ def llm_rank_loss(
     passages = scores.shape[-1]
     if passages < 2:
         return scores.sum() * 0.0
-    better = losses[:, :, None] < losses[:, None, :]
-    weight = better.float()
-    if pair_weight != "uniform":
-        trust = likelihood(losses, beta) if pair_weight == "likelihood_gap" else torch.exp(-beta * losses)
-        weight = weight * (trust[:, :, None] - trust[:, None, :]).abs()
     difference = (scores[:, :, None] - scores[:, None, :]) / temperature
-    pairs = passages * (passages - 1) / 2
-    return (weight * functional.softplus(-difference)).sum(dim=(1, 2)).mean() / pairs
+    terms = _pair_weights(losses, pair_weight, beta) * functional.softplus(-difference)
+    return terms.sum(dim=(1, 2)).mean() / (passages * (passages - 1) / 2)
+
+
+def _pair_weights(losses: torch.Tensor, kind: str, beta: float) -> torch.Tensor:
+    """(B, M, M): the weight of passage i above passage j, 0 where the reader does not find i the better one."""
+    better = (losses[:, :, None] < losses[:, None, :]).float()
+    if kind == "uniform":
+        return better
+    trust = likelihood(losses, beta) if kind == "likelihood_gap" else torch.exp(-beta * losses)
+    return better * (trust[:, :, None] - trust[:, None, :]).abs()

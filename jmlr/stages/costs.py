@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jmlr.stages import layout
-from jmlr.tracking.gpu_hours import count_devices, device_hours
-
-if TYPE_CHECKING:
-    from jmlr.training.tries import Tries, Try
+from jmlr.tracking.gpu_hours import count_devices
+from jmlr.training.tries import Tries, Try, device_hours, read_tries
 
 COUNTED = ("base", "index", "train", "evaluate")
 BEAT_SECONDS = 60.0
@@ -34,7 +32,7 @@ def counted(stage: str) -> Iterator[None]:
 
 def tries() -> list[dict[str, Any]]:
     """All tries of all stages in this checkout, in their order."""
-    return _book().rows() if layout.COSTS.exists() else []
+    return read_tries(layout.COSTS)
 
 
 def summary() -> str:
@@ -56,8 +54,6 @@ def summary() -> str:
 
 
 def _book() -> Tries:
-    from jmlr.training.tries import Tries  # brings torch, which most commands do without
-
     devices = count_devices()
     return Tries(layout.COSTS, devices.kind, devices.count)
 

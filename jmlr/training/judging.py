@@ -31,11 +31,12 @@ def judge(reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], pad_token
     """
     training = reader.training
     reader.eval()
+    shared = [common_beginning(row) for row in rows]
     if processes.is_sharded(reader):
         # Every process must call a sharded model equally often.
         losses = _judge_whole(reader, rows, [list(range(len(rows) * len(rows[0])))], pad_token_id)
-    elif _saved_share(rows) >= WORTH_SHARING:
-        losses = _judge_after_beginnings(reader, rows, pad_token_id)
+    elif _saved_share(rows, shared) >= WORTH_SHARING:
+        losses = _judge_after_beginnings(reader, rows, shared, pad_token_id)
     else:
         groups = by_length([_tokens(item) for row in rows for item in row], JUDGED_TOKENS)
         losses = _judge_whole(reader, rows, groups, pad_token_id)
@@ -52,16 +53,15 @@ def _judge_whole(
 
 
 def _judge_after_beginnings(
-    reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], pad_token_id: int
+    reader: torch.nn.Module, rows: Sequence[Sequence[Prompted]], shared: Sequence[int], pad_token_id: int
 ) -> torch.Tensor:
     device, many = next(reader.parameters()).device, len(rows[0])
     groups = by_length([many * max(map(_tokens, row)) for row in rows], JUDGED_TOKENS)
     losses = []
     for group in groups:
-        chosen = [(rows[number], common_beginning(rows[number])) for number in group]
-        beginnings = pad([Prompted(row[0].prompt_ids[:shared], ()) for row, shared in chosen], pad_token_id)
+        beginnings = pad([Prompted(rows[n][0].prompt_ids[: shared[n]], ()) for n in group], pad_token_id)
         rest = pad(
-            [Prompted(item.prompt_ids[shared:], item.answer_ids) for row, shared in chosen for item in row],
+            [Prompted(item.prompt_ids[shared[n] :], item.answer_ids) for n in group for item in rows[n]],
             pad_token_id,
         )
         found = answer_losses_after(reader, beginnings.to(device), rest.to(device), many)
@@ -75,9 +75,9 @@ def _in_order(losses: list[torch.Tensor], groups: list[list[int]]) -> torch.Tens
     return torch.cat(losses)[back.to(losses[0].device)]
 
 
-def _saved_share(rows: Sequence[Sequence[Prompted]]) -> float:
-    """How much of all tokens need not be computed where each row's common beginning is computed once."""
-    saved = sum(common_beginning(row) * (len(row) - 1) for row in rows)
+def _saved_share(rows: Sequence[Sequence[Prompted]], shared: Sequence[int]) -> float:
+    """How much of all tokens need not be computed where each row's beginning, of `shared` tokens, is computed once."""
+    saved = sum(tokens * (len(row) - 1) for row, tokens in zip(rows, shared, strict=True))
     return saved / sum(_tokens(item) for row in rows for item in row)
 
 

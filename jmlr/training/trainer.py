@@ -156,6 +156,17 @@ class JointTrainer(Trainer):
             checkpoint.complete(folder, whole)
         processes.wait_for_all()
 
+    def go_on(self) -> None:
+        """Trains to the end, from the last whole checkpoint where there is one."""
+        folder = self._run.checkpoints
+        found = checkpoint.last(folder)
+        processes.wait_for_all()
+        if processes.is_first():
+            checkpoint.clean(folder, found)
+        if found is not None:
+            self.recall(found)
+        self.train(resume_from_checkpoint=str(checkpoint.folder_of(folder, found.step)) if found else None)
+
     def recall(self, found: Checkpoint) -> None:
         """Brings pools and callbacks to where they were at a checkpoint; the rest is `train`'s."""
         checkpoint.restore_pools(self._run.checkpoints, found, self._pools)
@@ -209,13 +220,7 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
         run.cost.current.refresh_seconds = lambda: refresh.costs["refresh_seconds"]
         callbacks.append(run.cost)
     trainer = JointTrainer(model, pools, questions, run, [*callbacks, ProgressBar(model.arm)])
-    found = checkpoint.last(run.checkpoints)
-    processes.wait_for_all()
-    if processes.is_first():
-        checkpoint.clean(run.checkpoints, found)
-    if found is not None:
-        trainer.recall(found)
-    trainer.train(resume_from_checkpoint=str(checkpoint.folder_of(run.checkpoints, found.step)) if found else None)
+    trainer.go_on()
     with whole_weights(model):
         moved = trainer.change.measure(model)
     require_movement(model, moved)

@@ -9,13 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.files import write_text
-from jmlr.training import processes
 
 SECONDS_PER_HOUR = 3600.0
 BEAT_SECONDS = 10.0
 """A killed try loses at most so much of its cost."""
 
 RUNNING, CUT_OFF = "running", "cut off"
+
+
+def device_hours(seconds: float, devices: int) -> float:
+    """Hours that `devices` devices spent together, idle or busy, in `seconds` of wall time.
+
+    Raises:
+        ValueError: if `seconds` is negative or `devices` is below 1.
+
+    >>> device_hours(1800, 8)
+    4.0
+    """
+    if seconds < 0 or devices < 1:
+        raise ValueError(f"{seconds} seconds on {devices} devices; expected at least 0 seconds and 1 device")
+    return seconds * devices / SECONDS_PER_HOUR
 
 
 class Tries:
@@ -33,10 +46,7 @@ class Tries:
     def __init__(self, file: Path, device: str, devices: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.device, self.devices, self.clock = device, devices, clock
         self._file = file
-        self._rows = {row["try"]: row for row in _read(file)}
-        for row in self._rows.values():
-            if row["outcome"] == RUNNING:
-                row["outcome"] = CUT_OFF
+        self._rows = {row["try"]: row for row in read_tries(file)}
 
     def open(self, what: str) -> Try:
         """A new try of `what`: an arm, or the index; its clock runs from now on."""
@@ -48,7 +58,7 @@ class Tries:
 
     def device_hours(self, what: str = "") -> float:
         """Device hours of all tries, of one arm if `what` is given."""
-        return sum(row["seconds"] * row["devices"] for row in self.rows(what)) / SECONDS_PER_HOUR
+        return sum(device_hours(row["seconds"], row["devices"]) for row in self.rows(what))
 
     def cost(self, what: str) -> dict[str, float | int]:
         """Of one arm: the device hours of all its tries, and how many there were."""
@@ -56,6 +66,8 @@ class Tries:
 
     def put(self, row: dict[str, Any]) -> None:
         """Takes the newest state of a try."""
+        from jmlr.training import processes  # brings torch, which who only reads tries does without
+
         self._rows[row["try"]] = row
         if processes.is_first():
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +93,7 @@ class Try:
     @property
     def device_hours(self) -> float:
         """Of this try so far."""
-        return self.seconds * self._tries.devices / SECONDS_PER_HOUR
+        return device_hours(self.seconds, self._tries.devices)
 
     def beat(self) -> None:
         """Writes down that the try still runs, at most every BEAT_SECONDS."""
@@ -100,12 +112,19 @@ class Try:
         self._tries.put({**self._row, "outcome": outcome, **measured})
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    """The rows of the file; a last line that a kill left unfinished is taken out."""
+def read_tries(file: Path) -> list[dict[str, Any]]:
+    """The newest state of each try in `file`, in their order; empty where there is none.
+
+    One that was running is `cut off`. A last line that a kill left unfinished is taken out of the file.
+    """
     if not file.exists():
         return []
     text = file.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         write_text(file, whole)
-    return [json.loads(line) for line in whole.splitlines()]
+    newest = {row["try"]: row for row in map(json.loads, whole.splitlines())}
+    return [
+        {**row, "outcome": CUT_OFF if row["outcome"] == RUNNING else row["outcome"]}
+        for _, row in sorted(newest.items())
+    ]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from jmlr.errors import TrainingFailed
-from jmlr.training.tries import BEAT_SECONDS, Tries
+from jmlr.training.tries import BEAT_SECONDS, Tries, device_hours
 
 
 class Clock:
@@ -84,3 +84,14 @@ def test_only_the_first_process_writes(file, clock, monkeypatch):
         clock.now += 1
     assert not file.exists()
     assert tries.device_hours() == pytest.approx(2 / 3600)
+
+
+def test_hours_add_over_devices() -> None:
+    assert device_hours(3600 * 37, 1) == 37
+    assert device_hours(3600 * 18.5, 8) == 148
+
+
+@pytest.mark.parametrize(("seconds", "devices"), [(-1.0, 1), (1.0, 0)])
+def test_impossible_amounts_are_refused(seconds: float, devices: int) -> None:
+    with pytest.raises(ValueError, match="expected at least 0 seconds and 1 device"):
+        device_hours(seconds, devices)
