@@ -16,7 +16,7 @@ OPTION_LETTERS = "ABCDEFGHIJ"
 
 @dataclass(frozen=True)
 class Passage:
-    """One retrievable text with its origin."""
+    """One retrievable text with its origin; `start` and `end` are its characters in the text it was cut from."""
 
     passage_id: str
     text: str
@@ -25,6 +25,8 @@ class Passage:
     document_id: str = ""
     section: str = ""
     licence: str = ""
+    start: int = 0
+    end: int = 0
 
     @property
     def indexed_text(self) -> str:
@@ -42,7 +44,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Question:
-    """One exam question; `answer_index` points into `options`."""
+    """One exam question; `answer_index` points into `options`, `origin_id` is its id or place in its source."""
 
     question_id: str
     text: str
@@ -54,6 +56,8 @@ class Question:
     subject: str = ""
     gold_passage_ids: tuple[str, ...] = ()
     licence: str = ""
+    origin_id: str = ""
+    rationale: str = ""
 
     @property
     def answer(self) -> str:
@@ -70,6 +74,27 @@ class Hit:
     """One retrieved passage; `score` is its MaxSim with the question."""
 
     passage_id: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A test question found again in what training or retrieval sees.
+
+    Attributes:
+        question_id: of the test question.
+        part: `question` or `rationale`, what was found again.
+        found_in: `training question` or `passage`.
+        other_id: of the question or passage that holds it.
+        match: `exact` or `near`.
+        score: share that is found again, 0 to 1.
+    """
+
+    question_id: str
+    part: str
+    found_in: str
+    other_id: str
+    match: str
     score: float
 
 
