@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from jmlr.errors import MissingResource
 
 
 @contextmanager
@@ -25,8 +29,46 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         os.replace(unfinished, path)
+    except OSError as error:
+        _name_full_disk(error, path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder` to fill; it becomes `folder`, in an old one's place, or goes away on an error.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "made"
+    >>> with making(place) as unfinished:
+    ...     _ = (unfinished / "note.txt").write_text("whole")
+    >>> [file.name for file in place.iterdir()]
+    ['note.txt']
+    """
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    except OSError as error:
+        _name_full_disk(error, folder)
+        raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _name_full_disk(error: OSError, place: Path) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise MissingResource(
+            "no space left to write it",
+            expected="room on the disk",
+            where=str(place),
+            next_step=f"free space (`df -h {place.parent}`), then run the command again; nothing half-written is left",
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ D passage tokens, H dimensions of a token embedding, T reader tokens, V reader v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SPLITS = ("train", "dev", "test", "test_seen")
 """`test` holds subjects never asked about in training; `test_seen` new questions on subjects of training."""
@@ -108,10 +108,5 @@ class Rejected:
     detail: str = ""
 
 
-@dataclass
-class Ingested:
-    """What one raw file yields."""
-
-    passages: list[Passage] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+Row = Passage | Question | Rejected
+"""What a raw row becomes."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from jmlr.errors import DataError
 from jmlr.files import replacing
-from jmlr.types import Leak, Passage, Question
+from jmlr.types import Leak, Passage, Question, Rejected
 
 _LISTS = {"options", "gold_passage_ids"}
 _NUMBERS = {"answer_index": pa.int64(), "start": pa.int64(), "end": pa.int64(), "score": pa.float64()}
@@ -31,6 +31,7 @@ def _schema(row_type: type) -> pa.Schema:
 PASSAGE_SCHEMA = _schema(Passage)
 QUESTION_SCHEMA = _schema(Question)
 LEAK_SCHEMA = _schema(Leak)
+REJECTED_SCHEMA = _schema(Rejected)
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
