@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -35,21 +36,21 @@ def show(_: Settings, row_id: str) -> None:
     if question is not None:
         _print_question(question)
         for passage in _find(set(question.gold_passage_ids)):
-            CONSOLE.print("[bold]gold[/bold]", end=" ")
+            CONSOLE.print("gold passage:")
             _print_passage(passage)
         for leak in read_leaks(layout.LEAKS):
             if leak.question_id == row_id:
-                CONSOLE.print(f"[red]leaks[/red]: its {leak.part} is in {leak.found_in} {leak.other_id} ({leak.match})")
+                CONSOLE.print(f"leaks: its {leak.part} is in {leak.found_in} {leak.other_id} ({leak.match})")
         return
-    passage = next(_find({row_id}), None)
-    if passage is None:
+    found = list(_find({row_id}))
+    if not found:
         raise DataError(
             f"no passage or question has the id {row_id!r}",
             expected="an id of build/ingest",
             where=str(layout.INGEST),
             next_step=f"jmlr data sample shows some; rows left out are in {layout.REJECTS}",
         )
-    _print_passage(passage)
+    _print_passage(found[0])
 
 
 def sample(settings: Settings, table: str, count: int, seed: int | None) -> None:
@@ -91,7 +92,7 @@ def _passages_table() -> Table:
     for batch in passage_batches(layout.PASSAGES):
         for passage in batch:
             words[passage.source, passage.licence].append(len(passage.text.split()))
-    table = _titled("passages", "source", "licence", "passages", "words, median", "words, 95 %", "longest")
+    table = _titled("passages", "source", "licence", "rows", "words, median", "words, 95 %", "longest")
     for (source, licence), lengths in sorted(words.items()):
         figures = [len(lengths), *np.percentile(lengths, [50, 95, 100]).round()]
         table.add_row(escape(source), escape(licence), *(f"{int(figure):,}" for figure in figures))
@@ -99,9 +100,7 @@ def _passages_table() -> Table:
 
 
 def _questions_table(questions: list[Question]) -> Table:
-    table = _titled(
-        "questions", "source", "split", "questions", "options", "with gold", "with rationale", "right answers"
-    )
+    table = _titled("questions", "source", "split", "rows", "options", "gold", "reasons", "right, %")
     groups: dict[tuple[str, str], list[Question]] = defaultdict(list)
     for question in questions:
         groups[question.source, question.split].append(question)
@@ -115,7 +114,7 @@ def _questions_table(questions: list[Question]) -> Table:
             f"{min(options)}" if min(options) == max(options) else f"{min(options)} to {max(options)}",
             f"{sum(bool(question.gold_passage_ids) for question in own):,}",
             f"{sum(bool(question.rationale) for question in own):,}",
-            ", ".join(f"{letter} {100 * count / len(own):.0f} %" for letter, count in sorted(letters.items())),
+            " ".join(f"{letter}{100 * count / len(own):.0f}" for letter, count in sorted(letters.items())),
         )
     return table
 
@@ -128,10 +127,10 @@ def _tally(title: str, found: dict[str, int]) -> Table:
 
 
 def _titled(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        is_figure = column not in ("source", "licence", "split", "why", "right answers")
-        table.add_column(column, justify="right" if is_figure and number else "left")
+        is_figure = column not in ("source", "licence", "split", "why", "right, %")
+        table.add_column(column, justify="right" if is_figure and number else "left", no_wrap=column != "why")
     return table
 
 
