@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SITE = "jmlr"
 _SHOWN_ROWS = 5
 _ROWS_IN_DATA_DOCS = 20
+_ROWS_LISTED_WHOLE = 10_000
+"""Of larger tables not every broken row is kept and written to Data Docs: millions of them would be."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def _outcome(table: Table, expected: Expected, result: ExpectationValidationResu
         observed = f"could not be evaluated: {shorten(result.exception_info)}"
     arguments = ", ".join(f"{name}={value!r}" for name, value in expected.arguments.items())
     beside = SHOWN_BESIDE.get(table, ())
+    shown = [{name: row[name] for name in (*beside, *row)} for row in rows[:_SHOWN_ROWS]]
     return Outcome(
         table=table,
         name=expected.name,
@@ -59,8 +62,7 @@ def _outcome(table: Table, expected: Expected, result: ExpectationValidationResu
         unexpected_count=int(details.get("unexpected_count") or 0),
         observed=shorten(observed),
         rows=tuple(
-            {name: shorten(value) for name, value in row.items() if value or name not in beside}
-            for row in rows[:_SHOWN_ROWS]
+            {name: shorten(value) for name, value in row.items() if value or name not in beside} for row in shown
         ),
     )
 
@@ -88,8 +90,10 @@ def _context(site_folder: Path) -> EphemeralDataContext:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _checkpoint(context: EphemeralDataContext, name: str, table: Table, all_expected: list[Expected]) -> Checkpoint:
-    """A checkpoint with a suite of these expectations, to run on one data frame after another."""
+def _checkpoint(
+    context: EphemeralDataContext, name: str, table: Table, all_expected: list[Expected], rows: int
+) -> Checkpoint:
+    """A checkpoint with a suite of these expectations, to run on the data frames of a table of so many rows."""
     import great_expectations as gx
     import great_expectations.expectations as kinds
 
@@ -106,9 +110,8 @@ def _checkpoint(context: EphemeralDataContext, name: str, table: Table, all_expe
         gx.Checkpoint(
             name=name,
             validation_definitions=[context.validation_definitions.add(definition)],
-            # COMPLETE would keep every unexpected row of every batch in memory and write all of them to Data Docs.
             result_format={
-                "result_format": "SUMMARY",
+                "result_format": "COMPLETE" if rows <= _ROWS_LISTED_WHOLE else "SUMMARY",
                 "partial_unexpected_count": _ROWS_IN_DATA_DOCS,
                 "unexpected_index_column_names": [KEYS[table], *SHOWN_BESIDE.get(table, ())],
             },
@@ -116,8 +119,13 @@ def _checkpoint(context: EphemeralDataContext, name: str, table: Table, all_expe
     )
 
 
-def _run(checkpoint: Checkpoint, table: Table, frame: pd.DataFrame, all_expected: list[Expected]) -> list[Outcome]:
-    (results,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+def _run(
+    checkpoint: Checkpoint, table: Table, frame: pd.DataFrame, all_expected: list[Expected], run_name: str
+) -> list[Outcome]:
+    from great_expectations import RunIdentifier
+
+    ran = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
+    (results,) = ran.run_results.values()
     by_name = {result.expectation_config.meta["name"]: result for result in results.results}
     return [_outcome(table, expected, by_name[expected.name]) for expected in all_expected]
 
@@ -133,10 +141,14 @@ def _validate(
         if whole:
             # The number of rows is all that a table of more than one batch is asked as a whole.
             counted = pd.DataFrame(index=pd.RangeIndex(batches.rows))
-            found = _run(_checkpoint(context, whole_suite(table), table, whole), table, counted, whole)
+            checkpoint = _checkpoint(context, whole_suite(table), table, whole, batches.rows)
+            found = _run(checkpoint, table, counted, whole, "whole_table")
     if by_row:
-        checkpoint = _checkpoint(context, table, table, by_row)
-        parts = (_run(checkpoint, table, frame, by_row) for frame in batches.frames)
+        checkpoint = _checkpoint(context, table, table, by_row, batches.rows)
+        parts = (
+            _run(checkpoint, table, frame, by_row, f"batch_{number:05}")
+            for number, frame in enumerate(batches.frames, start=1)
+        )
         found += merged(parts, _SHOWN_ROWS)
     order = [expected.name for expected in all_expected]
     return sorted(found, key=lambda outcome: order.index(outcome.name))

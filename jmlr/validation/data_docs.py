@@ -24,8 +24,10 @@ _REMOTE = re.compile(
 _STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { border: 1px solid #ccc; padding: .3rem .6rem;
-text-align: left; vertical-align: top; overflow-wrap: anywhere; } th { background: #f2f4f7; overflow-wrap: normal; }
-code { overflow-wrap: anywhere; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+text-align: left; vertical-align: top; } th { background: #f2f4f7; } td:last-child, code { overflow-wrap: anywhere; }
+.fa-check-circle::before { content: "\u2713"; color: #2b6e35; } .fa-times::before { content: "\u2717"; color: #b00020; }
+.fa-exclamation-triangle::before { content: "!"; color: #8a5a00; } footer { display: none; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .failed { color: #b00020; font-weight: 600; } .warned { color: #8a5a00; font-weight: 600; } .note { color: #555; }
 .bar { background: #e8ebf0; display: inline-block; height: .7rem; margin-left: .5rem; width: 8rem; }
 .bar i { background: #47719b; display: block; height: 100%; } .bar.over i { background: #c77700; }
