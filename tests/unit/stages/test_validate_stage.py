@@ -226,7 +226,8 @@ def test_drift_is_measured_from_the_accepted_data(run, capsys):
     (row,) = rows_of("drift_within_bound")
     expected = {"feature": "passage_sources", "distance": "1.0", "new_sources": "<new>", "vanished_sources": "mine"}
     assert row == expected
-    assert "feature: passage_sources" in capsys.readouterr().out
+    told = "  feature: passage_sources; distance: 1.0; vanished_sources: mine; new_sources: <new>\n"
+    assert told in capsys.readouterr().out
     assert "<td>&lt;new&gt;</td><td>mine</td>" in (layout.DATA_DOCS / "index.html").read_text()
 
     with pytest.raises(ValidationFailed, match="drift, drift_within_bound: 1 row"):
@@ -259,6 +260,19 @@ def test_only_validated_data_can_be_accepted(run):
     run(PASSAGES, QUESTIONS)
     data_accept.run(settings())
     assert layout.ACCEPTED_PROFILE.read_text() == layout.PROFILE.read_text()
+
+
+def test_a_validation_that_breaks_off_leaves_nothing_to_accept(run, monkeypatch):
+    run(PASSAGES, QUESTIONS)
+
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "run_checkpoint", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(PASSAGES[:2], QUESTIONS)
+    with pytest.raises(DataError, match=r"report\.json: no such file"):
+        data_accept.run(settings())
 
 
 def test_a_broken_accepted_profile_is_told(run):

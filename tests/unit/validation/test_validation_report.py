@@ -62,7 +62,7 @@ def test_report_holds_the_drift_of_every_feature():
 
 def test_outcomes_of_batches_become_one():
     first = replace(FAILS, unexpected_count=2, rows=({"id": "a"}, {"id": "b"}))
-    second = replace(FAILS, unexpected_count=3, rows=({"id": "c"}, {"id": "d"}))
+    second = replace(FAILS, unexpected_count=3, observed="found", rows=({"id": "c"}, {"id": "d"}))
     held = replace(FAILS, success=True, unexpected_count=0, rows=())
     (found,) = merged(iter([[first], [held], [second]]), 3)
     assert found == replace(first, unexpected_count=5, rows=({"id": "a"}, {"id": "b"}, {"id": "c"}))
