@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Format = Literal["jsonl", "text", "medquad", "pubmedqa", "medqa", "medmcqa", "mmlu", "mirage", "jmlr"]
-Severity = Literal["critical", "warning", "off"]
+Severity = Annotated[
+    Literal["critical", "warning", "off"], BeforeValidator(lambda given: "off" if given is False else given)
+]
+"""YAML takes a bare `off` for false."""
 
 
 class Block(BaseModel):

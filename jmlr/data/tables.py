@@ -37,7 +37,7 @@ REJECTED_SCHEMA = _schema(Rejected)
 def write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
     """Writes a parquet table, whole or not at all; without a schema the values tell it."""
     with replacing(path) as unfinished:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), unfinished)
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), unfinished, row_group_size=_BATCH_ROWS)
 
 
 def read_rows(path: Path, schema: pa.Schema, remedy: str = "dvc repro ingest") -> list[dict[str, Any]]:
@@ -62,8 +62,10 @@ def row_batches(
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, schema, remedy)
-            for batch in file.iter_batches(batch_size=rows):
-                yield batch.to_pylist()
+            # One row group after another: a pass over the whole file would keep all that it has read.
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                    yield batch.to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"not a parquet table ({error})", where=str(path), next_step=remedy) from error
 
