@@ -17,6 +17,7 @@ SHARDS = BUILD / "shards"
 
 VALIDATE = BUILD / "validate"
 VALIDATION_REPORT = VALIDATE / "report.json"
+PASSED = VALIDATE / "passed.json"
 DATA_DOCS = VALIDATE / "data_docs"
 PROFILE = VALIDATE / "profile.json"
 ACCEPTED_PROFILE = Path("accepted_data.json")

@@ -72,6 +72,9 @@ def _tell(outcomes: Sequence[Outcome], drift: Comparison) -> None:
 def run(settings: Settings) -> None:
     """Writes build/validate: report.json, profile.json and data_docs/index.html, also when the data are broken.
 
+    If no critical expectation fails, passed.json besides. Later stages depend on it alone, so that data accepted or a
+    bound moved afterwards do not train anything again.
+
     Raises:
         ConfigError: if `validate.severities` names an unknown expectation.
         DataError: if a table is missing or has another schema, or the accepted profile is none.
@@ -86,7 +89,8 @@ def run(settings: Settings) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     tables = _tables(questions, known, drift)
     unfinished.mkdir(parents=True)
-    layout.VALIDATION_REPORT.unlink(missing_ok=True)  # its success would be taken for that of the new profile
+    for old in (layout.VALIDATION_REPORT, layout.PASSED):  # their success would be taken for that of the new profile
+        old.unlink(missing_ok=True)
     outcomes = run_checkpoint(tables, settings.validate_, unfinished)
     make_self_contained(unfinished, outcomes, drift)
     shutil.rmtree(layout.DATA_DOCS, ignore_errors=True)
@@ -95,4 +99,5 @@ def run(settings: Settings) -> None:
     write_json(layout.VALIDATION_REPORT, report(outcomes, settings.validate_, drift))
     _tell(outcomes, drift)
     refuse_broken(outcomes, str(layout.DATA_DOCS / "index.html"))
+    write_json(layout.PASSED, {"passed": True})
     CONSOLE.print(f"{len(outcomes)} expectations checked, none critical fails; {layout.DATA_DOCS / 'index.html'}")
