@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -91,10 +91,12 @@ def cuts(words: list[str], tokens: Sequence[int], budget: Budget) -> list[tuple[
         if limit >= len(words):
             return [*pieces, (start, len(words))]
         half = bisect_right(before, before[start] + budget.passage_tokens // 2) - 1
-        end = max((at for at in starts if half < at <= limit), default=limit)
+        last = bisect_right(starts, limit) - 1
+        end = starts[last] if last >= 0 and starts[last] > half else limit
         pieces.append((start, end))
         first = bisect_right(before, before[end] - budget.overlap_tokens - 1)
-        repeated = min((at for at in starts if first <= at < end), default=min(first, end))
+        opening = bisect_left(starts, first)
+        repeated = starts[opening] if opening < len(starts) and starts[opening] < end else min(first, end)
         start = max(repeated, start + 1)
 
 
