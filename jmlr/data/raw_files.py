@@ -96,7 +96,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str | None]]:
         while line := stream.readline(LONGEST_LINE_BYTES):
             number += 1
             if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
-                while (rest := stream.readline(LONGEST_LINE_BYTES)) and not rest.endswith(b"\n"):
+                while (rest := stream.readline(_BUFFER_BYTES)) and not rest.endswith(b"\n"):
                     pass
                 yield number, None
                 blank = False
