@@ -6,7 +6,7 @@ import re
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -58,6 +58,13 @@ def test_chunks_hold_every_word_within_the_budget(letter_counter, words, title, 
     assert {chunk.document_id for chunk in chunks} == {"d"}
 
 
+def test_title_takes_half_the_budget_at_most(letter_counter):
+    """The index cuts the end of such a passage; a title as long as the budget would else leave single words."""
+    passage = Passage("p", " ".join("a" * 40), title="b" * 30)
+    (chunks,) = chunk_passages([passage], Budget(20, 0), letter_counter)
+    assert [len(chunk.text.split()) for chunk in chunks] == [10] * 4
+
+
 @THOROUGH
 @given(
     words=st.lists(st.sampled_from("abcdefg"), min_size=60, max_size=90),
@@ -104,6 +111,7 @@ BROKEN = [
 
 @settings(THOROUGH, max_examples=300)
 @given(st.lists(st.sampled_from(BROKEN), max_size=8).map("".join) | st.text(max_size=20))
+@example("&\u200bamp;")
 def test_repair_of_the_repaired_changes_nothing(text):
     better = repaired(text)
     assert repaired(better) == better
