@@ -130,6 +130,14 @@ def test_id_of_two_questions_is_refused(tmp_path, ingest_settings, ingested, cha
         ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}))
 
 
+def test_id_in_two_sources_is_refused_even_of_the_same_question(tmp_path, ingest_settings, ingested):
+    """Which source has it decides its licence and split: a person must."""
+    for name in "ab":
+        write(tmp_path / f"{name}.jsonl", row("q", source="exam"))
+    with pytest.raises(DataError, match=r"id 'q' comes twice, from .*a.jsonl and .*b.jsonl"):
+        ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}, {"path": "b.jsonl"}))
+
+
 def test_drafts_of_a_source_are_finished_together_though_units_part_them(
     tmp_path, ingest_settings, ingested, monkeypatch
 ):
