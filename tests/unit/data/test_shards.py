@@ -265,13 +265,17 @@ def test_maker_and_units_travel_to_other_processes(tmp_path, maker, ingest_setti
     assert [*RunInProcesses(2)(maker, made[::-1])] == [maker.folder / unit.key for unit in made[::-1]]
 
 
-def test_what_a_killed_process_left_goes_and_what_a_running_one_makes_stays(tmp_path):
-    with making(tmp_path / "made") as own:
-        begins = own.name.removesuffix(f"{os.getpid()}.unfinished")
-        pid = os.getppid()
-    names = [f"{begins}{2**22 + 1}.unfinished", f"{begins}{pid}.unfinished", f".made.elsewhere-{2**22 + 1}.unfinished"]
+def test_what_a_killed_process_left_goes_and_what_others_make_stays(tmp_path, monkeypatch):
+    """Others: a running process of this machine, and any of another, whose processes cannot be asked for."""
+    gone, running = 2**22 + 1, os.getppid()
+    names = []
+    for machine, process_id in (("here", gone), ("here", running), ("elsewhere", gone)):
+        monkeypatch.setattr("socket.gethostname", lambda machine=machine: machine)
+        with making(tmp_path / "made") as own:
+            names.append(own.name.replace(str(os.getpid()), str(process_id)))
     for name in names:
         (tmp_path / name).mkdir()
+    monkeypatch.setattr("socket.gethostname", lambda: "here")
     with making(tmp_path / "made") as own:
         (own / "note").touch()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[1:], "made"])
