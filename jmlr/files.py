@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def making(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder` to fill; it becomes `folder`, in an old one's place, or goes away on an error.
 
+    What a process of this machine that was killed left unfinished of `folder` goes away too.
+
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "made"
     >>> with making(place) as unfinished:
@@ -47,9 +51,14 @@ def making(folder: Path) -> Iterator[Path]:
     >>> [file.name for file in place.iterdir()]
     ['note.txt']
     """
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    # The name tells machine and process: others may be making the same folder in a place that machines share.
+    begins = f".{folder.name}.{socket.gethostname()}-"
+    unfinished = folder.with_name(f"{begins}{os.getpid()}.unfinished")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    for left in [unfinished, *unfinished.parent.glob(f"{glob.escape(begins)}*.unfinished")]:
+        if left == unfinished or not _runs(left.name.removeprefix(begins).removesuffix(".unfinished")):
+            shutil.rmtree(left, ignore_errors=True)
+    unfinished.mkdir()
     try:
         yield unfinished
         shutil.rmtree(folder, ignore_errors=True)
@@ -59,6 +68,17 @@ def making(folder: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _runs(process_id: str) -> bool:
+    """Whether a process of this machine runs; True where that is not told."""
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
 
 
 def _name_full_disk(error: OSError, place: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -72,8 +72,8 @@ def cuts(words: list[str], tokens: Sequence[int], budget: Budget) -> list[tuple[
     """First word, and word after the last, of each piece; all words are in at least one.
 
     A piece ends at the last sentence end in its second half, or in the middle of a sentence where there is none. The
-    next piece repeats up to `overlap_tokens`, from a sentence's start where there is one among them. A word longer
-    than the budget is a piece of its own.
+    next piece repeats up to `overlap_tokens`, from a sentence's start where there is one among them, and as few as
+    leave room for a new word. A word longer than the budget is a piece of its own.
 
     Args:
         words: of a text.
@@ -84,18 +84,21 @@ def cuts(words: list[str], tokens: Sequence[int], budget: Budget) -> list[tuple[
     [(0, 3), (2, 6), (5, 8)]
     """
     before = [0, *accumulate(tokens)]
-    starts, start = sentence_starts(words), 0
+    starts, start, end = sentence_starts(words), 0, 0
     pieces: list[tuple[int, int]] = []
     while True:
         limit = max(start + 1, bisect_right(before, before[start] + budget.passage_tokens) - 1)
         if limit >= len(words):
             return [*pieces, (start, len(words))]
         half = bisect_right(before, before[start] + budget.passage_tokens // 2) - 1
-        end = max((at for at in starts if half < at <= limit), default=limit)
+        last = bisect_right(starts, limit) - 1
+        end = starts[last] if last >= 0 and starts[last] > max(half, end) else limit
         pieces.append((start, end))
         first = bisect_right(before, before[end] - budget.overlap_tokens - 1)
-        repeated = min((at for at in starts if first <= at < end), default=min(first, end))
-        start = max(repeated, start + 1)
+        opening = bisect_left(starts, first)
+        repeated = starts[opening] if opening < len(starts) and starts[opening] < end else min(first, end)
+        with_room = bisect_left(before, before[end + 1] - budget.passage_tokens)
+        start = min(max(repeated, start + 1, with_room), end)
 
 
 def chunk_passages(passages: Sequence[Passage], budget: Budget, counter: TokenCounter) -> list[list[Passage]]:

@@ -100,7 +100,10 @@ def _refuse_empty(folders: Sequence[Path], origins: Sequence[str]) -> None:
         if not usable[origin]:
             named = ", ".join(f"{count} x {reason}" for reason, count in reasons[origin].most_common())
             raise DataError(
-                f"no usable row ({named or 'none at all'})", expected="at least one passage or question", where=origin
+                f"no usable row ({named or 'none at all'})",
+                expected="at least one passage or question",
+                where=origin,
+                next_step="mend its rows, or take it out of ingest.sources",
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ LONGEST_LINE_BYTES = 16 << 20
 """A longer line is no row of text; it is passed over without being held in memory."""
 _LARGEST_DOCUMENT_BYTES = 2 << 30
 _BUFFER_BYTES = 1 << 20
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+"""May open the escape of a surrogate."""
+_FILL_OR_DROP = "fill the file, or take it out of ingest.sources"
 
 
 def plain_path(path: Path) -> Path:
@@ -75,7 +79,7 @@ def read_text(path: Path) -> str:
         raise DataError("more than 2 GiB in one document", expected="less, or JSON lines", where=str(path))
     text = _decoded(content, path, 1).removeprefix("\ufeff")
     if not text.strip():
-        raise DataError("empty file", expected="at least one row", where=str(path))
+        raise DataError("empty file", expected="at least one row", where=str(path), next_step=_FILL_OR_DROP)
     return text
 
 
@@ -92,7 +96,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str | None]]:
         while line := stream.readline(LONGEST_LINE_BYTES):
             number += 1
             if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
-                while (rest := stream.readline(LONGEST_LINE_BYTES)) and not rest.endswith(b"\n"):
+                while (rest := stream.readline(_BUFFER_BYTES)) and not rest.endswith(b"\n"):
                     pass
                 yield number, None
                 blank = False
@@ -102,11 +106,29 @@ def text_lines(path: Path) -> Iterator[tuple[int, str | None]]:
             blank = blank and not text.strip()
             yield number, text
     if blank:
-        raise DataError("empty file", expected="at least one row", where=str(path))
+        raise DataError("empty file", expected="at least one row", where=str(path), next_step=_FILL_OR_DROP)
 
 
-def _broken_json(error: json.JSONDecodeError, where: str) -> DataError:
-    return DataError(f"broken JSON: {error.msg} (column {error.colno})", expected="valid JSON", where=where)
+def _parsed(text: str, path: Path, line: int | None = None) -> Any:
+    """The value of a JSON text; `line` is its own in the file, None where the text is the whole file."""
+    try:
+        value = json.loads(text)
+        # Half of a surrogate pair is valid JSON, but no character: it could not be written to a table.
+        if _HALF_CHARACTER.search(text):
+            whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            value = json.loads(whole)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"broken JSON: {error.msg} (column {error.colno})",
+            expected="valid JSON",
+            where=f"{path}, line {line or error.lineno}",
+            next_step=f"mend this line, or make {path.name} anew",
+        ) from error
+    except (RecursionError, ValueError) as error:
+        found = "JSON nested too deep" if isinstance(error, RecursionError) else "a number of thousands of digits"
+        where = str(path) if line is None else f"{path}, line {line}"
+        raise DataError(found, expected="rows of text", where=where, next_step="take it out") from error
+    return value
 
 
 def json_document(path: Path, kind: type) -> Any:
@@ -115,12 +137,7 @@ def json_document(path: Path, kind: type) -> Any:
     Raises:
         DataError: if it is not JSON or not of this kind.
     """
-    try:
-        value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise _broken_json(error, f"{path}, line {error.lineno}") from error
-    except RecursionError as error:
-        raise DataError("JSON nested too deep", expected="rows", where=str(path)) from error
+    value = _parsed(read_text(path), path)
     if not isinstance(value, kind):
         raise DataError(
             f"a JSON {type(value).__name__} at the top", expected=f"a {kind.__name__}", where=f"{path}, line 1"
@@ -139,20 +156,14 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
         DataError: naming the line that is not a JSON object.
     """
     for number, line in text_lines(path):
-        where = f"{path}, line {number}"
         if line is None:
             yield number, None
             continue
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise _broken_json(error, where) from error
-        except RecursionError as error:
-            raise DataError("JSON nested too deep", expected="an object", where=where) from error
+        row = _parsed(line, path, number)
         if not isinstance(row, dict):
-            raise DataError(f"a JSON {type(row).__name__}", expected="an object", where=where)
+            raise DataError(f"a JSON {type(row).__name__}", expected="an object", where=f"{path}, line {number}")
         yield number, row
 
 

@@ -25,7 +25,10 @@ def repaired(text: str) -> str:
     """
     if not _SUSPICIOUS.search(text):
         return text
-    return " ".join(_CONTROL.sub("", ftfy.fix_text(text, _RULES)).split())
+    # Again until nothing changes: a character that is taken out may have parted an entity or a wrong decoding.
+    while (better := " ".join(_CONTROL.sub("", ftfy.fix_text(text, _RULES)).split())) != text:
+        text = better
+    return text
 
 
 def repaired_passage(passage: Passage) -> Passage:

@@ -127,7 +127,8 @@ class ShardMaker:
             if ready is not row and not isinstance(ready, Rejected):
                 counts[f"repaired_{type(row).__name__.lower()}"] += 1
                 place = ready.passage_id if isinstance(ready, Passage) else ready.question_id
-                ready = ready if are_drafts else usable(ready, file, place)
+                is_draft = are_drafts and isinstance(ready, Question)
+                ready = ready if is_draft else usable(ready, file, place)
             if isinstance(ready, Passage) and (other := self._other_language(ready.text)):
                 ready = Rejected(file.as_posix(), ready.passage_id, f"language {other}", ready.text[:80])
             by_kind[type(ready)].append(ready)

@@ -87,7 +87,7 @@ def signatures(texts: Sequence[Sequence[str]], subjects: Sequence[str] = ()) -> 
     Returns:
         uint64 (N, BANDS): texts equal in one band are to be compared; two with nine tenths of their triples in common
             meet in a band with probability 0.9999, two with half with 0.06. Texts whose numbers (words with a digit)
-            differ never meet: a dose is not a detail.
+            differ, or stand in another order, never meet: a dose is not a detail, nor is which drug it belongs to.
         uint8 (N, PERMUTATIONS): what `likeness` compares.
 
     Source: Broder 1997; the banding of Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4.
@@ -97,7 +97,7 @@ def signatures(texts: Sequence[Sequence[str]], subjects: Sequence[str] = ()) -> 
     made = MinHash.generator(shingles, num_perm=PERMUTATIONS, hashfunc=int)
     minima = np.array([sketch.hashvalues for sketch in made], np.uint64).reshape(-1, PERMUTATIONS)
     subjects = subjects or [""] * len(texts)
-    apart = ("\x00".join([subject, *sorted(filter(_HAS_DIGIT.search, words))]) for subject, words in zip(subjects, texts, strict=True))
+    apart = ("\x00".join([subject, *filter(_HAS_DIGIT.search, words)]) for subject, words in zip(subjects, texts, strict=True))
     salts = np.fromiter((xxhash.xxh3_64_intdigest(one.encode()) for one in apart), np.uint64)
     bands = salts[:, None].repeat(BANDS, axis=1)
     with np.errstate(over="ignore"):

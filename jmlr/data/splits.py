@@ -9,18 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from jmlr.config import IngestSettings
+from jmlr.data.raw_files import plain_path
 from jmlr.types import Question
 
 _NAMES = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 def split_from_name(path: Path) -> str:
-    """The split that a file's name or its folder's name ends in; empty if neither does.
+    """The split that a file's name, compressed or not, or its folder's name ends in; empty if neither does.
 
     >>> split_from_name(Path("mmlu/val/anatomy_val.csv")), split_from_name(Path("questions.jsonl"))
     ('dev', '')
+    >>> split_from_name(Path("medqa/test.jsonl.gz"))
+    'test'
     """
-    for name in (path.stem, path.parent.name):
+    for name in (plain_path(path).stem, path.parent.name):
         split = _NAMES.get(re.split(r"[^a-z]+", name.lower())[-1], "")
         if split:
             return split

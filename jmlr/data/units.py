@@ -62,6 +62,27 @@ def source_files(root: Path, source: SourceSettings) -> list[Path]:
     return sorted(found)
 
 
+def _fingerprint(file: Path) -> tuple[str, str]:
+    """Path and hash of a file.
+
+    Raises:
+        DataError: if it cannot be read, or its name is not UTF-8, for ids and messages hold the name.
+    """
+    try:
+        file.as_posix().encode()
+        return file.as_posix(), fingerprint.of_file(file)
+    except UnicodeEncodeError as error:
+        found, next_step = "the file's name is not UTF-8", "rename it"
+        raise DataError(found, where=repr(file.as_posix()), next_step=next_step) from error
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror or error})",
+            expected="a file that this user may read",
+            where=str(file),
+            next_step=f"check it (`ls -l {file}`), or take it out of ingest.sources",
+        ) from error
+
+
 def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
     """All units, in the order of the sources and of their files.
 
@@ -70,7 +91,7 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
         tokenizer: what the retriever's tokenizer is, as text; passages are cut by it.
 
     Raises:
-        DataError: if a source has no file.
+        DataError: if a source has no file, or one that cannot be read.
     """
     code = fingerprint.of_folder(Path(__file__).parent, "*.py")
     common = [settings.model_dump(include=_READ_SETTINGS, mode="json"), fingerprint.of_json(tokenizer), code]
@@ -79,8 +100,7 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
         for files in _groups(source_files(root, source)):
             companions = {file.with_name(name) for file in files for name in FORMATS[source.format].companions}
             read = [*files, *sorted(file for file in companions if file.is_file())]
-            named = [(file.as_posix(), fingerprint.of_file(file)) for file in read]
-            key = fingerprint.of_json([*common, source.model_dump(mode="json"), named])
+            key = fingerprint.of_json([*common, source.model_dump(mode="json"), *map(_fingerprint, read)])
             units.append(Unit(source, (root / source.path).as_posix(), tuple(files), key[:32]))
     return units
 

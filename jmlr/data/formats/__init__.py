@@ -36,7 +36,7 @@ FORMATS: dict[str, DataFormat] = {
     "jsonl": DataFormat(jsonl.load, ("*.jsonl",), group=by_subject),
     "text": DataFormat(text.load, ("*.txt", "*.md")),
     "medquad": DataFormat(medquad.load, ("*.xml",), finish=medquad.finish, group=by_subject),
-    "pubmedqa": DataFormat(pubmedqa.load, ("ori_*.json",), companions=(pubmedqa.TEST_IDS_FILE,)),
+    "pubmedqa": DataFormat(pubmedqa.load, ("ori_*.json",), companions=pubmedqa.TEST_IDS_FILES),
     "medqa": DataFormat(medqa.load, ("*.jsonl",)),
     "medmcqa": DataFormat(medmcqa.load, ("*.json", "*.jsonl")),
     "mmlu": DataFormat(mmlu.load, ("*.csv",)),

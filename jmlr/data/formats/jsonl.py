@@ -26,10 +26,17 @@ def _refuse_unknown(row: dict[str, Any], known: set[str], where: str) -> None:
         raise DataError(f"unknown key(s) {', '.join(unknown)}", expected=f"some of {sorted(known)}", where=where)
 
 
+def _id(row: dict[str, Any], name: str, where: str) -> str:
+    found = clean(field(row, name, str, where))
+    if not found:
+        raise DataError(f"{name} is empty", expected="an id of its own", where=where)
+    return found
+
+
 def _passage(row: dict[str, Any], where: str, path: Path, source: SourceSettings) -> Passage:
     _refuse_unknown(row, _PASSAGE_KEYS, where)
     return Passage(
-        passage_id=clean(field(row, "passage_id", str, where)),
+        passage_id=_id(row, "passage_id", where),
         text=clean(field(row, "text", str, where)),
         title=clean(row.get("title")),
         source=clean(row.get("source")) or plain_path(path).stem,
@@ -55,7 +62,7 @@ def _question(row: dict[str, Any], where: str, path: Path, source: SourceSetting
     if split and split not in SPLITS:
         raise DataError(f"split {split!r}", expected=f"one of {', '.join(SPLITS)}, or none", where=where)
     return Question(
-        question_id=clean(field(row, "question_id", str, where)),
+        question_id=_id(row, "question_id", where),
         text=clean(field(row, "question", str, where)),
         options=options,
         answer_index=_answer_index(row, options, where),
@@ -63,7 +70,7 @@ def _question(row: dict[str, Any], where: str, path: Path, source: SourceSetting
         source=clean(row.get("source")) or plain_path(path).stem,
         question_type=clean(row.get("question_type")),
         subject=clean(row.get("subject")),
-        gold_passage_ids=tuple(map(str, field({"gold_passage_ids": [], **row}, "gold_passage_ids", list, where))),
+        gold_passage_ids=tuple(map(clean, field({"gold_passage_ids": [], **row}, "gold_passage_ids", list, where))),
         licence=clean(row.get("licence")) or source.licence,
         origin_id=str(row["question_id"]),
         rationale=clean(row.get("rationale")),

@@ -21,13 +21,19 @@ _COLUMNS = 6
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Line numbers, at which the rows end, and rows of six cells."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
             if cells:
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
-        raise DataError(f"broken CSV: {error}", where=f"{path}, line {reader.line_num}") from error
+        # The reader notices a quote that nothing closes at the end of the file only: named is where the row begins.
+        raise DataError(
+            f"broken CSV: {error}",
+            expected="each quote closed",
+            where=f"{path}, row that begins at line {rows[-1][0] + 1 if rows else 1}",
+            next_step='close the quote, and write a quote within a text as ""',
+        ) from error
     for line, cells in rows:
         if len(cells) != _COLUMNS:
             raise DataError(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_document
+from jmlr.data.raw_files import COMPRESSED, field, json_document
 from jmlr.data.rows import answer_index, clean, usable
 from jmlr.errors import DataError
 from jmlr.types import Passage, Question, Row
 
 OPTIONS = ("yes", "no", "maybe")
-TEST_IDS_FILE = "test_ground_truth.json"
+TEST_IDS_FILES = ("test_ground_truth.json", *(f"test_ground_truth.json{suffix}" for suffix in COMPRESSED))
 
 
 def _sections(row: dict[str, Any], where: str) -> list[tuple[str, str]]:
@@ -33,8 +33,8 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     Raises:
         DataError: naming the PubMed id of a row that is not PubMedQA.
     """
-    test_file = path.with_name(TEST_IDS_FILE)
-    test_ids = set(json_document(test_file, dict)) if test_file.exists() else set()
+    listed = [path.with_name(name) for name in TEST_IDS_FILES if path.with_name(name).exists()]
+    test_ids = {pubmed_id for file in listed for pubmed_id in json_document(file, dict)}
     rows = json_document(path, dict)
     for pubmed_id in rows:
         where = f"{path}, {pubmed_id}"
