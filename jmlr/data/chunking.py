@@ -6,9 +6,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from jmlr.types import Passage, Question
 
@@ -30,7 +31,7 @@ class Budget:
 class TokenCounter:
     """Counts tokens as a tokenizer makes them, without the markers around a text.
 
-    A word's tokens are taken to be the same in every text, as those of BERT's are.
+    A word's tokens are taken to be the same in every text, as those of BERT's are, whose words are counted once.
 
     Args:
         tokenizer: the retriever's; its own cutting and padding are turned off.
@@ -41,18 +42,30 @@ class TokenCounter:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._words: dict[str, int] = {}
+        # Others join neighbouring words, or count the space before one: their texts are counted whole.
+        self._cuts_at_spaces = isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
 
     def of_texts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""
-        return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        if not self._cuts_at_spaces:
+            return self._counted(texts)
+        cut = [text.split() for text in texts]
+        self._learn(chain.from_iterable(cut))
+        return [sum(map(self._words.__getitem__, words)) for words in cut]
 
     def of_words(self, words: Sequence[str]) -> list[int]:
         """Tokens of each word."""
+        self._learn(words)
+        return [self._words[word] for word in words]
+
+    def _learn(self, words: Iterable[str]) -> None:
         if len(self._words) > _KNOWN_WORDS:
             self._words.clear()
-        unknown = list({word for word in words if word not in self._words})
-        self._words.update(zip(unknown, self.of_texts(unknown), strict=True))
-        return [self._words[word] for word in words]
+        unknown = list(set(words).difference(self._words))
+        self._words.update(zip(unknown, self._counted(unknown), strict=True))
+
+    def _counted(self, texts: Sequence[str]) -> list[int]:
+        return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def sentence_starts(words: list[str]) -> list[int]:

@@ -72,11 +72,19 @@ class ShardMaker:
         Raises:
             DataError: if a file is broken; then nothing is left of the shard.
         """
-        place = self.folder / unit.key
+        place = self.place(unit)
         if not place.exists():
             with making(place) as unfinished:
                 self._write(self._rows(unit), unit.origin, unfinished, FORMATS[unit.source.format].finish is not None)
         return place
+
+    def place(self, unit: Unit) -> Path:
+        """Where the unit's shard lies once it is made."""
+        return self.folder / unit.key
+
+    def missing(self, units: Iterable[Unit]) -> list[Unit]:
+        """The units without a shard, in their order, one of those that would make the same shard."""
+        return [unit for unit in {one.key: one for one in units}.values() if not self.place(unit).exists()]
 
     def of_passages(self, passages: Iterable[Passage], key: str, origin: str) -> Path:
         """The folder of a shard of passages that come from no file."""
@@ -163,8 +171,8 @@ def sketch(passages: list[Passage], origin: str) -> np.ndarray:
     """
     made = np.empty(len(passages), SKETCH)
     made["id"] = [xxhash.xxh3_64_intdigest(one.passage_id.encode()) for one in passages]
-    made["content"] = [xxhash.xxh3_64_intdigest(f"{origin}\x00{one}".encode()) for one in passages]
-    made["bands"], made["signature"] = signatures(
-        [words_of(one.text) for one in passages], [" ".join(words_of(one.title)) for one in passages]
-    )
+    contents = ("\x00".join(map(str, (origin, *vars(one).values()))) for one in passages)
+    made["content"] = [xxhash.xxh3_64_intdigest(content.encode()) for content in contents]
+    words = [words_of(one.text) for one in passages]
+    made["bands"], made["signature"] = signatures(words, [" ".join(words_of(one.title)) for one in passages])
     return made

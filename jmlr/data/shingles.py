@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain, filterfalse
 
 import numpy as np
 import xxhash
-from datasketch import MinHash
 
 _WORD = re.compile(r"\w+")
 _HAS_DIGIT = re.compile(r"\d")
+_NO_WORD = {code: " " for code in range(128) if not _WORD.match(chr(code))}
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_LOW_32 = np.uint64(0xFFFFFFFF)
 SHINGLE_WORDS = 3
 PERMUTATIONS, BANDS = 128, 16
 _KNOWN_WORDS = 500_000
 _MATCH_BY_CHANCE = 1 / 256
 """Two bytes of signatures that differ are equal so often."""
+_DRAW = np.random.Generator(np.random.PCG64(1))
+# x -> a x + b modulo 2^32 with odd a permutes 32-bit numbers.
+_FACTORS = _DRAW.integers(1 << 31, size=PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+_ADDENDS = _DRAW.integers(1 << 32, size=PERMUTATIONS, dtype=np.uint32)
+_MOST = np.uint32(0xFFFFFFFF)
 
 
 class _Numbers(dict[str, int]):
@@ -39,6 +44,8 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Give 5 mg, then REST.")
     ['give', '5', 'mg', 'then', 'rest']
     """
+    if text.isascii():  # the same, five times as fast
+        return text.lower().translate(_NO_WORD).split()
     return _WORD.findall(text.casefold())
 
 
@@ -55,7 +62,7 @@ def runs(texts: Sequence[Sequence[str]], length: int) -> list[np.ndarray]:
     """
     if not any(texts):
         return [np.empty(0, np.uint64) for _ in texts]
-    hashes = np.fromiter((_NUMBERS[word] for words in texts for word in words), np.uint64)
+    hashes = np.fromiter(map(_NUMBERS.__getitem__, chain.from_iterable(texts)), np.uint64)
     ends = np.cumsum([len(words) for words in texts])
     found = []
     with np.errstate(over="ignore"):
@@ -93,11 +100,9 @@ def signatures(texts: Sequence[Sequence[str]], subjects: Sequence[str] = ()) -> 
     Source: Broder 1997; the banding of Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4.
     Deviation: of each minimum one byte is kept (b-bit minwise hashing, arXiv 0910.3349).
     """
-    shingles = [(run & _LOW_32).tolist() for run in runs(texts, SHINGLE_WORDS)]
-    made = MinHash.generator(shingles, num_perm=PERMUTATIONS, hashfunc=int)
-    minima = np.array([sketch.hashvalues for sketch in made], np.uint64).reshape(-1, PERMUTATIONS)
+    minima = np.array([_minima(run) for run in runs(texts, SHINGLE_WORDS)], np.uint64).reshape(-1, PERMUTATIONS)
     subjects = subjects or [""] * len(texts)
-    apart = ("\x00".join([subject, *sorted(filter(_HAS_DIGIT.search, words))]) for subject, words in zip(subjects, texts, strict=True))
+    apart = ("\x00".join([one, *_with_digit(words)]) for one, words in zip(subjects, texts, strict=True))
     salts = np.fromiter((xxhash.xxh3_64_intdigest(one.encode()) for one in apart), np.uint64)
     bands = salts[:, None].repeat(BANDS, axis=1)
     with np.errstate(over="ignore"):
@@ -105,6 +110,17 @@ def signatures(texts: Sequence[Sequence[str]], subjects: Sequence[str] = ()) -> 
             bands = (bands ^ part) * _FACTOR
             bands ^= bands >> np.uint64(29)
     return bands, (minima & np.uint64(0xFF)).astype(np.uint8)
+
+
+def _minima(run: np.ndarray) -> np.ndarray:
+    """The least number of the run under each permutation, uint32 (PERMUTATIONS,)."""
+    # Upper bits: those that the last multiplication mixed best.
+    numbers = (run >> np.uint64(32)).astype(np.uint32)[:, None]
+    return (numbers * _FACTORS + _ADDENDS).min(axis=0, initial=_MOST)
+
+
+def _with_digit(words: Sequence[str]) -> list[str]:
+    return sorted(filter(_HAS_DIGIT.search, filterfalse(str.isalpha, words)))
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
