@@ -1,8 +1,8 @@
 """Ingest with its shards made side by side as Prefect tasks: `python -m flows.sharded_ingest --help`.
 
-The tasks make the shards, one a unit of raw files, on processes of this machine or on a cluster. Then `dvc repro ingest`
-finds them all and only merges, so that DVC stays the only cache. Run it in the repository's root, which all workers must
-see by the same path. What is made is the same, byte for byte, wherever the shards are made.
+The tasks make the shards, one a unit of raw files, on processes of this machine or on a cluster. Then
+`dvc repro ingest` finds them all and only merges, so that DVC stays the only cache. Run it in the repository's root,
+which all workers must see by the same path. What is made is the same, byte for byte, wherever the shards are made.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.shard_task import make_shard
@@ -23,6 +26,8 @@ from jmlr import config
 from jmlr.errors import ConfigError, JmlrError, MissingResource
 from jmlr.stages.ingest import shards_to_make
 
+# Dask tells of every connection.
+os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
 RUNNERS = ("processes", "dask", "ray")
 
 
@@ -85,6 +90,18 @@ def sharded_ingest() -> None:
     run_stage("ingest")
 
 
+@contextmanager
+def shared_server() -> Iterator[None]:
+    """A temporary server for the flow and its tasks, which would start one each; none where PREFECT_API_URL is set."""
+    if PREFECT_API_URL.value():
+        yield
+        return
+    server = SubprocessASGIServer()
+    server.start()  # it ends with this process, after the threads that bring it the last log lines
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; an error the user can mend ends with exit status 2, without a traceback."""
     parser = argparse.ArgumentParser(
@@ -95,7 +112,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--address", help="a running cluster in place of processes here, as tcp://scheduler:8786")
     asked = parser.parse_args(words)
     try:
-        sharded_ingest.with_options(task_runner=task_runner(asked.runner, asked.workers, asked.address))()
+        runner = task_runner(asked.runner, asked.workers, asked.address)
+        with shared_server():
+            sharded_ingest.with_options(task_runner=runner)()
     except JmlrError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)

@@ -61,6 +61,9 @@ def _meeting(training: np.ndarray, test: np.ndarray) -> dict[int, set[int]]:
     return found
 
 
+_END = np.uint64((1 << 22) - 1)
+
+
 class PassageScreen:
     """Finds test questions, and their explanations, in passages that come by in batches.
 
@@ -84,17 +87,24 @@ class PassageScreen:
         owners = np.repeat(np.arange(len(grams)), self._sizes) if grams else np.empty(0, np.int64)
         order = np.argsort(values, kind="stable")
         self._values, self._owners = values[order], owners[order]
+        self._ends = np.zeros(int(_END) + 1, bool)
+        self._ends[(values & _END).astype(np.int64)] = True
 
     def leaks(self, passages: Iterable[Passage]) -> list[Leak]:
         """The leaks into these passages."""
         passages = list(passages)
         if not len(self._values):
             return []
+        grams = runs([words_of(one.text) for one in passages], self._length)
+        ends = np.cumsum([len(one) for one in grams])
+        together = np.concatenate([np.empty(0, np.uint64), *grams])
+        # A bit for each end of a number first: hardly a run is known, and a search takes long.
+        maybe = np.flatnonzero(self._ends[(together & _END).astype(np.int64)])
+        places = maybe[np.isin(together[maybe], self._values)]
         found = []
-        for passage, grams in zip(passages, runs([words_of(one.text) for one in passages], self._length), strict=True):
-            known = grams[self._values[np.minimum(np.searchsorted(self._values, grams), len(self._values) - 1)] == grams]
-            if len(known):
-                found += self._of(passage, np.unique(known))
+        for number in np.unique(np.searchsorted(ends, places, side="right")).tolist():
+            known = np.unique(grams[number][np.isin(grams[number], self._values)])
+            found += self._of(passages[number], known)
         return found
 
     def _of(self, passage: Passage, grams: np.ndarray) -> list[Leak]:
