@@ -68,7 +68,7 @@ def kept_copies(
 
 
 def _pairs(values: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """earlier * N + later of rows of equal value, int64: each with the first of them and with the one before it."""
+    """Pairs of rows of equal value as earlier * N + later, int64: each with their first and with the one before it."""
     rows = np.flatnonzero(~dropped)
     order = rows[np.argsort(values[rows], kind="stable")]
     same = np.flatnonzero(values[order[1:]] == values[order[:-1]]) + 1

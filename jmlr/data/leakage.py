@@ -37,13 +37,17 @@ def leaks_from_training(questions: Sequence[Question], settings: LeakageSettings
     for number, question in enumerate(test):
         own = len(training) + number
         if (twin := exact.get(" ".join(words[own]))) is not None:
-            leaks.append(Leak(question.question_id, "question", "training question", training[twin].question_id, "exact", 1.0))
+            leaks.append(
+                Leak(question.question_id, "question", "training question", training[twin].question_id, "exact", 1.0)
+            )
         elif near := sorted(meeting[number]):
             found = likeness(kept[near], np.broadcast_to(kept[own], (len(near), kept.shape[1])))
             best = int(found.argmax())
             if found[best] >= settings.similar_questions:
                 other = training[near[best]].question_id
-                leaks.append(Leak(question.question_id, "question", "training question", other, "near", float(found[best])))
+                leaks.append(
+                    Leak(question.question_id, "question", "training question", other, "near", float(found[best]))
+                )
     return leaks
 
 

@@ -45,7 +45,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         with io.BufferedReader(pa.input_stream(str(path)), _BUFFER_BYTES) as stream:  # type: ignore[type-var]
             yield stream
     except OSError as error:
-        remedy = f"make or copy {path.name} anew" if path.suffix in COMPRESSED else "check ingest.root and ingest.sources"
+        remedy = (
+            f"make or copy {path.name} anew" if path.suffix in COMPRESSED else "check ingest.root and ingest.sources"
+        )
         raise DataError(
             f"cannot be read ({error.strerror or error})",
             expected=f"a whole {path.suffix} file" if path.suffix in COMPRESSED else "",

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from jmlr.data.rows import usable
 from jmlr.data.shingles import BANDS, PERMUTATIONS, signatures, words_of
 from jmlr.data.tables import PASSAGE_SCHEMA, QUESTION_SCHEMA, REJECTED_SCHEMA
 from jmlr.data.units import Unit
-from jmlr.errors import DataError
 from jmlr.files import making, write_json
 from jmlr.types import Passage, Question, Rejected, Row
 
@@ -42,7 +40,7 @@ SKETCH = np.dtype(
     [("id", np.uint64), ("content", np.uint64), ("bands", np.uint64, BANDS), ("signature", np.uint8, PERMUTATIONS)]
 )
 """What merging compares passages by."""
-_BATCH_ROWS = 4_000
+_BATCH_ROWS, _BATCH_CHARACTERS = 4_000, 8_000_000
 _SURE = 0.95
 _LANGUAGE_CHARACTERS = 60
 """Of shorter texts the language is not told."""
@@ -106,27 +104,25 @@ class ShardMaker:
             Rejected: pq.ParquetWriter(folder / REJECTED, REJECTED_SCHEMA),
         }
         with writers[Passage], writers[Question], writers[Rejected], (folder / SKETCHES).open("wb") as sketches:
-            while batch := list(islice(rows, _BATCH_ROWS)):
+            for batch in _batches(rows):
                 sorted_rows = self._prepared(batch, counts, are_drafts)
                 pieces = chunk_passages(sorted_rows[Passage], self.budget, counter)
                 chunks = [piece for some in pieces for piece in some]
-                parents = [parent.passage_id for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some]
+                parents = [
+                    parent.passage_id for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some
+                ]
                 sketches.write(sketch(chunks, origin).tobytes())
                 tables: dict[type, list[dict[str, Any]]] = {
                     kind: [vars(row) for row in sorted_rows[kind]] for kind in (Question, Rejected)
                 }
-                tables[Passage] = [
-                    {**vars(one), "row_id": parent} for one, parent in zip(chunks, parents, strict=True)
-                ]
+                tables[Passage] = [{**vars(one), "row_id": parent} for one, parent in zip(chunks, parents, strict=True)]
                 for kind, table in tables.items():
                     counts[kind.__name__.lower()] += len(table)
                     writers[kind].write_table(pa.Table.from_pylist(table, schema=writers[kind].schema))
         write_json(folder / COUNTS, dict(counts))
 
-    def _prepared(
-        self, batch: list[tuple[Path, Row]], counts: Counter[str], are_drafts: bool
-    ) -> dict[type, list[Any]]:
-        """The rows of a batch by kind, repaired; what can then not be used is rejected, drafts of questions left out."""
+    def _prepared(self, batch: list[tuple[Path, Row]], counts: Counter[str], are_drafts: bool) -> dict[type, list[Any]]:
+        """The rows of a batch by kind, repaired; what cannot be used then is rejected, drafts of questions left out."""
         by_kind: dict[type, list[Any]] = {Passage: [], Question: [], Rejected: []}
         for file, row in batch:
             ready: Row = row
@@ -154,6 +150,20 @@ def _identifier() -> Any:
     from py3langid import langid
 
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+
+
+def _batches(rows: Iterable[tuple[Path, Row]]) -> Iterator[list[tuple[Path, Row]]]:
+    """The rows in lists that fit into memory, whether they are sentences or books."""
+    batch: list[tuple[Path, Row]] = []
+    characters = 0
+    for file, row in rows:
+        batch.append((file, row))
+        characters += 0 if isinstance(row, Rejected) else len(row.text)
+        if len(batch) == _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _plays(row: Row, role: str) -> bool:
