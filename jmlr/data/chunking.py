@@ -14,6 +14,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from jmlr.types import Passage, Question
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*$")
+_LAST = ".!?\"')]"
 _SHORT_FORM = re.compile(r"^(?:[A-Z]|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Fig|No|ca|cf|approx)\.$", re.IGNORECASE)
 _LOCATED_WORDS = 4
 """An answer of fewer words ("yes", "aspirin") is not looked up in the chunks: it may stand in any of them."""
@@ -62,7 +63,8 @@ class TokenCounter:
         if len(self._words) > _KNOWN_WORDS:
             self._words.clear()
         unknown = list(set(words).difference(self._words))
-        self._words.update(zip(unknown, self._counted(unknown), strict=True))
+        if unknown:
+            self._words.update(zip(unknown, self._counted(unknown), strict=True))
 
     def _counted(self, texts: Sequence[str]) -> list[int]:
         return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
@@ -77,7 +79,10 @@ def sentence_starts(words: list[str]) -> list[int]:
     return [
         number + 1
         for number, word in enumerate(words[:-1])
-        if _SENTENCE_END.search(word) and not _SHORT_FORM.match(word) and not words[number + 1][0].islower()
+        if word[-1] in _LAST
+        and _SENTENCE_END.search(word)
+        and not _SHORT_FORM.match(word)
+        and not words[number + 1][0].islower()
     ]
 
 
@@ -130,7 +135,7 @@ def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Pas
     # A title that is half the budget or more would leave too little: the index cuts such a passage's end.
     title_tokens = min(counter.of_texts([f"{passage.title}."])[0] if passage.title else 0, budget.passage_tokens // 2)
     own = Budget(budget.passage_tokens - title_tokens, budget.overlap_tokens)
-    starts = [0, *accumulate(len(word) + 1 for word in words)]
+    before = [0, *accumulate(map(len, words))]
     pieces = cuts(words, counter.of_words(words), own)
     if len(pieces) == 1:
         return [replace(passage, end=len(passage.text))]
@@ -140,8 +145,8 @@ def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Pas
             passage_id=f"{passage.passage_id}#{number}",
             text=" ".join(words[first:last]),
             document_id=passage.document_id or passage.passage_id,
-            start=starts[first],
-            end=starts[last] - 1,
+            start=before[first] + first,
+            end=before[last] + last - 1,
         )
         for number, (first, last) in enumerate(pieces, start=1)
     ]
