@@ -36,7 +36,7 @@ class LeakageSettings(Block):
     `covered_share`: one passage holds this share of its runs of so many words, or of its explanation's.
     """
 
-    similar_questions: float = Field(gt=0, le=1)
+    similar_questions: float = Field(ge=0.8, le=1)
     ngram_words: int = Field(ge=3)
     covered_share: float = Field(gt=0, le=1)
 
@@ -52,7 +52,7 @@ class IngestSettings(Block):
     sources: tuple[SourceSettings, ...] = Field(min_length=1)
     passage_tokens: int = Field(ge=20)
     overlap_tokens: int = Field(ge=0)
-    near_duplicates: float | None = Field(ge=0.5, le=1)
+    near_duplicates: float | None = Field(ge=0.8, le=1)
     languages: tuple[str, ...] | None
     rationales_as_passages: bool
     leakage: LeakageSettings

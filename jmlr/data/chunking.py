@@ -6,13 +6,15 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from jmlr.types import Passage, Question
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*$")
+_LAST = ".!?\"')]"
 _SHORT_FORM = re.compile(r"^(?:[A-Z]|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Fig|No|ca|cf|approx)\.$", re.IGNORECASE)
 _LOCATED_WORDS = 4
 """An answer of fewer words ("yes", "aspirin") is not looked up in the chunks: it may stand in any of them."""
@@ -30,7 +32,7 @@ class Budget:
 class TokenCounter:
     """Counts tokens as a tokenizer makes them, without the markers around a text.
 
-    A word's tokens are taken to be the same in every text, as those of BERT's are.
+    A word's tokens are taken to be the same in every text, as those of BERT's are, whose words are counted once.
 
     Args:
         tokenizer: the retriever's; its own cutting and padding are turned off.
@@ -41,18 +43,31 @@ class TokenCounter:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._words: dict[str, int] = {}
+        # Others join neighbouring words, or count the space before one: their texts are counted whole.
+        self._cuts_at_spaces = isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
 
     def of_texts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""
-        return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        if not self._cuts_at_spaces:
+            return self._counted(texts)
+        cut = [text.split() for text in texts]
+        self._learn(chain.from_iterable(cut))
+        return [sum(map(self._words.__getitem__, words)) for words in cut]
 
     def of_words(self, words: Sequence[str]) -> list[int]:
         """Tokens of each word."""
+        self._learn(words)
+        return [self._words[word] for word in words]
+
+    def _learn(self, words: Iterable[str]) -> None:
         if len(self._words) > _KNOWN_WORDS:
             self._words.clear()
-        unknown = list({word for word in words if word not in self._words})
-        self._words.update(zip(unknown, self.of_texts(unknown), strict=True))
-        return [self._words[word] for word in words]
+        unknown = list(set(words).difference(self._words))
+        if unknown:
+            self._words.update(zip(unknown, self._counted(unknown), strict=True))
+
+    def _counted(self, texts: Sequence[str]) -> list[int]:
+        return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def sentence_starts(words: list[str]) -> list[int]:
@@ -64,7 +79,10 @@ def sentence_starts(words: list[str]) -> list[int]:
     return [
         number + 1
         for number, word in enumerate(words[:-1])
-        if _SENTENCE_END.search(word) and not _SHORT_FORM.match(word) and not words[number + 1][0].islower()
+        if word[-1] in _LAST
+        and _SENTENCE_END.search(word)
+        and not _SHORT_FORM.match(word)
+        and not words[number + 1][0].islower()
     ]
 
 
@@ -120,7 +138,7 @@ def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Pas
     # A title that is half the budget or more would leave too little: the index cuts such a passage's end.
     title_tokens = min(counter.of_texts([f"{passage.title}."])[0] if passage.title else 0, budget.passage_tokens // 2)
     own = Budget(budget.passage_tokens - title_tokens, budget.overlap_tokens)
-    starts = [0, *accumulate(len(word) + 1 for word in words)]
+    before = [0, *accumulate(map(len, words))]
     pieces = cuts(words, counter.of_words(words), own)
     if len(pieces) == 1:
         return [replace(passage, end=len(passage.text))]
@@ -130,8 +148,8 @@ def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Pas
             passage_id=f"{passage.passage_id}#{number}",
             text=" ".join(words[first:last]),
             document_id=passage.document_id or passage.passage_id,
-            start=starts[first],
-            end=starts[last] - 1,
+            start=before[first] + first,
+            end=before[last] + last - 1,
         )
         for number, (first, last) in enumerate(pieces, start=1)
     ]

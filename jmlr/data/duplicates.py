@@ -56,7 +56,10 @@ def kept_copies(
         int64 (N,), each entry at most its own place.
     """
     kept = np.arange(len(dropped))
-    pairs = np.unique(np.concatenate([_pairs(band(number), dropped) for number in range(BANDS)]), axis=0)
+    coded = np.empty(0, np.int64)
+    for number in range(BANDS):  # one band after another: most pairs meet in all of them
+        coded = np.union1d(coded, _pairs(band(number), dropped))
+    pairs = np.stack([coded // len(dropped), coded % len(dropped)], axis=1) if len(coded) else coded.reshape(0, 2)
     alike = np.concatenate([np.empty((0, 2), np.int64), *_alike(pairs, signature, least)])
     for earlier, later in alike[np.lexsort((alike[:, 0], alike[:, 1]))].tolist():
         if kept[later] == later and kept[earlier] == earlier:
@@ -65,7 +68,7 @@ def kept_copies(
 
 
 def _pairs(values: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """(earlier, later) rows of equal value: each with the first of them and with the one before it."""
+    """Pairs of rows of equal value as earlier * N + later, int64: each with their first and with the one before it."""
     rows = np.flatnonzero(~dropped)
     order = rows[np.argsort(values[rows], kind="stable")]
     same = np.flatnonzero(values[order[1:]] == values[order[:-1]]) + 1
@@ -73,7 +76,7 @@ def _pairs(values: np.ndarray, dropped: np.ndarray) -> np.ndarray:
     opens[same] = False
     first = np.maximum.accumulate(np.where(opens, np.arange(len(order)), 0))
     partners = np.concatenate([order[first[same]], order[same - 1]])
-    return np.stack([partners, np.concatenate([order[same]] * 2)], axis=1)
+    return partners * len(dropped) + np.tile(order[same], 2)
 
 
 def _alike(pairs: np.ndarray, signature: Callable[[np.ndarray], np.ndarray], least: float) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ import csv
 import functools
 import json
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from itertools import chain
@@ -31,7 +31,7 @@ from jmlr.files import replacing, write_json
 from jmlr.types import Leak, Passage, Question, Rejected
 
 Runner = Callable[[Maker, Sequence[Unit]], Iterable[Path]]
-"""Calls a maker for each unit, here or elsewhere, and gives the shards in the order of the units."""
+"""Calls a maker for each unit, here or elsewhere, and gives the shards as they are made."""
 _BLOCK_ROWS = 100_000
 
 
@@ -63,10 +63,9 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     Raises:
         DataError: if a source is missing, broken or empty, or an id comes twice.
     """
-    budget = Budget(settings.passage_tokens, settings.overlap_tokens)
-    maker = ShardMaker(places.shards, tokenizer, budget, settings.languages)
-    units = units_of(settings, tokenizer)
-    folders = list(run(maker, units))
+    maker, units = shard_maker(settings, tokenizer, places.shards), units_of(settings, tokenizer)
+    deque(run(maker, maker.missing(units)), maxlen=0)
+    folders = [maker.place(unit) for unit in units]
     origins = [unit.origin for unit in units]
     _refuse_empty(folders, origins)
     questions, unfit = gather(Merged(folders, origins), units, settings, seed)
@@ -86,6 +85,12 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     write_json(places.counts, found)
     _forget(places.shards, folders)
     return found
+
+
+def shard_maker(settings: IngestSettings, tokenizer: str, folder: Path) -> ShardMaker:
+    """What makes the shards of a block `ingest`, in `folder`; `tokenizer` as for `ingest`."""
+    budget = Budget(settings.passage_tokens, settings.overlap_tokens)
+    return ShardMaker(folder, tokenizer, budget, settings.languages)
 
 
 def _refuse_empty(folders: Sequence[Path], origins: Sequence[str]) -> None:

@@ -36,14 +36,18 @@ def leaks_from_training(questions: Sequence[Question], settings: LeakageSettings
     leaks = []
     for number, question in enumerate(test):
         own = len(training) + number
-        if (twin := exact.get(" ".join(words[own]))) is not None:
-            leaks.append(Leak(question.question_id, "question", "training question", training[twin].question_id, "exact", 1.0))
+        if words[own] and (twin := exact.get(" ".join(words[own]))) is not None:
+            leaks.append(
+                Leak(question.question_id, "question", "training question", training[twin].question_id, "exact", 1.0)
+            )
         elif near := sorted(meeting[number]):
             found = likeness(kept[near], np.broadcast_to(kept[own], (len(near), kept.shape[1])))
             best = int(found.argmax())
             if found[best] >= settings.similar_questions:
                 other = training[near[best]].question_id
-                leaks.append(Leak(question.question_id, "question", "training question", other, "near", float(found[best])))
+                leaks.append(
+                    Leak(question.question_id, "question", "training question", other, "near", float(found[best]))
+                )
     return leaks
 
 
@@ -59,6 +63,9 @@ def _meeting(training: np.ndarray, test: np.ndarray) -> dict[int, set[int]]:
         for row, value in enumerate(test[:, band].tolist()):
             found[row].update(rows.get(value, ()))
     return found
+
+
+_END = np.uint64((1 << 22) - 1)
 
 
 class PassageScreen:
@@ -84,17 +91,24 @@ class PassageScreen:
         owners = np.repeat(np.arange(len(grams)), self._sizes) if grams else np.empty(0, np.int64)
         order = np.argsort(values, kind="stable")
         self._values, self._owners = values[order], owners[order]
+        self._ends = np.zeros(int(_END) + 1, bool)
+        self._ends[(values & _END).astype(np.int64)] = True
 
     def leaks(self, passages: Iterable[Passage]) -> list[Leak]:
         """The leaks into these passages."""
         passages = list(passages)
         if not len(self._values):
             return []
+        grams = runs([words_of(one.text) for one in passages], self._length)
+        ends = np.cumsum([len(one) for one in grams])
+        together = np.concatenate([np.empty(0, np.uint64), *grams])
+        # A bit for each end of a number first: hardly a run is known, and a search takes long.
+        maybe = np.flatnonzero(self._ends[(together & _END).astype(np.int64)])
+        places = maybe[np.isin(together[maybe], self._values)]
         found = []
-        for passage, grams in zip(passages, runs([words_of(one.text) for one in passages], self._length), strict=True):
-            known = grams[self._values[np.minimum(np.searchsorted(self._values, grams), len(self._values) - 1)] == grams]
-            if len(known):
-                found += self._of(passage, np.unique(known))
+        for number in np.unique(np.searchsorted(ends, places, side="right")).tolist():
+            known = np.unique(grams[number][np.isin(grams[number], self._values)])
+            found += self._of(passages[number], known)
         return found
 
     def _of(self, passage: Passage, grams: np.ndarray) -> list[Leak]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.progress import track
 
+from jmlr.data.raw_files import plain_bytes
 from jmlr.data.shards import Maker
 from jmlr.data.units import Unit
 
-_WORTH_PROCESSES_BYTES = 64 << 20
+_WORTH_PROCESSES_BYTES = 24 << 20
 """Below this a second process costs more than it saves."""
 
 
@@ -34,7 +35,7 @@ class RunInProcesses:
 
     def __call__(self, maker: Maker, units: Sequence[Unit]) -> Iterator[Path]:
         """The shards in the order of the units."""
-        size = sum(file.stat().st_size for unit in units for file in unit.files)
+        size = sum(plain_bytes(file) for unit in units for file in unit.files)
         workers = min(self._workers, len(units))
         if workers < 2 or size < _WORTH_PROCESSES_BYTES:
             yield from run_here(maker, units)

@@ -6,12 +6,12 @@ needs not be made again.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from jmlr.data.rows import usable
 from jmlr.data.shingles import BANDS, PERMUTATIONS, signatures, words_of
 from jmlr.data.tables import PASSAGE_SCHEMA, QUESTION_SCHEMA, REJECTED_SCHEMA
 from jmlr.data.units import Unit
-from jmlr.errors import DataError
 from jmlr.files import making, write_json
 from jmlr.types import Passage, Question, Rejected, Row
 
@@ -42,8 +41,10 @@ SKETCH = np.dtype(
     [("id", np.uint64), ("content", np.uint64), ("bands", np.uint64, BANDS), ("signature", np.uint8, PERMUTATIONS)]
 )
 """What merging compares passages by."""
-_BATCH_ROWS = 4_000
+_BATCH_ROWS, _BATCH_CHARACTERS = 4_000, 8_000_000
 _SURE = 0.95
+_NEGATIONS = frozenset("no not never none neither nor without cannot".split())
+_HAS_DIGIT, _SIGNS = re.compile(r"\d"), re.compile("[<>\u2264\u2265\u2260\u00b1+]")
 _LANGUAGE_CHARACTERS = 60
 """Of shorter texts the language is not told."""
 
@@ -72,11 +73,19 @@ class ShardMaker:
         Raises:
             DataError: if a file is broken; then nothing is left of the shard.
         """
-        place = self.folder / unit.key
+        place = self.place(unit)
         if not place.exists():
             with making(place) as unfinished:
                 self._write(self._rows(unit), unit.origin, unfinished, FORMATS[unit.source.format].finish is not None)
         return place
+
+    def place(self, unit: Unit) -> Path:
+        """Where the unit's shard lies once it is made."""
+        return self.folder / unit.key
+
+    def missing(self, units: Iterable[Unit]) -> list[Unit]:
+        """The units without a shard, in their order, one of those that would make the same shard."""
+        return [unit for unit in {one.key: one for one in units}.values() if not self.place(unit).exists()]
 
     def of_passages(self, passages: Iterable[Passage], key: str, origin: str) -> Path:
         """The folder of a shard of passages that come from no file."""
@@ -98,27 +107,25 @@ class ShardMaker:
             Rejected: pq.ParquetWriter(folder / REJECTED, REJECTED_SCHEMA),
         }
         with writers[Passage], writers[Question], writers[Rejected], (folder / SKETCHES).open("wb") as sketches:
-            while batch := list(islice(rows, _BATCH_ROWS)):
+            for batch in _batches(rows):
                 sorted_rows = self._prepared(batch, counts, are_drafts)
                 pieces = chunk_passages(sorted_rows[Passage], self.budget, counter)
                 chunks = [piece for some in pieces for piece in some]
-                parents = [parent.passage_id for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some]
+                parents = [
+                    parent.passage_id for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some
+                ]
                 sketches.write(sketch(chunks, origin).tobytes())
                 tables: dict[type, list[dict[str, Any]]] = {
                     kind: [vars(row) for row in sorted_rows[kind]] for kind in (Question, Rejected)
                 }
-                tables[Passage] = [
-                    {**vars(one), "row_id": parent} for one, parent in zip(chunks, parents, strict=True)
-                ]
+                tables[Passage] = [{**vars(one), "row_id": parent} for one, parent in zip(chunks, parents, strict=True)]
                 for kind, table in tables.items():
                     counts[kind.__name__.lower()] += len(table)
                     writers[kind].write_table(pa.Table.from_pylist(table, schema=writers[kind].schema))
         write_json(folder / COUNTS, dict(counts))
 
-    def _prepared(
-        self, batch: list[tuple[Path, Row]], counts: Counter[str], are_drafts: bool
-    ) -> dict[type, list[Any]]:
-        """The rows of a batch by kind, repaired; what can then not be used is rejected, drafts of questions left out."""
+    def _prepared(self, batch: list[tuple[Path, Row]], counts: Counter[str], are_drafts: bool) -> dict[type, list[Any]]:
+        """The rows of a batch by kind, repaired; what cannot be used then is rejected, drafts of questions left out."""
         by_kind: dict[type, list[Any]] = {Passage: [], Question: [], Rejected: []}
         for file, row in batch:
             ready: Row = row
@@ -149,6 +156,20 @@ def _identifier() -> Any:
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 
+def _batches(rows: Iterable[tuple[Path, Row]]) -> Iterator[list[tuple[Path, Row]]]:
+    """The rows in lists that fit into memory, whether they are sentences or books."""
+    batch: list[tuple[Path, Row]] = []
+    characters = 0
+    for file, row in rows:
+        batch.append((file, row))
+        characters += 0 if isinstance(row, Rejected) else len(row.text)
+        if len(batch) == _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
 def _plays(row: Row, role: str) -> bool:
     """Whether a source of this role gives this row."""
     other = {"passages": Question, "questions": Passage}.get(role)
@@ -164,8 +185,19 @@ def sketch(passages: list[Passage], origin: str) -> np.ndarray:
     """
     made = np.empty(len(passages), SKETCH)
     made["id"] = [xxhash.xxh3_64_intdigest(one.passage_id.encode()) for one in passages]
-    made["content"] = [xxhash.xxh3_64_intdigest(f"{origin}\x00{one}".encode()) for one in passages]
-    made["bands"], made["signature"] = signatures(
-        [words_of(one.text) for one in passages], [" ".join(words_of(one.title)) for one in passages]
-    )
+    contents = ("\x00".join(map(str, (origin, *vars(one).values()))) for one in passages)
+    made["content"] = [xxhash.xxh3_64_intdigest(content.encode()) for content in contents]
+    words = [words_of(one.text) for one in passages]
+    apart = [_apart(one, own) for one, own in zip(passages, words, strict=True)]
+    made["bands"], made["signature"] = signatures(words, apart)
     return made
+
+
+def _apart(passage: Passage, words: list[str]) -> str:
+    """What two passages must share to say the same: title, numbers and negations in their order, comparing signs.
+
+    "It is treated with rest" says another thing of another disease, and a dose is not a detail.
+    """
+    telling = [word for word in words if word in _NEGATIONS or (not word.isalpha() and _HAS_DIGIT.search(word))]
+    signs = "".join(_SIGNS.findall(passage.text))
+    return "\x00".join([*words_of(passage.title), "", *telling, signs])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import xxhash
 from datasketch import MinHash
 
 _WORD = re.compile(r"\w+")
-_HAS_DIGIT = re.compile(r"\d")
+_NO_WORD = {code: " " for code in range(128) if not _WORD.match(chr(code))}
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_LOW_32 = np.uint64(0xFFFFFFFF)
 SHINGLE_WORDS = 3
 PERMUTATIONS, BANDS = 128, 16
 _KNOWN_WORDS = 500_000
@@ -39,6 +39,8 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Give 5 mg, then REST.")
     ['give', '5', 'mg', 'then', 'rest']
     """
+    if text.isascii():  # the same, five times as fast
+        return text.lower().translate(_NO_WORD).split()
     return _WORD.findall(text.casefold())
 
 
@@ -55,7 +57,7 @@ def runs(texts: Sequence[Sequence[str]], length: int) -> list[np.ndarray]:
     """
     if not any(texts):
         return [np.empty(0, np.uint64) for _ in texts]
-    hashes = np.fromiter((_NUMBERS[word] for words in texts for word in words), np.uint64)
+    hashes = np.fromiter(map(_NUMBERS.__getitem__, chain.from_iterable(texts)), np.uint64)
     ends = np.cumsum([len(words) for words in texts])
     found = []
     with np.errstate(over="ignore"):
@@ -76,30 +78,27 @@ def _rolled(hashes: np.ndarray, length: int) -> np.ndarray:
     return rolled
 
 
-def signatures(texts: Sequence[Sequence[str]], subjects: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+def signatures(texts: Sequence[Sequence[str]], apart: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
     """MinHash signatures by which the Jaccard likeness of the texts' word triples is estimated.
 
     Args:
         texts: N texts, each as its words.
-        subjects: what each is about; texts whose subjects differ never meet, for "it is treated with rest" says
-            another thing of another disease. Without them all are about the same.
+        apart: for each what it must have in common with a text that it meets; without it any may meet.
 
     Returns:
         uint64 (N, BANDS): texts equal in one band are to be compared; two with nine tenths of their triples in common
-            meet in a band with probability 0.9999, two with half with 0.06. Texts whose numbers (words with a digit)
-            differ, or stand in another order, never meet: a dose is not a detail, nor is which drug it belongs to.
+            meet in a band with probability 0.9999, with eight tenths 0.95, with half 0.06.
         uint8 (N, PERMUTATIONS): what `likeness` compares.
 
     Source: Broder 1997; the banding of Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, section 3.4.
     Deviation: of each minimum one byte is kept (b-bit minwise hashing, arXiv 0910.3349).
     """
-    shingles = [(run & _LOW_32).tolist() for run in runs(texts, SHINGLE_WORDS)]
+    # Upper bits: those that the last multiplication mixed best.
+    shingles = [(run >> np.uint64(32)).tolist() for run in runs(texts, SHINGLE_WORDS)]
     made = MinHash.generator(shingles, num_perm=PERMUTATIONS, hashfunc=int)
     minima = np.array([sketch.hashvalues for sketch in made], np.uint64).reshape(-1, PERMUTATIONS)
-    subjects = subjects or [""] * len(texts)
-    apart = ("\x00".join([subject, *filter(_HAS_DIGIT.search, words)]) for subject, words in zip(subjects, texts, strict=True))
-    salts = np.fromiter((xxhash.xxh3_64_intdigest(one.encode()) for one in apart), np.uint64)
-    bands = salts[:, None].repeat(BANDS, axis=1)
+    salts = [xxhash.xxh3_64_intdigest(one.encode()) for one in apart] or [0] * len(texts)
+    bands = np.array(salts, np.uint64)[:, None].repeat(BANDS, axis=1)
     with np.errstate(over="ignore"):
         for part in minima.reshape(-1, BANDS, PERMUTATIONS // BANDS).transpose(2, 0, 1):
             bands = (bands ^ part) * _FACTOR

@@ -9,10 +9,10 @@ from pathlib import Path
 from jmlr import fingerprint
 from jmlr.config import IngestSettings, SourceSettings
 from jmlr.data.formats import FORMATS
-from jmlr.data.raw_files import COMPRESSED
+from jmlr.data.raw_files import COMPRESSED, plain_bytes
 from jmlr.errors import DataError
 
-_UNIT_BYTES = 32 << 20
+_UNIT_BYTES = 16 << 20
 _READ_SETTINGS = {"passage_tokens", "overlap_tokens", "languages"}
 
 
@@ -110,10 +110,10 @@ def _groups(files: list[Path]) -> Iterator[list[Path]]:
     group: list[Path] = []
     size = 0
     for file in files:
-        if group and size + file.stat().st_size > _UNIT_BYTES:
+        if group and size + plain_bytes(file) > _UNIT_BYTES:
             yield group
             group, size = [], 0
         group.append(file)
-        size += file.stat().st_size
+        size += plain_bytes(file)
     if group:
         yield group

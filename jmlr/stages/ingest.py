@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import Settings
-from jmlr.data.ingest import Places, Runner, ingest
+from jmlr.data.ingest import Places, Runner, ingest, shard_maker
 from jmlr.data.runners import RunInProcesses
+from jmlr.data.shards import ShardMaker
+from jmlr.data.units import Unit, units_of
 from jmlr.files import making
 from jmlr.models.encoder import tokenizer_text
 from jmlr.stages import layout
@@ -37,6 +39,17 @@ def run(settings: Settings, workers: int | None = None, runner: Runner | None = 
     with making(layout.INGEST) as folder:
         found = ingest(settings.ingest, settings.seed, tokenizer, places_in(folder), runner)
     _report(found)
+
+
+def shards_to_make(settings: Settings) -> tuple[ShardMaker, list[Unit]]:
+    """What makes shards of the raw files, and the units whose shards are not there yet.
+
+    Raises:
+        DataError: if a source is missing.
+    """
+    tokenizer = tokenizer_text(settings.base.retriever)
+    maker = shard_maker(settings.ingest, tokenizer, layout.SHARDS)
+    return maker, maker.missing(units_of(settings.ingest, tokenizer))
 
 
 def _report(found: dict[str, Any]) -> None:

@@ -143,7 +143,7 @@ def test_ingest_keeps_one_passage_of_each_cluster_and_tells_the_others(tmp_path,
         ]
         (tmp_path / name).write_text("\n".join(lines))
     sources = [{"path": name} for name in order]
-    found = ingested(ingest_settings(tmp_path, *sources, near_duplicates=0.75, passage_tokens=200))
+    found = ingested(ingest_settings(tmp_path, *sources, near_duplicates=0.8, passage_tokens=200))
     cluster_of = {text: cluster for cluster, text in rows}
     assert sorted(cluster_of[passage.text] for passage in found.passages) == list(range(20))
     assert found.counts["rejected_by_reason"] == {"nearly the same as another passage": len(rows) - 20}

@@ -98,9 +98,9 @@ def test_other_distractors_hide_no_leak():
     assert from_training(other, question("q", "test")) == [("q", "t", "exact")]
 
 
-def test_other_dose_is_another_question():
+def test_another_dose_does_not_hide_a_leak():
     stems = [f"{VIGNETTE} given {dose} mg" for dose in (5, 50)]
-    assert from_training(question("t", "train", stems[0]), question("q", "test", stems[1])) == []
+    assert from_training(question("t", "train", stems[0]), question("q", "test", stems[1])) == [("q", "t", "near")]
 
 
 def test_each_leaking_question_is_listed_once_in_its_order():
