@@ -12,11 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jmlr.data.shards import PASSAGES, QUESTIONS, REJECTED, SKETCH, SKETCHES
-from jmlr.data.tables import PASSAGE_SCHEMA
+from jmlr.data.tables import PASSAGE_SCHEMA, batches_of
 from jmlr.types import Passage, Question, Rejected
 
 _BLOCK_ROWS = 100_000
-_BATCH_ROWS = 10_000
 
 
 class Merged:
@@ -104,13 +103,11 @@ class Merged:
     def _batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The number of the first passage, and the passages, of each batch."""
         for folder, start in zip(self._folders, self._starts.tolist(), strict=False):
-            with pq.ParquetFile(folder / PASSAGES) as file:
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-                    yield start, batch
-                    start += len(batch)
+            for batch in batches_of(folder / PASSAGES, columns):
+                yield start, batch
+                start += len(batch)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            yield from batch.to_pylist()
+    for batch in batches_of(path):
+        yield from batch.to_pylist()

@@ -62,12 +62,18 @@ def row_batches(
     try:
         with pq.ParquetFile(path) as file:
             _check_schema(path, file.schema_arrow, schema, remedy)
-            # One row group after another: a pass over the whole file would keep all that it has read.
-            for group in range(file.num_row_groups):
-                for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
-                    yield batch.to_pylist()
+        for batch in batches_of(path, rows=rows):
+            yield batch.to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"not a parquet table ({error})", where=str(path), next_step=remedy) from error
+
+
+def batches_of(path: Path, columns: list[str] | None = None, rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The rows of a parquet file in its order, at most `rows` at once; of `columns` alone where they are given."""
+    with pq.ParquetFile(path) as file:
+        # One row group after another: a pass over the whole file would keep all that it has read.
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
 
 
 def _check_schema(path: Path, found: pa.Schema, expected: pa.Schema, remedy: str) -> None:

@@ -11,6 +11,7 @@ import xxhash
 
 from jmlr.config import SourceSettings
 from jmlr.data import merged as module
+from jmlr.data import shards
 from jmlr.data.chunking import Budget
 from jmlr.data.merged import Merged
 from jmlr.data.shards import ShardMaker, sketch
@@ -39,7 +40,7 @@ def maker(tmp_path_factory, word_tokenizer):
 
 @pytest.fixture
 def merged(maker, monkeypatch) -> Merged:
-    monkeypatch.setattr(module, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(shards, "_BATCH_ROWS", 2)  # rows of a row group
     monkeypatch.setattr(module, "_BLOCK_ROWS", 3)
     folders = [maker.of_passages(passages_of(number), f"k{number}", ORIGINS[number]) for number in range(len(SIZES))]
     return Merged(folders, ORIGINS)
