@@ -6,7 +6,7 @@
 Every version starts in a fresh process on the same made-up files (benchmarks/raw_corpus.py). Seconds are of the clock,
 the start of Python included; CPU seconds of all its processes. Memory: the highest sum of the proportional set sizes of
 its processes, seen four times a second. `ingest-N`: stage ingest with N processes; `again`: a second run of it, whose
-shards are there; `pandas`: benchmarks/plain_ingest.py.
+shards are there; `validate`: stage validate on its tables; `pandas`: benchmarks/plain_ingest.py, which only ingests.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from jmlr.data.runners import RunInProcesses
 from jmlr.models.encoder import tokenizer_text
 
 RESULTS = Path("benchmarks/results/ingest.json")
-VERSIONS = ("ingest-1", "ingest-2", "again", "pandas")
+VERSIONS = ("ingest-1", "ingest-2", "again", "validate", "pandas")
 PASSAGE_TOKENS, OVERLAP_TOKENS = 160, 20
 _SECONDS_BETWEEN_LOOKS = 0.25  # a look takes several milliseconds of a core
 
@@ -90,6 +90,8 @@ def make(version: str, raw: Path, work: Path) -> dict[str, int]:
         out = work / "pandas"
         out.mkdir(exist_ok=True)
         return plain_ingest(raw, out, tokenizer(), PASSAGE_TOKENS, OVERLAP_TOKENS)
+    if version == "validate":
+        return validated(work)
     settings = yaml.safe_load(Path("conf/config.yaml").read_text(encoding="utf-8"))["ingest"]
     settings.update(root=str(raw), passage_tokens=PASSAGE_TOKENS, overlap_tokens=OVERLAP_TOKENS)
     sources = [
@@ -106,9 +108,24 @@ def make(version: str, raw: Path, work: Path) -> dict[str, int]:
     return {"passages": found["passages"], "questions": found["questions"], "leaks": sum(found["leaks"].values())}
 
 
+def validated(work: Path) -> dict[str, int]:
+    """Runs stage validate on the tables that ingest wrote; how many rows it checked."""
+    from jmlr import recipes
+    from jmlr.stages import layout, validate
+
+    settings = recipes.load("starter")
+    bounds = settings.validate_.model_copy(update={"max_leaked_fraction": 1.0})
+    os.chdir(work)
+    layout.BUILD.mkdir(exist_ok=True)
+    layout.INGEST.unlink(missing_ok=True)
+    layout.INGEST.symlink_to(Path("ingest").resolve())
+    validate.run(settings.model_copy(update={"validate_": bounds}))
+    return json.loads(layout.PROFILE.read_text(encoding="utf-8"))["counts"]
+
+
 def measure(version: str, work: Path) -> dict[str, Any]:
     """Seconds, CPU seconds and peak memory (MB) of one version in a fresh process, and what it wrote."""
-    command = [sys.executable, __file__, "--only", version, "--work", str(work)]
+    command = [sys.executable, __file__, "--only", version, "--work", str(work.resolve())]
     before, start, peak = os.times(), time.perf_counter(), 0.0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
