@@ -63,13 +63,21 @@ ARMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 MORE_ARMS: dict[str, tuple[str, dict[str, Any]]] = {
     "jmlr, EMDR2": ("jmlr", {"objective": {"name": "emdr2", "pair_weight": "uniform", "weight": 1.0}}),
-    "jmlr, REPLUG-LSR": ("jmlr", {"objective": {"name": "replug_lsr", "pair_weight": "uniform", "weight": 1.0}}),
+    "jmlr, REPLUG-LSR": (
+        "jmlr",
+        {"objective": {"name": "replug_lsr", "pair_weight": "uniform", "weight": 1.0, "beta": 10.0}},
+    ),
+    "jmlr, REPLUG-LSR, beta 1": (
+        "jmlr",
+        {"objective": {"name": "replug_lsr", "pair_weight": "uniform", "weight": 1.0}},
+    ),
     "jmlr, LOOP": ("jmlr", {"objective": {"name": "loop", "pair_weight": "uniform", "weight": 1.0}}),
     "jmlr, min-max scaled scores": ("jmlr", {"objective": {"scores": "minmax"}}),
     "jmlr, all pairs alike": ("jmlr", {"objective": {"pair_weight": "uniform"}}),
     "jmlr, sampling not sharpened": ("jmlr", {"sampling": {"sharpness": 1.0}}),
 }
-"""Other objectives, and the default with one part of it as in the paper; run where --arms names them."""
+"""Other objectives, and the default with one part of it as in the paper; run where --arms names them. REPLUG's own beta
+is 10; with 1 its target is nearly the same for all passages."""
 EVERY_ARM = ARMS | MORE_ARMS
 
 

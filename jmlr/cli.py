@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +22,19 @@ app = typer.Typer(
 )
 starter_app = typer.Typer(no_args_is_help=True, help="The embedded default data.")
 app.add_typer(starter_app, name="starter")
+data_app = typer.Typer(no_args_is_help=True, help="What came in: look at it, and accept it.")
+app.add_typer(data_app, name="data")
 
 _debug = False
 
 DATA_FOLDER = Path("data")
+
+
+class _Tables(str, Enum):
+    """The tables of build/ingest."""
+
+    passages = "passages"
+    questions = "questions"
 
 
 class _CommandWithSettings(TyperCommand):
@@ -57,9 +67,11 @@ def _run_stage(name: str, *arguments: object) -> None:
 
 
 @app.command()
-def ingest() -> None:
+def ingest(
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; by default one a core.")] = None,
+) -> None:
     """Read the raw files of data/ into the tables of passages and questions."""
-    _run_stage("ingest")
+    _run_stage("ingest", *([] if workers is None else [workers]))
 
 
 @app.command()
@@ -140,6 +152,41 @@ def starter_data(
 
     dataset.write(folder)
     typer.echo(f"starter data: {folder}/passages.jsonl, {folder}/questions.jsonl")
+
+
+def _look(what: str, *arguments: object) -> None:
+    from jmlr import config
+    from jmlr.stages import data_view
+
+    getattr(data_view, what)(config.load(), *arguments)
+
+
+@data_app.command("show")
+def data_show(row_id: Annotated[str, typer.Argument(metavar="ID", help="Of a passage or a question.")]) -> None:
+    """Print one passage or question with its origin; of a question also its gold passages and leaks."""
+    _look("show", row_id)
+
+
+@data_app.command("sample")
+def data_sample(
+    table: Annotated[_Tables, typer.Argument(help="Which table to draw from.")] = _Tables.passages,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many rows.")] = 5,
+    seed: Annotated[int | None, typer.Option(help="Of the draw; by default that of params.yaml.")] = None,
+) -> None:
+    """Print a few rows drawn at random."""
+    _look("sample", table.value, count, seed)
+
+
+@data_app.command("stats")
+def data_stats() -> None:
+    """Print how much came in from where, how long it is, and what was left out and why."""
+    _look("stats")
+
+
+@data_app.command("accept")
+def data_accept() -> None:
+    """Take the validated data as what the next version is compared with (accepted_data.json)."""
+    _run_stage("data_accept")
 
 
 def main() -> None:

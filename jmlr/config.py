@@ -6,54 +6,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
 from jmlr.config_rules import broken_rules
 from jmlr.errors import ConfigError
 
+__all__ = [
+    "Block",
+    "IngestSettings",
+    "LeakageSettings",
+    "Settings",
+    "SourceSettings",
+    "ValidateSettings",
+    "load",
+    "parse",
+]
+
 PARAMS_FILE = Path("params.yaml")
 ARMS = ("closed_book", "rag", "jmlr")
-
-Format = Literal["jsonl", "text", "medquad", "pubmedqa", "medqa", "medmcqa", "mmlu", "mirage", "jmlr"]
-
-
-class Block(BaseModel):
-    """A block of settings: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-
-class SourceSettings(Block):
-    """One raw source: a file, a folder or a glob below `ingest.root`."""
-
-    path: str
-    format: Format
-    licence: str
-    split: Literal["auto", "train", "dev", "test"] = "auto"
-
-
-class IngestSettings(Block):
-    """Raw files to tables. Lengths are words, fractions are of subjects."""
-
-    root: str
-    sources: tuple[SourceSettings, ...] = Field(min_length=1)
-    passage_words: int = Field(ge=20)
-    overlap_words: int = Field(ge=0)
-    dev_fraction: float = Field(ge=0, lt=1)
-    test_fraction: float = Field(ge=0, lt=1)
-    max_questions: int | None = Field(ge=1)
-    max_passages: int | None = Field(ge=1)
-
-
-class ValidateSettings(Block):
-    """Bounds of the expectations; a critical one that fails stops the pipeline."""
-
-    min_passages: int = Field(ge=1)
-    min_questions: int = Field(ge=1)
-    min_options: int = Field(ge=2)
-    max_passage_words: int = Field(ge=1)
-    max_answer_letter_share: float = Field(gt=0, le=1)
-    max_leaked_fraction: float = Field(ge=0, le=1)
 
 
 class BaseRetrieverSettings(Block):

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from jmlr.config import Settings
 
 
+MARKERS = 3
+"""[CLS], ColBERT's mark of a passage, and [SEP]."""
+
+
 def broken_rules(settings: Settings) -> list[str]:
     """Sentences on keys that contradict each other; empty when all is well."""
     return [*_of_data_and_base(settings), *_of_training(settings), *_of_reader(settings)]
@@ -16,9 +20,15 @@ def broken_rules(settings: Settings) -> list[str]:
 def _of_data_and_base(settings: Settings) -> list[str]:
     ingest, base = settings.ingest, settings.base
     broken = []
-    if ingest.overlap_words >= ingest.passage_words:
+    if 2 * ingest.overlap_tokens > ingest.passage_tokens:
         broken.append(
-            f"ingest.overlap_words: {ingest.overlap_words} is not below ingest.passage_words ({ingest.passage_words})"
+            f"ingest.overlap_tokens: {ingest.overlap_tokens} is more than half of ingest.passage_tokens "
+            f"({ingest.passage_tokens})"
+        )
+    if ingest.passage_tokens + MARKERS > settings.index.passage_tokens:
+        broken.append(
+            f"ingest.passage_tokens: {ingest.passage_tokens} and {MARKERS} markers are more than index.passage_tokens "
+            f"({settings.index.passage_tokens}), so that the ends of passages would not be indexed"
         )
     if ingest.dev_fraction + ingest.test_fraction >= 1:
         broken.append("ingest.dev_fraction + ingest.test_fraction: their sum must stay below 1")

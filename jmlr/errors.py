@@ -5,6 +5,8 @@ The command line prints them without a traceback and ends with exit status 2.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class JmlrError(Exception):
     """Base of all errors a user can mend.
@@ -29,6 +31,14 @@ class JmlrError(Exception):
         if next_step:
             message += f"\n  next: {next_step}"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How the error travels between processes."""
+        return _again, (type(self), self.found, self.expected, self.where, self.next_step)
+
+
+def _again(kind: type[JmlrError], found: str, expected: str, where: str, next_step: str) -> JmlrError:
+    return kind(found, expected=expected, where=where, next_step=next_step)
 
 
 class ConfigError(JmlrError):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import os
+import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from jmlr.errors import MissingResource
 
 
 @contextmanager
@@ -25,8 +31,64 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield unfinished
         os.replace(unfinished, path)
+    except OSError as error:
+        _name_full_disk(error, path)
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder` to fill; it becomes `folder`, in an old one's place, or goes away on an error.
+
+    What a process of this machine that was killed left unfinished of `folder` goes away too.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp()) / "made"
+    >>> with making(place) as unfinished:
+    ...     _ = (unfinished / "note.txt").write_text("whole")
+    >>> [file.name for file in place.iterdir()]
+    ['note.txt']
+    """
+    # The name tells machine and process: others may be making the same folder in a place that machines share.
+    begins = f".{folder.name}.{socket.gethostname()}-"
+    unfinished = folder.with_name(f"{begins}{os.getpid()}.unfinished")
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    for left in [unfinished, *unfinished.parent.glob(f"{glob.escape(begins)}*.unfinished")]:
+        if left == unfinished or not _runs(left.name.removeprefix(begins).removesuffix(".unfinished")):
+            shutil.rmtree(left, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    except OSError as error:
+        _name_full_disk(error, folder)
+        raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _runs(process_id: str) -> bool:
+    """Whether a process of this machine runs; True where that is not told."""
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
+
+
+def _name_full_disk(error: OSError, place: Path) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise MissingResource(
+            "no space left to write it",
+            expected="room on the disk",
+            where=str(place),
+            next_step=f"free space (`df -h {place.parent}`), then run the command again; nothing half-written is left",
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

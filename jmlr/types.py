@@ -6,7 +6,7 @@ D passage tokens, H dimensions of a token embedding, T reader tokens, V reader v
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 SPLITS = ("train", "dev", "test", "test_seen")
 """`test` holds subjects never asked about in training; `test_seen` new questions on subjects of training."""
@@ -16,7 +16,7 @@ OPTION_LETTERS = "ABCDEFGHIJ"
 
 @dataclass(frozen=True)
 class Passage:
-    """One retrievable text with its origin."""
+    """One retrievable text with its origin; `start` and `end` are its characters in the text it was cut from."""
 
     passage_id: str
     text: str
@@ -25,6 +25,8 @@ class Passage:
     document_id: str = ""
     section: str = ""
     licence: str = ""
+    start: int = 0
+    end: int = 0
 
     @property
     def indexed_text(self) -> str:
@@ -42,7 +44,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Question:
-    """One exam question; `answer_index` points into `options`."""
+    """One exam question; `answer_index` points into `options`, `origin_id` is its id or place in its source."""
 
     question_id: str
     text: str
@@ -54,6 +56,8 @@ class Question:
     subject: str = ""
     gold_passage_ids: tuple[str, ...] = ()
     licence: str = ""
+    origin_id: str = ""
+    rationale: str = ""
 
     @property
     def answer(self) -> str:
@@ -74,6 +78,27 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Leak:
+    """A test question found again in what training or retrieval sees.
+
+    Attributes:
+        question_id: of the test question.
+        part: `question` or `rationale`, what was found again.
+        found_in: `training question` or `passage`.
+        other_id: of the question or passage that holds it.
+        match: `exact` or `near`.
+        score: share that is found again, 0 to 1.
+    """
+
+    question_id: str
+    part: str
+    found_in: str
+    other_id: str
+    match: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Rejected:
     """A raw row that cannot be used, and why."""
 
@@ -83,10 +108,5 @@ class Rejected:
     detail: str = ""
 
 
-@dataclass
-class Ingested:
-    """What one raw file yields."""
-
-    passages: list[Passage] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+Row = Passage | Question | Rejected
+"""What a raw row becomes."""

@@ -1,17 +1,73 @@
-"""Long texts to passages of a bounded number of words, cut at sentence ends where there are some."""
+"""Long texts to passages of a bounded number of tokens, cut at sentence ends where there are some."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain
 
-from jmlr.types import Ingested, Passage, Question
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from jmlr.types import Passage, Question
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*$")
+_LAST = ".!?\"')]"
 _SHORT_FORM = re.compile(r"^(?:[A-Z]|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Fig|No|ca|cf|approx)\.$", re.IGNORECASE)
 _LOCATED_WORDS = 4
 """An answer of fewer words ("yes", "aspirin") is not looked up in the chunks: it may stand in any of them."""
+_KNOWN_WORDS = 200_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a passage may be, title included, and how much two neighbours share; both in tokens."""
+
+    passage_tokens: int
+    overlap_tokens: int
+
+
+class TokenCounter:
+    """Counts tokens as a tokenizer makes them, without the markers around a text.
+
+    A word's tokens are taken to be the same in every text, as those of BERT's are, whose words are counted once.
+
+    Args:
+        tokenizer: the retriever's; its own cutting and padding are turned off.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._words: dict[str, int] = {}
+        # Others join neighbouring words, or count the space before one: their texts are counted whole.
+        self._cuts_at_spaces = isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
+
+    def of_texts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+        if not self._cuts_at_spaces:
+            return self._counted(texts)
+        cut = [text.split() for text in texts]
+        self._learn(chain.from_iterable(cut))
+        return [sum(map(self._words.__getitem__, words)) for words in cut]
+
+    def of_words(self, words: Sequence[str]) -> list[int]:
+        """Tokens of each word."""
+        self._learn(words)
+        return [self._words[word] for word in words]
+
+    def _learn(self, words: Iterable[str]) -> None:
+        if len(self._words) > _KNOWN_WORDS:
+            self._words.clear()
+        unknown = list(set(words).difference(self._words))
+        if unknown:
+            self._words.update(zip(unknown, self._counted(unknown), strict=True))
+
+    def _counted(self, texts: Sequence[str]) -> list[int]:
+        return [len(found.ids) for found in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def sentence_starts(words: list[str]) -> list[int]:
@@ -23,81 +79,88 @@ def sentence_starts(words: list[str]) -> list[int]:
     return [
         number + 1
         for number, word in enumerate(words[:-1])
-        if _SENTENCE_END.search(word) and not _SHORT_FORM.match(word) and not words[number + 1][0].islower()
+        if word[-1] in _LAST
+        and _SENTENCE_END.search(word)
+        and not _SHORT_FORM.match(word)
+        and not words[number + 1][0].islower()
     ]
 
 
-def split_words(text: str, passage_words: int, overlap_words: int) -> list[str]:
-    """The text in pieces of at most `passage_words` words.
+def cuts(words: list[str], tokens: Sequence[int], budget: Budget) -> list[tuple[int, int]]:
+    """First word, and word after the last, of each piece; all words are in at least one.
 
     A piece ends at the last sentence end in its second half, or in the middle of a sentence where there is none. The
-    next piece repeats up to `overlap_words` words, from a sentence's start where there is one among them.
+    next piece repeats up to `overlap_tokens`, from a sentence's start where there is one among them, and as few as
+    leave room for a new word. A word longer than the budget is a piece of its own.
 
-    >>> split_words("One two three. Four five six. Seven eight.", 5, 1)
-    ['One two three.', 'three. Four five six.', 'six. Seven eight.']
-    >>> split_words("Short.", 5, 1)
-    ['Short.']
+    Args:
+        words: of a text.
+        tokens: of each word.
+        budget: of a piece.
+
+    >>> cuts("One two three. Four five six. Seven eight.".split(), [1] * 8, Budget(5, 1))
+    [(0, 3), (2, 6), (5, 8)]
     """
-    words = text.split()
-    if len(words) <= passage_words:
-        return [text]
-    starts, pieces, start = sentence_starts(words), [], 0
+    before = [0, *accumulate(tokens)]
+    starts, start, end = sentence_starts(words), 0, 0
+    pieces: list[tuple[int, int]] = []
     while True:
-        limit = start + passage_words
+        limit = max(start + 1, bisect_right(before, before[start] + budget.passage_tokens) - 1)
         if limit >= len(words):
-            pieces.append(" ".join(words[start:]))
-            return pieces
-        end = max((at for at in starts if start + passage_words // 2 < at <= limit), default=limit)
-        pieces.append(" ".join(words[start:end]))
-        repeated = min((at for at in starts if end - overlap_words <= at < end), default=end - overlap_words)
-        start = max(repeated, start + 1)
+            return [*pieces, (start, len(words))]
+        half = bisect_right(before, before[start] + budget.passage_tokens // 2) - 1
+        last = bisect_right(starts, limit) - 1
+        end = starts[last] if last >= 0 and starts[last] > max(half, end) else limit
+        pieces.append((start, end))
+        first = bisect_right(before, before[end] - budget.overlap_tokens - 1)
+        opening = bisect_left(starts, first)
+        repeated = starts[opening] if opening < len(starts) and starts[opening] < end else min(first, end)
+        with_room = bisect_left(before, before[end + 1] - budget.passage_tokens)
+        start = min(max(repeated, start + 1, with_room), end)
 
 
-def chunk_passage(passage: Passage, passage_words: int, overlap_words: int) -> list[Passage]:
-    """The passage itself if it is short enough, else its chunks, numbered from 1 behind its id.
+def chunk_passages(passages: Sequence[Passage], budget: Budget, counter: TokenCounter) -> list[list[Passage]]:
+    """For each passage itself if it is short enough, else its chunks, numbered from 1 behind its id.
 
-    >>> [chunk.passage_id for chunk in chunk_passage(Passage("p", "One two. Three four."), 2, 0)]
-    ['p#1', 'p#2']
+    A chunk keeps the title, and `start` and `end` are its characters in the passage's text.
     """
-    texts = split_words(passage.text, passage_words, overlap_words)
-    if len(texts) == 1:
-        return [passage]
-    document_id = passage.document_id or passage.passage_id
+    found = []
+    for passage, tokens in zip(passages, counter.of_texts([one.indexed_text for one in passages]), strict=True):
+        if tokens <= budget.passage_tokens:
+            found.append([replace(passage, end=len(passage.text))])
+        else:
+            found.append(_chunks(passage, budget, counter))
+    return found
+
+
+def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Passage]:
+    words = passage.text.split()
+    # A title that is half the budget or more would leave too little: the index cuts such a passage's end.
+    title_tokens = min(counter.of_texts([f"{passage.title}."])[0] if passage.title else 0, budget.passage_tokens // 2)
+    own = Budget(budget.passage_tokens - title_tokens, budget.overlap_tokens)
+    before = [0, *accumulate(map(len, words))]
+    pieces = cuts(words, counter.of_words(words), own)
+    if len(pieces) == 1:
+        return [replace(passage, end=len(passage.text))]
     return [
-        replace(passage, passage_id=f"{passage.passage_id}#{number}", text=text, document_id=document_id)
-        for number, text in enumerate(texts, start=1)
+        replace(
+            passage,
+            passage_id=f"{passage.passage_id}#{number}",
+            text=" ".join(words[first:last]),
+            document_id=passage.document_id or passage.passage_id,
+            start=before[first] + first,
+            end=before[last] + last - 1,
+        )
+        for number, (first, last) in enumerate(pieces, start=1)
     ]
 
 
-def _gold_chunks(question: Question, gold_id: str, chunks: Iterable[Passage]) -> list[str]:
-    """Ids of the chunks that hold the answer's text; of all of them where it cannot be located."""
+def gold_chunks(question: Question, chunks: Iterable[Passage]) -> list[str]:
+    """Ids of the chunks of a gold passage that hold the answer's text; of all of them where it cannot be located."""
     chunks = list(chunks)
     answer = " ".join(question.answer.casefold().split())
     if len(answer.split()) >= _LOCATED_WORDS:
         holding = [chunk.passage_id for chunk in chunks if answer in " ".join(chunk.text.casefold().split())]
         if holding:
             return holding
-    return [chunk.passage_id for chunk in chunks] or [gold_id]
-
-
-def chunk(ingested: Ingested, passage_words: int, overlap_words: int) -> Ingested:
-    """`ingested` with long passages cut; gold passages become the chunks that hold the answer.
-
-    Args:
-        ingested: whole passages, and questions whose gold passages are among them.
-        passage_words: words of a chunk at most; a title is not counted.
-        overlap_words: words neighbouring chunks share at most.
-    """
-    chunks = {passage.passage_id: chunk_passage(passage, passage_words, overlap_words) for passage in ingested.passages}
-    questions = [
-        replace(
-            question,
-            gold_passage_ids=tuple(
-                chunk_id
-                for gold_id in question.gold_passage_ids
-                for chunk_id in _gold_chunks(question, gold_id, chunks.get(gold_id, ()))
-            ),
-        )
-        for question in ingested.questions
-    ]
-    return Ingested([piece for pieces in chunks.values() for piece in pieces], questions, ingested.rejected)
+    return [chunk.passage_id for chunk in chunks]

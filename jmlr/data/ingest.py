@@ -1,145 +1,230 @@
-"""Raw sources to one set of passages and questions."""
+"""Raw sources to one set of passages and questions, within a memory that does not grow with the passages' text."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+import csv
+import functools
+import json
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from rich.progress import track
+import numpy as np
+import pyarrow.parquet as pq
 
-from jmlr.config import IngestSettings, SourceSettings
-from jmlr.data.chunking import chunk
-from jmlr.data.formats import FORMATS
-from jmlr.data.splits import cap, deal
+from jmlr.config import IngestSettings
+from jmlr.data.chunking import Budget
+from jmlr.data.duplicates import kept_copies, repeated_ids
+from jmlr.data.leakage import PassageScreen, leaks_from_training
+from jmlr.data.merged import Merged
+from jmlr.data.questions import gather, same_id, with_gold
+from jmlr.data.shards import COUNTS, Maker, ShardMaker
+from jmlr.data.splits import draw_order, fewer_questions
+from jmlr.data.tables import PASSAGE_SCHEMA, write_leaks, write_questions
+from jmlr.data.units import Unit, units_of
 from jmlr.errors import DataError
-from jmlr.types import Ingested, Passage, Question, Rejected
+from jmlr.files import replacing, write_json
+from jmlr.types import Leak, Passage, Question, Rejected
 
-Row = TypeVar("Row", Passage, Question)
+Runner = Callable[[Maker, Sequence[Unit]], Iterable[Path]]
+"""Calls a maker for each unit, here or elsewhere, and gives the shards as they are made."""
+_BLOCK_ROWS = 100_000
 
-_MANY_FILES = 50
+
+@dataclass(frozen=True)
+class Places:
+    """Where the tables, the lists and the shards go."""
+
+    shards: Path
+    passages: Path
+    questions: Path
+    leaks: Path
+    rejects: Path
+    counts: Path
 
 
-def source_files(root: Path, source: SourceSettings) -> list[Path]:
-    """The files of a source, sorted by path.
+def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, run: Runner) -> dict[str, Any]:
+    """Writes passages, questions, leaks, rejects and counts; the same for the same seed and files, however it is run.
 
     Args:
-        root: `ingest.root`.
-        source: its `path` names a file, a folder (all files of the format below it) or a glob.
+        settings: the block `ingest`.
+        seed: of what is drawn.
+        tokenizer: the retriever's, as the text of its tokenizer.json.
+        places: of what is written; shards stay for the next time, those no longer used are removed.
+        run: makes the shards.
 
-    Raises:
-        DataError: if there is none.
-    """
-    path, patterns = root / source.path, FORMATS[source.format].patterns
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        found = {file for pattern in patterns for file in path.rglob(pattern) if file.is_file()}
-    else:
-        found = {file for file in root.glob(source.path) if file.is_file()}
-    if not found:
-        raise DataError(
-            "no such file" if not path.is_dir() else f"no {' or '.join(patterns)} in this folder",
-            expected=f"a file, folder or glob of format {source.format}",
-            where=str(path),
-            next_step="mend ingest.root or ingest.sources in params.yaml; `make starter-data` makes the starter's data",
-        )
-    return sorted(found)
-
-
-def _row_id(row: Passage | Question) -> str:
-    return row.passage_id if isinstance(row, Passage) else row.question_id
-
-
-def _take(rows: Sequence[Row], origin: str, owners: dict[str, tuple[Row, str]], rejected: list[Rejected]) -> list[Row]:
-    """The rows with new ids, which enter `owners`; an exact repetition within a source is rejected.
-
-    Raises:
-        DataError: if one id stands for two rows, or comes from two sources.
-    """
-    taken = []
-    for row in rows:
-        row_id = _row_id(row)
-        if row_id not in owners:
-            owners[row_id] = (row, origin)
-            taken.append(row)
-            continue
-        earlier, earlier_origin = owners[row_id]
-        if earlier != row or earlier_origin != origin:
-            raise DataError(
-                f"id {row_id!r} comes twice, from {earlier_origin} and {origin}",
-                expected="ids that differ",
-                where=origin,
-                next_step="rename one, or drop one of the sources from ingest.sources",
-            )
-        rejected.append(Rejected(origin, row_id, f"duplicated {type(row).__name__.lower()}"))
-    return taken
-
-
-def load_source(root: Path, source: SourceSettings, seed: int) -> Ingested:
-    """All files of one source, finished, its questions' splits dealt or not as its settings say.
-
-    Raises:
-        DataError: if a file is broken or nothing in the source can be used.
-    """
-    data_format, loaded = FORMATS[source.format], Ingested()
-    files = source_files(root, source)
-    for path in track(files, f"reading {source.path}", transient=True, disable=len(files) < _MANY_FILES):
-        part = data_format.load(path, source)
-        loaded.passages += part.passages
-        loaded.questions += part.questions
-        loaded.rejected += part.rejected
-    if data_format.finish is not None:
-        loaded = data_format.finish(loaded, seed)
-    if not loaded.passages and not loaded.questions:
-        reasons = Counter(row.reason for row in loaded.rejected).most_common()
-        raise DataError(
-            f"no usable row ({', '.join(f'{count} x {reason}' for reason, count in reasons) or 'none at all'})",
-            expected="at least one passage or question",
-            where=str(root / source.path),
-        )
-    if source.split != "auto":
-        loaded.questions = [replace(question, split=source.split) for question in loaded.questions]
-    return loaded
-
-
-def ingest(settings: IngestSettings, seed: int) -> Ingested:
-    """Passages and questions of all sources: split, cut to length and capped; the same for the same seed and files.
+    Returns:
+        How many rows there are, by split, source and reason of rejection; what `places.counts` holds.
 
     Raises:
         DataError: if a source is missing, broken or empty, or an id comes twice.
     """
-    root, whole = Path(settings.root), Ingested()
-    passages: dict[str, tuple[Passage, str]] = {}
-    questions: dict[str, tuple[Question, str]] = {}
-    for source in settings.sources:
-        part, origin = load_source(root, source, seed), (root / source.path).as_posix()
-        whole.rejected += part.rejected
-        whole.passages += _take(part.passages, origin, passages, whole.rejected)
-        taken = _take(part.questions, origin, questions, whole.rejected)
-        whole.questions += deal(taken, FORMATS[source.format].group, settings, seed)
-    return cap(chunk(whole, settings.passage_words, settings.overlap_words), settings, seed)
+    maker, units = shard_maker(settings, tokenizer, places.shards), units_of(settings, tokenizer)
+    deque(run(maker, maker.missing(units)), maxlen=0)
+    folders = [maker.place(unit) for unit in units]
+    origins = [unit.origin for unit in units]
+    _refuse_empty(folders, origins)
+    questions, unfit = gather(Merged(folders, origins), units, settings, seed)
+    questions = fewer_questions(questions, settings.max_questions, seed)
+    if settings.rationales_as_passages and (rationales := list(_rationales(questions))):
+        origins.append("rationales of training questions")
+        folders.append(maker.of_passages(rationales, "rationales", origins[-1]))
+    merged = Merged(folders, origins)
+    stands_for = _standing(merged, settings.near_duplicates)
+    questions, gold = with_gold(questions, merged, stands_for)
+    kept = _fewer_passages(merged, stands_for == np.arange(len(merged)), gold, settings.max_passages, seed)
+    leaks, by_source = _write_passages(merged, kept, questions, settings, places.passages)
+    write_questions(places.questions, questions)
+    write_leaks(places.leaks, leaks)
+    reasons = _write_rejects(places.rejects, [merged.rejected(), unfit, _copies(merged, stands_for)])
+    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(folders)}
+    write_json(places.counts, found)
+    _forget(places.shards, folders)
+    return found
 
 
-def counts(ingested: Ingested) -> dict[str, Any]:
-    """How many rows there are, by split, source and reason of rejection.
+def shard_maker(settings: IngestSettings, tokenizer: str, folder: Path) -> ShardMaker:
+    """What makes the shards of a block `ingest`, in `folder`; `tokenizer` as for `ingest`."""
+    budget = Budget(settings.passage_tokens, settings.overlap_tokens)
+    return ShardMaker(folder, tokenizer, budget, settings.languages)
 
-    >>> counts(Ingested(passages=[Passage("p", "text", source="mine")]))["passages_by_source"]
-    {'mine': 1}
-    """
 
-    def tally(values: list[str]) -> dict[str, int]:
+def _refuse_empty(folders: Sequence[Path], origins: Sequence[str]) -> None:
+    """An error for a source of which nothing can be used."""
+    usable, reasons = Counter[str](), {origin: Counter[str]() for origin in origins}
+    for folder, origin in zip(folders, origins, strict=True):
+        counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+        usable[origin] += counts.get("passage", 0) + counts.get("question", 0)
+        if not usable[origin]:
+            reasons[origin].update(row.reason for row in Merged([folder], [origin]).rejected())
+    for origin in reasons:
+        if not usable[origin]:
+            named = ", ".join(f"{count} x {reason}" for reason, count in reasons[origin].most_common())
+            raise DataError(
+                f"no usable row ({named or 'none at all'})",
+                expected="at least one passage or question",
+                where=origin,
+                next_step="mend its rows, or take it out of ingest.sources",
+            )
+
+
+def _rationales(questions: Sequence[Question]) -> Iterator[Passage]:
+    """The explanations of training questions as passages; never those of dev or test."""
+    for question in questions:
+        if question.split == "train" and question.rationale:
+            yield Passage(
+                passage_id=f"rationale:{question.question_id}",
+                text=question.rationale,
+                source=f"{question.source}/rationales",
+                document_id=question.question_id,
+                section="rationale",
+                licence=question.licence,
+            )
+
+
+def _standing(merged: Merged, near_duplicates: float | None) -> np.ndarray:
+    """For each passage the row kept for it, int64 (N,); -1 where the id came before."""
+    repeated, clash = repeated_ids(merged.column("id"), merged.column("content"))
+    if clash is not None:
+        raise same_id(merged.ids(np.array(clash[1:]))[clash[1]], *map(merged.origin, clash))
+    stands_for = np.arange(len(merged))
+    if near_duplicates is not None:
+        bands = functools.partial(merged.column, "bands")
+        stands_for = kept_copies(bands, merged.signatures, repeated, near_duplicates)
+    stands_for[repeated] = -1
+    return stands_for
+
+
+def _fewer_passages(merged: Merged, kept: np.ndarray, gold: np.ndarray, most: int | None, seed: int) -> np.ndarray:
+    """`kept`, bool (N,), for at most `most` passages, the gold ones first; the others drawn under the seed."""
+    if most is None or kept.sum() <= most:
+        return kept
+    if len(gold) > most:
+        raise DataError(
+            f"the questions have {len(gold)} gold passages",
+            expected=f"at most ingest.max_passages ({most})",
+            where="ingest.max_passages",
+            next_step="raise ingest.max_passages or lower ingest.max_questions",
+        )
+    keys = merged.numbered(lambda passage_id: int(draw_order(seed, passage_id)[:16], 16))
+    keys[gold] = 0
+    rows = np.flatnonzero(kept)
+    chosen = np.zeros(len(kept), bool)
+    chosen[rows[np.argsort(keys[rows], kind="stable")[:most]]] = True
+    return chosen
+
+
+def _write_passages(
+    merged: Merged, kept: np.ndarray, questions: Sequence[Question], settings: IngestSettings, path: Path
+) -> tuple[list[Leak], Counter[str]]:
+    """Writes the passages where `kept` holds; gives all leaks, and passages by source."""
+    leaks, by_source = leaks_from_training(questions, settings.leakage), Counter[str]()
+    screen = PassageScreen(questions, settings.leakage)
+    with replacing(path) as unfinished, pq.ParquetWriter(unfinished, PASSAGE_SCHEMA) as writer:
+        for table in merged.tables(kept):
+            writer.write_table(table)
+            by_source.update(table["source"].to_pylist())
+            pairs = zip(table["passage_id"].to_pylist(), table["text"].to_pylist(), strict=True)
+            leaks += screen.leaks(Passage(passage_id, text) for passage_id, text in pairs)
+    return leaks, by_source
+
+
+def _copies(merged: Merged, stands_for: np.ndarray) -> Iterator[Rejected]:
+    """The passages that are left out because an earlier one says the same."""
+    rows = np.flatnonzero(stands_for != np.arange(len(merged)))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        held = stands_for[block]
+        ids = merged.ids(np.unique(np.concatenate([block, held[held >= 0]])))
+        for row, other in zip(block.tolist(), held.tolist(), strict=True):
+            reason = "duplicated passage" if other < 0 else "nearly the same as another passage"
+            yield Rejected(merged.origin(row), ids[row], reason, "" if other < 0 else ids[other])
+
+
+def _write_rejects(path: Path, lists: Iterable[Iterable[Rejected]]) -> Counter[str]:
+    """Writes the rejected rows as CSV; gives how many there are of each reason."""
+    reasons = Counter[str]()
+    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([entry.name for entry in fields(Rejected)])
+        for row in chain.from_iterable(lists):
+            writer.writerow(astuple(row))
+            reasons[row.reason] += 1
+    return reasons
+
+
+def _counts(
+    questions: Sequence[Question], by_source: Counter[str], reasons: Counter[str], leaks: Sequence[Leak]
+) -> dict[str, Any]:
+    def tally(values: Iterable[str]) -> dict[str, int]:
         return dict(sorted(Counter(values).items()))
 
     return {
-        "passages": len(ingested.passages),
-        "questions": len(ingested.questions),
-        "rejected": len(ingested.rejected),
-        "questions_with_gold": sum(bool(question.gold_passage_ids) for question in ingested.questions),
-        "questions_by_split": tally([question.split for question in ingested.questions]),
-        "questions_by_source": tally([question.source for question in ingested.questions]),
-        "passages_by_source": tally([passage.source for passage in ingested.passages]),
-        "rejected_by_reason": tally([row.reason for row in ingested.rejected]),
+        "passages": by_source.total(),
+        "questions": len(questions),
+        "rejected": reasons.total(),
+        "questions_with_gold": sum(bool(question.gold_passage_ids) for question in questions),
+        "questions_by_split": tally(question.split for question in questions),
+        "questions_by_source": tally(question.source for question in questions),
+        "passages_by_source": dict(sorted(by_source.items())),
+        "rejected_by_reason": dict(sorted(reasons.items())),
+        "leaks": tally(f"{leak.part} in {leak.found_in}, {leak.match}" for leak in leaks),
     }
+
+
+def _repaired(folders: Sequence[Path]) -> dict[str, int]:
+    """How many passages and questions had wrong characters that were put right."""
+    total = Counter[str]()
+    for folder in folders:
+        total.update(json.loads((folder / COUNTS).read_text(encoding="utf-8")))
+    return {"passages": total["repaired_passage"], "questions": total["repaired_question"]}
+
+
+def _forget(shards: Path, used: Sequence[Path]) -> None:
+    """Removes the shards that this set of sources and settings does not use."""
+    for folder in set(shards.iterdir()) - set(used):
+        shutil.rmtree(folder, ignore_errors=True)

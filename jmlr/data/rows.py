@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from jmlr.types import OPTION_LETTERS, Ingested, Passage, Question, Rejected
+from jmlr.data.raw_files import LONGEST_LINE_BYTES
+from jmlr.types import OPTION_LETTERS, Passage, Question, Rejected, Row
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
 _ID_CHARACTERS = 16
@@ -81,18 +82,18 @@ def fault(question: Question) -> tuple[str, str]:
     return "", ""
 
 
-def add_question(ingested: Ingested, question: Question, file: Path, row: object) -> None:
-    """Adds the question to `ingested`, or its rejection; `row` is its line, key or id in `file`."""
-    reason, detail = fault(question)
-    if reason:
-        ingested.rejected.append(Rejected(file.as_posix(), str(row), reason, detail))
-    else:
-        ingested.questions.append(question)
+def usable(row: Passage | Question, file: Path, place: object) -> Row:
+    """The row itself, or its rejection with the reason; `place` is its line, key or id in `file`.
+
+    >>> usable(Passage("p", ""), Path("a.jsonl"), 3).reason
+    'passage text missing'
+    """
+    if isinstance(row, Passage):
+        return row if row.text else Rejected(file.as_posix(), str(place), "passage text missing")
+    reason, detail = fault(row)
+    return Rejected(file.as_posix(), str(place), reason, detail) if reason else row
 
 
-def add_passage(ingested: Ingested, passage: Passage, file: Path, row: object) -> None:
-    """Adds the passage to `ingested`, or its rejection if it has no text."""
-    if passage.text:
-        ingested.passages.append(passage)
-    else:
-        ingested.rejected.append(Rejected(file.as_posix(), str(row), "passage text missing"))
+def too_long(file: Path, place: object) -> Rejected:
+    """The rejection of a line that is no row of text."""
+    return Rejected(file.as_posix(), str(place), f"line longer than {LONGEST_LINE_BYTES >> 20} MiB")

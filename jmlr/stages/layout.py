@@ -11,11 +11,16 @@ INGEST = BUILD / "ingest"
 PASSAGES = INGEST / "passages.parquet"
 QUESTIONS = INGEST / "questions.parquet"
 REJECTS = INGEST / "rejects.csv"
+LEAKS = INGEST / "leaks.parquet"
 COUNTS = INGEST / "counts.json"
+SHARDS = BUILD / "shards"
 
 VALIDATE = BUILD / "validate"
 VALIDATION_REPORT = VALIDATE / "report.json"
+PASSED = VALIDATE / "passed.json"
 DATA_DOCS = VALIDATE / "data_docs"
+PROFILE = VALIDATE / "profile.json"
+ACCEPTED_PROFILE = Path("accepted_data.json")
 
 BASE = BUILD / "base"
 BASE_RETRIEVER = BASE / "retriever"

@@ -1,38 +1,103 @@
-"""Stage validate: Great Expectations over both tables; a broken critical expectation stops the pipeline."""
+"""Stage validate: Great Expectations over the tables; a broken critical expectation stops the pipeline."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
 
 from jmlr.config import Settings
-from jmlr.data.tables import read_passages, read_questions
+from jmlr.data.tables import passage_batches, read_leaks, read_questions
 from jmlr.files import write_json
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
-from jmlr.validation.checkpoint import run_checkpoint
+from jmlr.types import Passage, Question
+from jmlr.validation.checkpoint import Batches, run_checkpoint
 from jmlr.validation.data_docs import make_self_contained
-from jmlr.validation.frames import frames_of
+from jmlr.validation.drift import Comparison, compare, read_profile
+from jmlr.validation.expectations import Table, refuse_unknown_severities
+from jmlr.validation.frames import passages_frame, questions_frame
+from jmlr.validation.identities import Identities
+from jmlr.validation.outcome import Outcome
+from jmlr.validation.profile import Profile
 from jmlr.validation.report import broken, lines, refuse_broken, report
+
+ROWS_AT_ONCE = 50_000
+"""Passages in memory at once."""
+
+
+def _survey(questions: Sequence[Question]) -> tuple[Identities, Profile]:
+    """The ids of all passages and the profile of both tables, in one pass."""
+    known, profile = Identities(), Profile()
+    for batch in passage_batches(layout.PASSAGES):
+        known.add([passage.passage_id for passage in batch])
+        profile.add_passages(batch)
+    profile.add_questions(questions)
+    return known, profile
+
+
+def _passages_frames(known: Identities) -> Iterator[pd.DataFrame]:
+    """Frames of ROWS_AT_ONCE passages, whatever batches the table comes in; one without rows if the table has none."""
+    held: list[Passage] = []
+    for batch in passage_batches(layout.PASSAGES):
+        held += batch
+        while len(held) >= ROWS_AT_ONCE:
+            yield passages_frame(held[:ROWS_AT_ONCE], known)
+            del held[:ROWS_AT_ONCE]
+    if held or not len(known):
+        yield passages_frame(held, known)
+
+
+def _tables(questions: Sequence[Question], known: Identities, drift: Comparison) -> dict[Table, Batches]:
+    asked = questions_frame(questions, known, read_leaks(layout.LEAKS))
+    tables: dict[Table, Batches] = {
+        "passages": Batches(len(known), ROWS_AT_ONCE, _passages_frames(known)),
+        "questions": Batches(len(asked), len(asked), [asked]),
+    }
+    if drift.rows:
+        tables["drift"] = Batches(len(drift.rows), len(drift.rows), [drift.frame()])
+    return tables
+
+
+def _tell(outcomes: Sequence[Outcome], drift: Comparison) -> None:
+    for outcome in broken(outcomes, "warning"):
+        for line in lines(outcome) if outcome.table == "drift" else lines(outcome)[:1]:
+            CONSOLE.print(f"warning: {line}" if not line.startswith(" ") else line)
+    if not drift.rows:
+        CONSOLE.print(drift.note)
 
 
 def run(settings: Settings) -> None:
-    """Writes build/validate: report.json and data_docs/index.html, also when the data are broken.
+    """Writes build/validate: report.json, profile.json and data_docs/index.html, also when the data are broken.
+
+    If no critical expectation fails, passed.json besides. Later stages depend on it alone, so that data accepted or a
+    bound moved afterwards do not train anything again.
 
     Raises:
-        DataError: if a table is missing or has another schema.
+        ConfigError: if `validate.severities` names an unknown expectation.
+        DataError: if a table is missing or has another schema, or the accepted profile is none.
         ValidationFailed: if a critical expectation fails, with its first rows.
     """
-    passages, questions = read_passages(layout.PASSAGES), read_questions(layout.QUESTIONS)
+    refuse_unknown_severities(settings.validate_)
+    accepted, questions = read_profile(layout.ACCEPTED_PROFILE), read_questions(layout.QUESTIONS)
+    known, surveyed = _survey(questions)
+    profile = surveyed.as_json(settings.recipe)
+    drift = compare(accepted, profile, settings.validate_.max_drift)
     unfinished = layout.VALIDATE / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
+    tables = _tables(questions, known, drift)
     unfinished.mkdir(parents=True)
-    outcomes = run_checkpoint(frames_of(passages, questions), settings.validate_, unfinished)
-    make_self_contained(unfinished, outcomes)
+    for old in (layout.VALIDATION_REPORT, layout.PASSED):  # their success would be taken for that of the new profile
+        old.unlink(missing_ok=True)
+    outcomes = run_checkpoint(tables, settings.validate_, unfinished)
+    make_self_contained(unfinished, outcomes, drift)
     shutil.rmtree(layout.DATA_DOCS, ignore_errors=True)
     os.replace(unfinished, layout.DATA_DOCS)
-    write_json(layout.VALIDATION_REPORT, report(outcomes, settings.validate_))
-    for outcome in broken(outcomes, "warning"):
-        CONSOLE.print(f"warning: {lines(outcome)[0]}")
+    write_json(layout.PROFILE, profile)
+    write_json(layout.VALIDATION_REPORT, report(outcomes, settings.validate_, drift))
+    _tell(outcomes, drift)
     refuse_broken(outcomes, str(layout.DATA_DOCS / "index.html"))
+    write_json(layout.PASSED, {"passed": True})
     CONSOLE.print(f"{len(outcomes)} expectations checked, none critical fails; {layout.DATA_DOCS / 'index.html'}")

@@ -1,68 +1,58 @@
-"""The Great Expectations checkpoint over both tables, without its telemetry and without a project folder."""
+"""The Great Expectations checkpoint over the tables, without its telemetry and without a project folder."""
 
 from __future__ import annotations
 
 import logging
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from jmlr.config import ValidateSettings
-from jmlr.validation.expectations import KEYS, Expected, Table, expected_of
+from jmlr.validation.expectations import KEYS, SHOWN_BESIDE, Expected, Table, expected_of
+from jmlr.validation.outcome import Outcome, merged, shorten
 
 if TYPE_CHECKING:
+    from great_expectations import Checkpoint
     from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context import EphemeralDataContext
 
 SITE = "jmlr"
 _SHOWN_ROWS = 5
-_SHOWN_CHARACTERS = 160
+_ROWS_IN_DATA_DOCS = 20
+_ROWS_LISTED_WHOLE = 10_000
+"""Of larger tables not every broken row is kept and written to Data Docs: millions of them would be."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one expectation found.
+class Batches:
+    """A table for validation: its number of rows, and the rows as data frames, which are gone through once.
 
-    Attributes:
-        table: passages or questions.
-        name: the expectation's name.
-        severity: critical or warning.
-        success: whether it holds.
-        expectation: what is expected, in Great Expectations' words.
-        unexpected_count: rows that break it; 0 where it is about the whole table.
-        observed: what was found, where it is about the whole table.
-        rows: the first rows that break it, by key and column, long values cut.
+    A table of `rows_at_once` rows or fewer comes in one frame, so that whole-table expectations can look at that.
     """
 
-    table: str
-    name: str
-    severity: str
-    success: bool
-    expectation: str
-    unexpected_count: int
-    observed: str
-    rows: tuple[dict[str, str], ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The outcome for report.json."""
-        return asdict(self)
+    rows: int
+    rows_at_once: int
+    frames: Iterable[pd.DataFrame]
 
 
-def _shorten(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+def whole_suite(table: str) -> str:
+    """The suite of what is expected of a table as a whole, where it comes in several batches."""
+    return f"{table}_whole"
 
 
-def _outcome(table: str, expected: Expected, result: ExpectationValidationResult) -> Outcome:
+def _outcome(table: Table, expected: Expected, result: ExpectationValidationResult) -> Outcome:
     details = result.result or {}
-    rows = details.get("unexpected_index_list") or []
+    rows = details.get("partial_unexpected_index_list") or []
     observed = details.get("observed_value", "")
     if not details and not result.success:
-        observed = f"could not be evaluated: {_shorten(result.exception_info)}"
+        observed = f"could not be evaluated: {shorten(result.exception_info)}"
     arguments = ", ".join(f"{name}={value!r}" for name, value in expected.arguments.items())
+    beside = SHOWN_BESIDE.get(table, ())
+    shown = [{name: row[name] for name in (*beside, *row)} for row in rows[:_SHOWN_ROWS]]
     return Outcome(
         table=table,
         name=expected.name,
@@ -70,8 +60,10 @@ def _outcome(table: str, expected: Expected, result: ExpectationValidationResult
         success=bool(result.success),
         expectation=f"{expected.kind}({arguments})",
         unexpected_count=int(details.get("unexpected_count") or 0),
-        observed=_shorten(observed),
-        rows=tuple({name: _shorten(value) for name, value in row.items()} for row in rows[:_SHOWN_ROWS]),
+        observed=shorten(observed),
+        rows=tuple(
+            {name: shorten(value) for name, value in row.items() if value or name not in beside} for row in shown
+        ),
     )
 
 
@@ -98,42 +90,80 @@ def _context(site_folder: Path) -> EphemeralDataContext:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _validate(
-    context: EphemeralDataContext, table: Table, frame: pd.DataFrame, all_expected: list[Expected]
-) -> list[Outcome]:
-    """Runs one table's suite as a checkpoint."""
+def _checkpoint(
+    context: EphemeralDataContext, name: str, table: Table, all_expected: list[Expected], rows: int
+) -> Checkpoint:
+    """A checkpoint with a suite of these expectations, to run on the data frames of a table of so many rows."""
     import great_expectations as gx
     import great_expectations.expectations as kinds
 
-    suite = context.suites.add(gx.ExpectationSuite(name=table))
-    for expected in all_expected:
-        kind = getattr(kinds, expected.kind)
-        suite.add_expectation(kind(**expected.arguments, severity=expected.severity, meta={"name": expected.name}))
-    asset = context.data_sources.add_pandas(table).add_dataframe_asset("table")
+    # All at once: a suite that the context knows already is written out again for every expectation added to it.
+    expectations = [
+        getattr(kinds, expected.kind)(**expected.arguments, severity=expected.severity, meta={"name": expected.name})
+        for expected in all_expected
+    ]
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset("table")
     batch = asset.add_batch_definition_whole_dataframe("all")
-    definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
-    checkpoint = context.checkpoints.add(
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+    return context.checkpoints.add(
         gx.Checkpoint(
-            name=table,
+            name=name,
             validation_definitions=[context.validation_definitions.add(definition)],
-            result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [KEYS[table]]},
+            result_format={
+                "result_format": "COMPLETE" if rows <= _ROWS_LISTED_WHOLE else "SUMMARY",
+                "partial_unexpected_count": _ROWS_IN_DATA_DOCS,
+                "unexpected_index_column_names": [KEYS[table], *SHOWN_BESIDE.get(table, ())],
+            },
         )
     )
-    (results,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+
+
+def _run(
+    checkpoint: Checkpoint, table: Table, frame: pd.DataFrame, all_expected: list[Expected], run_name: str
+) -> list[Outcome]:
+    from great_expectations import RunIdentifier
+
+    ran = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=RunIdentifier(run_name=run_name))
+    (results,) = ran.run_results.values()
     by_name = {result.expectation_config.meta["name"]: result for result in results.results}
     return [_outcome(table, expected, by_name[expected.name]) for expected in all_expected]
 
 
-def run_checkpoint(frames: dict[Table, pd.DataFrame], bounds: ValidateSettings, site_folder: Path) -> list[Outcome]:
+def _validate(
+    context: EphemeralDataContext, table: Table, batches: Batches, all_expected: list[Expected]
+) -> list[Outcome]:
+    """The outcome of every expectation of one table, in the suite's order."""
+    by_row, found = all_expected, []
+    if batches.rows > batches.rows_at_once:
+        by_row = [expected for expected in all_expected if not expected.whole]
+        whole = [expected for expected in all_expected if expected.whole]
+        if whole:
+            # The number of rows is all that a table of more than one batch is asked as a whole.
+            counted = pd.DataFrame(index=pd.RangeIndex(batches.rows))
+            checkpoint = _checkpoint(context, whole_suite(table), table, whole, batches.rows)
+            found = _run(checkpoint, table, counted, whole, "whole_table")
+    if by_row:
+        checkpoint = _checkpoint(context, table, table, by_row, batches.rows)
+        parts = (
+            _run(checkpoint, table, frame, by_row, f"batch_{number:05}")
+            for number, frame in enumerate(batches.frames, start=1)
+        )
+        found += merged(parts, _SHOWN_ROWS)
+    order = [expected.name for expected in all_expected]
+    return sorted(found, key=lambda outcome: order.index(outcome.name))
+
+
+def run_checkpoint(tables: Mapping[Table, Batches], bounds: ValidateSettings, site_folder: Path) -> list[Outcome]:
     """The outcome of every expectation; Data Docs are written to `site_folder`, as Great Expectations makes them.
 
     Args:
-        frames: the tables `passages` and `questions` (validation/frames.py).
+        tables: passages, questions and, where there is something to compare with, drift (validation/frames.py).
         bounds: the block `validate`.
         site_folder: an empty folder.
     """
     context, outcomes = _context(site_folder), []
-    for table in KEYS:
-        outcomes += _validate(context, table, frames[table], expected_of(table, bounds))
+    for table, batches in tables.items():
+        outcomes += _validate(context, table, batches, expected_of(table, bounds))
     context.build_data_docs(site_names=[SITE])
     return outcomes

@@ -7,17 +7,19 @@ from typing import Any
 
 from jmlr.config import ValidateSettings
 from jmlr.errors import ValidationFailed
-from jmlr.validation.checkpoint import Outcome
+from jmlr.validation.drift import Comparison
+from jmlr.validation.outcome import Outcome
 
 
-def report(outcomes: Sequence[Outcome], bounds: ValidateSettings) -> dict[str, Any]:
-    """What report.json holds: whether no critical expectation fails, counts, bounds, and every outcome."""
+def report(outcomes: Sequence[Outcome], bounds: ValidateSettings, drift: Comparison) -> dict[str, Any]:
+    """What report.json holds: whether no critical expectation fails, counts, bounds, drift, and every outcome."""
     return {
         "success": not broken(outcomes, "critical"),
         "expectations": len(outcomes),
         "critical_failures": len(broken(outcomes, "critical")),
         "warnings": len(broken(outcomes, "warning")),
         "bounds": bounds.model_dump(),
+        "drift": drift.as_json(),
         "outcomes": [outcome.as_json() for outcome in outcomes],
     }
 

@@ -78,9 +78,10 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
             r"train\.deepspeed: optimizer would replace the parameter groups",
         ),
         (
-            {"ingest.overlap_words": 120},
-            r"ingest\.overlap_words: 120 is not (below|less than) ingest\.passage_words \(120\)",
+            {"ingest.overlap_tokens": 46},
+            r"ingest\.overlap_tokens: 46 is more than half of ingest\.passage_tokens \(90\)",
         ),
+        ({"index.passage_tokens": 80}, r"90 and 3 markers are more than index\.passage_tokens \(80\)"),
         ({"ingest.dev_fraction": 0.5, "ingest.test_fraction": 0.5}, "their sum must stay below 1"),
         ({"prompt.answer": "letter", "prompt.options": "hidden"}, r"prompt\.answer: a letter can only be answered"),
         ({"base.reader.source": "owner/model"}, r"base\.reader\.revision: a hub model needs a pinned revision"),

@@ -27,6 +27,7 @@ NOT_CONTENT = {
     *(
         "jmlr.config",
         "jmlr.config_rules",
+        "jmlr.config_data",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",

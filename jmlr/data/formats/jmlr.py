@@ -7,13 +7,14 @@ spaces; so the options are found in the running text. `doc` are retrieved texts,
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field, json_document
-from jmlr.data.rows import add_question, answer_index, clean, content_id, letter_index
+from jmlr.data.rows import answer_index, clean, content_id, letter_index, usable
 from jmlr.data.splits import split_from_name
-from jmlr.types import OPTION_LETTERS, Ingested, Passage, Question, Rejected
+from jmlr.types import OPTION_LETTERS, Passage, Question, Rejected, Row
 
 _MARK = re.compile(r"(?:(?<=\s)|^)\(?([A-J])[.):]\s*(?=\S)")
 _LEAD = re.compile(r"^(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?\s*:?\s*", re.IGNORECASE)
@@ -55,13 +56,13 @@ def parse_output(output: str, options: tuple[str, ...]) -> int:
     return whole if whole >= 0 or not lead else letter_index(lead[1], options)
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """Questions and retrieved passages of one file; ids are made from their content.
 
     Raises:
         DataError: naming the row that has another form.
     """
-    ingested, seen, split = Ingested(), set(), split_from_name(path)
+    seen, split = set(), split_from_name(path)
     for number, row in enumerate(json_document(path, list), start=1):
         where = f"{path}, row {number}"
         row = field({"row": row}, "row", dict, where)
@@ -70,11 +71,11 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             passage_id = f"jmlr:{content_id(text)}"
             if text and passage_id not in seen:
                 seen.add(passage_id)
-                ingested.passages.append(Passage(passage_id, text, source="jmlr", licence=source.licence))
+                yield Passage(passage_id, text, source="jmlr", licence=source.licence)
         raw, output = clean(field(row, "input", str, where)), clean(field(row, "output", str, where))
         text, options = parse_input(raw)
         if not options:
-            ingested.rejected.append(Rejected(path.as_posix(), str(number), "no options found in input", raw[:80]))
+            yield Rejected(path.as_posix(), str(number), "no options found in input", raw[:80])
             continue
         question = Question(
             question_id=f"jmlr:{content_id(raw)}",
@@ -84,6 +85,6 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             split=split,
             source="jmlr",
             licence=source.licence,
+            origin_id=f"row {number}",
         )
-        add_question(ingested, question, path, number)
-    return ingested
+        yield usable(question, path, number)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_lines
-from jmlr.data.rows import add_passage, add_question, answer_index, clean
+from jmlr.data.raw_files import field, json_lines, plain_path
+from jmlr.data.rows import answer_index, clean, too_long, usable
 from jmlr.errors import DataError
-from jmlr.types import SPLITS, Ingested, Passage, Question
+from jmlr.types import SPLITS, Passage, Question, Row
 
 _PASSAGE_KEYS = {"passage_id", "text", "title", "source", "document_id", "section", "licence"}
 _QUESTION_KEYS = {
     *("question_id", "question", "options", "answer_index", "answer", "split"),
-    *("source", "question_type", "subject", "gold_passage_ids", "licence"),
+    *("source", "question_type", "subject", "gold_passage_ids", "licence", "rationale"),
 }
 
 
@@ -25,13 +26,20 @@ def _refuse_unknown(row: dict[str, Any], known: set[str], where: str) -> None:
         raise DataError(f"unknown key(s) {', '.join(unknown)}", expected=f"some of {sorted(known)}", where=where)
 
 
+def _id(row: dict[str, Any], name: str, where: str) -> str:
+    found = clean(field(row, name, str, where))
+    if not found:
+        raise DataError(f"{name} is empty", expected="an id of its own", where=where)
+    return found
+
+
 def _passage(row: dict[str, Any], where: str, path: Path, source: SourceSettings) -> Passage:
     _refuse_unknown(row, _PASSAGE_KEYS, where)
     return Passage(
-        passage_id=clean(field(row, "passage_id", str, where)),
+        passage_id=_id(row, "passage_id", where),
         text=clean(field(row, "text", str, where)),
         title=clean(row.get("title")),
-        source=clean(row.get("source")) or path.stem,
+        source=clean(row.get("source")) or plain_path(path).stem,
         document_id=clean(row.get("document_id")),
         section=clean(row.get("section")),
         licence=clean(row.get("licence")) or source.licence,
@@ -54,30 +62,31 @@ def _question(row: dict[str, Any], where: str, path: Path, source: SourceSetting
     if split and split not in SPLITS:
         raise DataError(f"split {split!r}", expected=f"one of {', '.join(SPLITS)}, or none", where=where)
     return Question(
-        question_id=clean(field(row, "question_id", str, where)),
+        question_id=_id(row, "question_id", where),
         text=clean(field(row, "question", str, where)),
         options=options,
         answer_index=_answer_index(row, options, where),
         split=split,
-        source=clean(row.get("source")) or path.stem,
+        source=clean(row.get("source")) or plain_path(path).stem,
         question_type=clean(row.get("question_type")),
         subject=clean(row.get("subject")),
-        gold_passage_ids=tuple(field({"gold_passage_ids": [], **row}, "gold_passage_ids", list, where)),
+        gold_passage_ids=tuple(map(clean, field({"gold_passage_ids": [], **row}, "gold_passage_ids", list, where))),
         licence=clean(row.get("licence")) or source.licence,
+        origin_id=str(row["question_id"]),
+        rationale=clean(row.get("rationale")),
     )
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """The passages and questions of one file; ids are the user's own.
 
     Raises:
         DataError: naming the line with an unknown, missing or wrong key.
     """
-    ingested = Ingested()
     for number, row in json_lines(path):
         where = f"{path}, line {number}"
-        if "question" in row:
-            add_question(ingested, _question(row, where, path, source), path, number)
-        else:
-            add_passage(ingested, _passage(row, where, path, source), path, number)
-    return ingested
+        if row is None:
+            yield too_long(path, number)
+            continue
+        made = _question if "question" in row else _passage
+        yield usable(made(row, where, path, source), path, number)

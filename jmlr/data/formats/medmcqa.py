@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field, json_lines
-from jmlr.data.rows import add_question, clean
+from jmlr.data.rows import clean, too_long, usable
 from jmlr.data.splits import split_from_name
 from jmlr.errors import DataError
-from jmlr.types import Ingested, Question
+from jmlr.types import Question, Row
 
 _OPTIONS = ("opa", "opb", "opc", "opd")
 
@@ -32,15 +33,18 @@ def _answer_index(cop: object, where: str) -> int:
     return cop - 1
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """The questions of one file; unlabelled ones (the published test file) are rejected.
 
     Raises:
         DataError: naming the line that is not MedMCQA.
     """
-    ingested, split = Ingested(), split_from_name(path)
+    split = split_from_name(path)
     for number, row in json_lines(path):
         where = f"{path}, line {number}"
+        if row is None:
+            yield too_long(path, number)
+            continue
         question = Question(
             question_id=f"medmcqa:{field(row, 'id', str, where)}",
             text=clean(field(row, "question", str, where)),
@@ -51,6 +55,7 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             question_type=clean(row.get("choice_type")),
             subject=clean(row.get("subject_name")),
             licence=source.licence,
+            origin_id=str(row["id"]),
+            rationale=clean(row.get("exp")),
         )
-        add_question(ingested, question, path, number)
-    return ingested
+        yield usable(question, path, number)

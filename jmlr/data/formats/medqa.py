@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field, json_lines
-from jmlr.data.rows import add_question, clean, content_id
+from jmlr.data.rows import clean, content_id, too_long, usable
 from jmlr.data.splits import split_from_name
-from jmlr.types import Ingested, Question
+from jmlr.types import Question, Row
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """The questions of one file; ids are made from their content, the split is the one in the file's name.
 
     Raises:
         DataError: naming the line that is not MedQA.
     """
-    ingested, split = Ingested(), split_from_name(path)
+    split = split_from_name(path)
     for number, row in json_lines(path):
         where = f"{path}, line {number}"
+        if row is None:
+            yield too_long(path, number)
+            continue
         text = clean(field(row, "question", str, where))
         by_letter = field(row, "options", dict, where)
         letters = sorted(by_letter)
@@ -34,6 +38,6 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             source="medqa",
             question_type=clean(row.get("meta_info")),
             licence=source.licence,
+            origin_id=f"line {number}",
         )
-        add_question(ingested, question, path, number)
-    return ingested
+        yield usable(question, path, number)

@@ -17,10 +17,10 @@ from functools import cache
 from pathlib import Path
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import read_text
+from jmlr.data.raw_files import plain_path, read_text
 from jmlr.data.rows import clean
 from jmlr.errors import DataError
-from jmlr.types import Ingested, Passage, Question, Rejected
+from jmlr.types import Passage, Question, Rejected, Row
 
 KEY_WORDS = 25
 """Words of an option at most."""
@@ -124,21 +124,22 @@ def _draft(text: str, passage: Passage) -> Question:
         subject=_FOCUS_FRAME.sub("", passage.title),
         gold_passage_ids=(passage.passage_id,),
         licence=passage.licence,
+        origin_id=passage.passage_id.rpartition("-")[2],
     )
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """Answers of one file as passages, and drafts of questions for `finish`; pairs without an answer are rejected.
 
     Raises:
         DataError: naming the line or pair that is broken.
     """
-    ingested, root = Ingested(), _parse(path)
+    root = _parse(path)
     focus, pairs = _focus(root, path), list(_pairs(root, path))
     corpus = clean(root.get("source") or root.get("corpus") or path.parent.name)
-    document_id = f"medquad:{corpus}:{path.stem}"
+    document_id = f"medquad:{corpus}:{plain_path(path).stem}"
     if not pairs:  # some NIDDK files were published so
-        ingested.rejected.append(Rejected(path.as_posix(), "QAPairs", "file without question-answer pairs", focus))
+        yield Rejected(path.as_posix(), "QAPairs", "file without question-answer pairs", focus)
     for pair_id, question_type, text, answer in pairs:
         passage = Passage(
             passage_id=f"{document_id}-{pair_id}",
@@ -151,13 +152,9 @@ def load(path: Path, source: SourceSettings) -> Ingested:
         )
         draft = _draft(text, passage)
         if answer:
-            ingested.passages.append(passage)
+            yield passage
         reason = _draft_fault(focus, text and question_type, answer, draft.options)
-        if reason:
-            ingested.rejected.append(Rejected(path.as_posix(), pair_id, reason, text))
-        else:
-            ingested.questions.append(draft)
-    return ingested
+        yield Rejected(path.as_posix(), pair_id, reason, text) if reason else draft
 
 
 @cache
@@ -199,14 +196,14 @@ def _with_distractors(draft: Question, same_type: dict[str, list[Question]], see
     return replace(draft, options=tuple(options), answer_index=options.index(right))
 
 
-def finish(ingested: Ingested, seed: int) -> Ingested:
-    """The drafts of all files as exam questions of four options; what cannot be one is rejected.
+def finish(drafts: list[Question], seed: int) -> tuple[list[Question], list[Rejected]]:
+    """The drafts of all files as exam questions of four options, and those that cannot be one.
 
     Args:
-        ingested: all that `load` yielded.
+        drafts: all that `load` yielded.
         seed: other seeds draw other distractors and orders.
     """
-    drafts, rejected = _choose_keys(ingested.questions)
+    drafts, rejected = _choose_keys(drafts)
     by_type: dict[str, dict[str, list[Question]]] = defaultdict(lambda: defaultdict(list))
     for draft in drafts:
         by_type[draft.question_type][draft.subject.casefold()].append(draft)
@@ -218,4 +215,4 @@ def finish(ingested: Ingested, seed: int) -> Ingested:
             rejected.append(Rejected(draft.source, draft.question_id, reason, draft.question_type))
         else:
             questions.append(question)
-    return Ingested(ingested.passages, questions, ingested.rejected + rejected)
+    return questions, rejected

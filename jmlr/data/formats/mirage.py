@@ -5,21 +5,21 @@ Source: Xiong et al. 2024, arXiv 2402.13178.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field, json_document
-from jmlr.data.rows import add_question, clean
-from jmlr.types import Ingested, Question
+from jmlr.data.rows import clean, usable
+from jmlr.types import Question, Row
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """The questions of a benchmark file, all of them test questions; `question_type` is the data set they come from.
 
     Raises:
         DataError: naming the data set and id of a row that is not MIRAGE.
     """
-    ingested = Ingested()
     benchmark = json_document(path, dict)
     for data_set in benchmark:
         for key, row in field(benchmark, data_set, dict, str(path)).items():
@@ -35,6 +35,6 @@ def load(path: Path, source: SourceSettings) -> Ingested:
                 source=f"mirage/{data_set}",
                 question_type=data_set,
                 licence=source.licence,
+                origin_id=f"{data_set}/{key}",
             )
-            add_question(ingested, question, path, f"{data_set}/{key}")
-    return ingested
+            yield usable(question, path, f"{data_set}/{key}")

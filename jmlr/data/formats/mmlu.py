@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import read_text
-from jmlr.data.rows import add_question, clean, content_id, letter_index
+from jmlr.data.raw_files import plain_path, read_text
+from jmlr.data.rows import clean, content_id, letter_index, usable
 from jmlr.data.splits import split_from_name
 from jmlr.errors import DataError
-from jmlr.types import Ingested, Question
+from jmlr.types import Question, Row
 
 _COLUMNS = 6
 
@@ -20,13 +21,19 @@ _COLUMNS = 6
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Line numbers, at which the rows end, and rows of six cells."""
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
             if cells:
                 rows.append((reader.line_num, cells))
     except csv.Error as error:
-        raise DataError(f"broken CSV: {error}", where=f"{path}, line {reader.line_num}") from error
+        # The reader notices a quote that nothing closes at the end of the file only: named is where the row begins.
+        raise DataError(
+            f"broken CSV: {error}",
+            expected="each quote closed",
+            where=f"{path}, row that begins at line {rows[-1][0] + 1 if rows else 1}",
+            next_step='close the quote, and write a quote within a text as ""',
+        ) from error
     for line, cells in rows:
         if len(cells) != _COLUMNS:
             raise DataError(
@@ -38,14 +45,14 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """The questions of one file; subject and split are those in its name (`anatomy_test.csv`).
 
     Raises:
         DataError: naming the line of a broken row.
     """
-    ingested, split = Ingested(), split_from_name(path)
-    subject = re.sub(r"_(train|dev|val|test)$", "", path.stem).replace("_", " ")
+    split = split_from_name(path)
+    subject = re.sub(r"_(train|dev|val|test)$", "", plain_path(path).stem).replace("_", " ")
     for line, cells in _rows(path):
         text, *options, answer = (clean(cell) for cell in cells)
         question = Question(
@@ -57,6 +64,6 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             source="mmlu",
             subject=subject,
             licence=source.licence,
+            origin_id=f"line {line}",
         )
-        add_question(ingested, question, path, line)
-    return ingested
+        yield usable(question, path, line)

@@ -5,17 +5,18 @@ An abstract's passages are its sections, as published; all of them are the gold 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_document
-from jmlr.data.rows import add_passage, add_question, answer_index, clean
+from jmlr.data.raw_files import COMPRESSED, field, json_document
+from jmlr.data.rows import answer_index, clean, usable
 from jmlr.errors import DataError
-from jmlr.types import Ingested, Passage, Question
+from jmlr.types import Passage, Question, Row
 
 OPTIONS = ("yes", "no", "maybe")
-TEST_IDS_FILE = "test_ground_truth.json"
+TEST_IDS_FILES = ("test_ground_truth.json", *(f"test_ground_truth.json{suffix}" for suffix in COMPRESSED))
 
 
 def _sections(row: dict[str, Any], where: str) -> list[tuple[str, str]]:
@@ -26,15 +27,14 @@ def _sections(row: dict[str, Any], where: str) -> list[tuple[str, str]]:
     return [(clean(label), clean(text)) for label, text in zip(labels, texts, strict=True)]
 
 
-def load(path: Path, source: SourceSettings) -> Ingested:
+def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """Abstract sections and questions of one file; the ids in test_ground_truth.json beside it are split test.
 
     Raises:
         DataError: naming the PubMed id of a row that is not PubMedQA.
     """
-    ingested = Ingested()
-    test_file = path.with_name(TEST_IDS_FILE)
-    test_ids = set(json_document(test_file, dict)) if test_file.exists() else set()
+    listed = [path.with_name(name) for name in TEST_IDS_FILES if path.with_name(name).exists()]
+    test_ids = {pubmed_id for file in listed for pubmed_id in json_document(file, dict)}
     rows = json_document(path, dict)
     for pubmed_id in rows:
         where = f"{path}, {pubmed_id}"
@@ -50,7 +50,7 @@ def load(path: Path, source: SourceSettings) -> Ingested:
                 section=label,
                 licence=source.licence,
             )
-            add_passage(ingested, passage, path, f"{pubmed_id} section {number}")
+            yield usable(passage, path, f"{pubmed_id} section {number}")
             gold += [passage.passage_id] if text else []
         question = Question(
             question_id=document_id,
@@ -62,6 +62,7 @@ def load(path: Path, source: SourceSettings) -> Ingested:
             question_type="yes/no/maybe",
             gold_passage_ids=tuple(gold),
             licence=source.licence,
+            origin_id=pubmed_id,
+            rationale=clean(row.get("LONG_ANSWER")),
         )
-        add_question(ingested, question, path, pubmed_id)
-    return ingested
+        yield usable(question, path, pubmed_id)

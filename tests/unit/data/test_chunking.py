@@ -1,68 +1,88 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
-from jmlr.data.chunking import chunk, chunk_passage, split_words
-from jmlr.types import Ingested, Passage, Question
+from jmlr.data.chunking import Budget, TokenCounter, chunk_passages, cuts, gold_chunks
+from jmlr.types import Passage, Question
 
 LONG = (
     "Gout is a painful arthritis. Urate crystals cause it. Colchicine treats the attack well. Allopurinol prevents it."
 )
 
 
+@pytest.fixture(scope="module")
+def counter(word_tokenizer) -> TokenCounter:
+    return TokenCounter(Tokenizer.from_str(word_tokenizer))
+
+
 @given(
-    st.lists(st.sampled_from(["Gout", "hurts.", "the", "Joint!", "1.5", "(mg)."]), max_size=80),
-    st.integers(2, 30),
-    st.integers(0, 29),
+    st.lists(st.tuples(st.sampled_from(["Gout", "hurts.", "the", "Joint!", "1.5", "(mg)."]), st.integers(1, 9)), min_size=1),
+    st.integers(4, 30),
+    st.integers(0, 15),
 )
-def test_pieces_are_short_and_lose_no_word(words, passage_words, overlap_words):
-    overlap_words = min(overlap_words, passage_words - 1)
-    pieces = [piece.split() for piece in split_words(" ".join(words), passage_words, overlap_words)]
-    assert all(len(piece) <= passage_words for piece in pieces)
-    joined = pieces[0]
-    for piece in pieces[1:]:
-        shared = next(n for n in range(overlap_words, -1, -1) if n == 0 or joined[-n:] == piece[:n])
-        joined = joined + piece[shared:]
-    # a repeated word may be taken for overlap, so the rebuilt text can only be shorter
-    assert joined[: len(pieces[0])] == words[: len(pieces[0])]
-    assert joined[-1:] == words[-1:]
-    assert set(joined) == set(words)
+def test_pieces_are_short_and_lose_no_word(weighted, passage_tokens, overlap_tokens):
+    words, tokens = [word for word, _ in weighted], [count for _, count in weighted]
+    overlap_tokens = min(overlap_tokens, passage_tokens // 2)
+    pieces = cuts(words, tokens, Budget(passage_tokens, overlap_tokens))
+    assert pieces[0][0] == 0
+    assert pieces[-1][1] == len(words)
+    for first, last in pieces:
+        assert last == first + 1 or sum(tokens[first:last]) <= passage_tokens
+    for (first, last), (after, end) in zip(pieces, pieces[1:], strict=False):
+        assert first < after <= last < end or after == last
+        assert sum(tokens[after:last]) <= overlap_tokens
 
 
-def test_pieces_end_at_sentence_ends():
-    assert split_words(LONG, 10, 0) == [
-        "Gout is a painful arthritis. Urate crystals cause it.",
-        "Colchicine treats the attack well. Allopurinol prevents it.",
-    ]
+def test_pieces_end_at_sentence_ends(counter):
+    ((first, second),) = chunk_passages([Passage("p1", LONG)], Budget(10, 0), counter)
+    assert first.text == "Gout is a painful arthritis. Urate crystals cause it."
+    assert second.text == "Colchicine treats the attack well. Allopurinol prevents it."
+    assert [LONG[one.start : one.end] for one in (first, second)] == [first.text, second.text]
 
 
 def test_text_without_sentences_is_cut_at_the_limit_with_overlap():
-    text = " ".join(f"w{number}" for number in range(10))
-    assert split_words(text, 4, 1) == ["w0 w1 w2 w3", "w3 w4 w5 w6", "w6 w7 w8 w9"]
+    words = [f"w{number}" for number in range(10)]
+    assert cuts(words, [1] * 10, Budget(4, 1)) == [(0, 4), (3, 7), (6, 10)]
 
 
-def test_chunks_keep_title_and_origin():
-    first, second = chunk_passage(Passage("p1", LONG, title="Gout", section="treatment", licence="MIT"), 10, 0)
-    assert (first.passage_id, second.passage_id) == ("p1#1", "p1#2")
-    assert {(c.title, c.section, c.licence, c.document_id) for c in (first, second)} == {
-        ("Gout", "treatment", "MIT", "p1")
+def test_a_word_over_the_budget_stands_alone():
+    assert cuts(["a", "x" * 99, "b"], [1, 50, 1], Budget(4, 1)) == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_chunks_keep_title_and_origin_and_count_the_title(counter):
+    passage = Passage("p1", LONG, title="Gout of kings", section="treatment", licence="MIT")
+    (chunks,) = chunk_passages([passage], Budget(13, 0), counter)
+    assert [chunk.passage_id for chunk in chunks] == ["p1#1", "p1#2"]
+    assert {(c.title, c.section, c.licence, c.document_id) for c in chunks} == {
+        ("Gout of kings", "treatment", "MIT", "p1")
     }
+    assert all(len(chunk.indexed_text.split()) <= 13 for chunk in chunks)
 
 
-def _gold(answer: str, gold: str = "p1") -> tuple[str, ...]:
-    question = Question("q1", "What?", (answer, "Another answer of some words"), 0, "train", gold_passage_ids=(gold,))
-    return chunk(Ingested([Passage("p1", LONG)], [question]), 10, 0).questions[0].gold_passage_ids
+def test_short_passage_stays_whole(counter):
+    ((whole,),) = chunk_passages([Passage("p1", LONG)], Budget(30, 0), counter)
+    assert (whole.passage_id, whole.text, whole.start, whole.end) == ("p1", LONG, 0, len(LONG))
 
 
-def test_gold_passages_are_the_chunks_that_hold_the_answer():
-    assert _gold("colchicine treats the  attack") == ("p1#2",)
+def test_tokenizer_that_cuts_and_pads_is_asked_not_to(word_tokenizer):
+    tokenizer = Tokenizer.from_str(word_tokenizer)
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding()
+    assert TokenCounter(tokenizer).of_texts([LONG, "Gout"]) == [17, 1]
 
 
-def test_gold_passages_are_all_chunks_where_the_answer_cannot_be_located():
-    assert _gold("it") == ("p1#1", "p1#2")
-    assert _gold("Something else entirely, not there") == ("p1#1", "p1#2")
-
-
-def test_unknown_gold_passage_is_left_for_validation():
-    assert _gold("it", gold="p9") == ("p9",)
+@pytest.mark.parametrize(
+    ("answer", "held"),
+    [
+        ("colchicine treats the  attack", ["p1#2"]),
+        ("it", ["p1#1", "p1#2"]),
+        ("Something else entirely, not there", ["p1#1", "p1#2"]),
+    ],
+)
+def test_gold_passages_are_the_chunks_that_hold_the_answer(counter, answer, held):
+    question = Question("q1", "What?", (answer, "Another answer of some words"), 0, "train")
+    (chunks,) = chunk_passages([Passage("p1", LONG)], Budget(10, 0), counter)
+    assert gold_chunks(question, chunks) == held

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from jmlr.config import IngestSettings
-from jmlr.data.ingest import counts, ingest, source_files
+from jmlr.data.units import source_files
 from jmlr.errors import DataError
 
 
@@ -19,26 +18,11 @@ def write_lines(path, *rows: dict) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def settings(root, *sources: dict, **changes) -> IngestSettings:
-    values = {
-        "root": str(root),
-        "sources": [{"format": "jsonl", "licence": "MIT", **source} for source in sources],
-        "passage_words": 50,
-        "overlap_words": 5,
-        "dev_fraction": 0.0,
-        "test_fraction": 0.5,
-        "max_questions": None,
-        "max_passages": None,
-        **changes,
-    }
-    return IngestSettings(**values)
-
-
-def test_file_folder_and_glob_are_sources(tmp_path):
+def test_file_folder_and_glob_are_sources(tmp_path, ingest_settings):
     for name in ("a/one.jsonl", "a/b/two.jsonl", "a/readme.txt"):
         write_lines(tmp_path / name, question(1))
     found = {
-        path: [file.name for file in source_files(tmp_path, settings(tmp_path, {"path": path}).sources[0])]
+        path: [file.name for file in source_files(tmp_path, ingest_settings(tmp_path, {"path": path}).sources[0])]
         for path in ("a/one.jsonl", "a", "a/*.jsonl", "**/*.jsonl")
     }
     assert found == {
@@ -50,53 +34,53 @@ def test_file_folder_and_glob_are_sources(tmp_path):
 
 
 @pytest.mark.parametrize(("path", "message"), [("no.jsonl", "no such file"), ("empty", r"no \*\.jsonl in this folder")])
-def test_missing_source_is_an_error(tmp_path, path, message):
+def test_missing_source_is_an_error(tmp_path, path, message, ingest_settings, ingested):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=message):
-        ingest(settings(tmp_path, {"path": path}), 1)
+        ingested(ingest_settings(tmp_path, {"path": path}))
 
 
-def test_source_without_a_usable_row_names_the_reasons(tmp_path):
+def test_source_without_a_usable_row_names_the_reasons(tmp_path, ingest_settings, ingested):
     write_lines(tmp_path / "q.jsonl", question(1, answer="Z"), question(2, answer="Z"))
     with pytest.raises(DataError, match=r"no usable row \(2 x answer missing or not one of the options\)"):
-        ingest(settings(tmp_path, {"path": "q.jsonl"}), 1)
+        ingested(ingest_settings(tmp_path, {"path": "q.jsonl"}))
 
 
-def test_id_in_two_sources_is_an_error_that_names_both(tmp_path):
+def test_id_in_two_sources_is_an_error_that_names_both(tmp_path, ingest_settings, ingested):
     write_lines(tmp_path / "a.jsonl", question(1))
     write_lines(tmp_path / "b.jsonl", question(1))
     with pytest.raises(DataError, match=r"id 'q1' comes twice, from .*a\.jsonl and .*b\.jsonl"):
-        ingest(settings(tmp_path, {"path": "a.jsonl"}, {"path": "b.jsonl"}), 1)
+        ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}, {"path": "b.jsonl"}))
 
 
-def test_id_of_two_different_rows_is_an_error(tmp_path):
+def test_id_of_two_different_rows_is_an_error(tmp_path, ingest_settings, ingested):
     write_lines(tmp_path / "a.jsonl", question(1), question(1, answer="A"))
     with pytest.raises(DataError, match="id 'q1' comes twice"):
-        ingest(settings(tmp_path, {"path": "a.jsonl"}), 1)
+        ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}))
 
 
-def test_exact_repetition_in_a_source_is_rejected(tmp_path):
+def test_exact_repetition_in_a_source_is_rejected(tmp_path, ingest_settings, ingested):
     write_lines(tmp_path / "a.jsonl", question(1), question(1))
-    found = counts(ingest(settings(tmp_path, {"path": "a.jsonl"}), 1))
+    found = ingested(ingest_settings(tmp_path, {"path": "a.jsonl"})).counts
     assert (found["questions"], found["rejected_by_reason"]) == (1, {"duplicated question": 1})
 
 
-def test_split_of_the_source_overrides(tmp_path):
+def test_split_of_the_source_overrides(tmp_path, ingest_settings, ingested):
     write_lines(tmp_path / "a.jsonl", question(1), question(2, split="train"))
-    whole = ingest(settings(tmp_path, {"path": "a.jsonl", "split": "test"}), 1)
+    whole = ingested(ingest_settings(tmp_path, {"path": "a.jsonl", "split": "test"}))
     assert [q.split for q in whole.questions] == ["test", "test"]
 
 
-def test_counts_and_licences(tmp_path):
+def test_counts_and_licences(tmp_path, ingest_settings, ingested):
     write_lines(
         tmp_path / "a.jsonl",
-        {"passage_id": "p1", "text": "Gout hurts. " * 40},
+        {"passage_id": "p1", "text": " ".join(f"Gout {word} hurts." for word in "abcdefghijklmnopqrstuvwxyz")},
         question(1, gold_passage_ids=["p1"], split="train"),
         question(2, options=["MRI", "mri"]),
     )
-    whole = ingest(settings(tmp_path, {"path": "a.jsonl"}), 1)
+    whole = ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}))
     assert {p.licence for p in whole.passages} == {q.licence for q in whole.questions} == {"MIT"}
-    assert counts(whole) == {
+    assert whole.counts == {
         "passages": 2,
         "questions": 1,
         "rejected": 1,
@@ -105,4 +89,6 @@ def test_counts_and_licences(tmp_path):
         "questions_by_source": {"a": 1},
         "passages_by_source": {"a": 2},
         "rejected_by_reason": {"duplicated options": 1},
+        "leaks": {},
+        "repaired": {"passages": 0, "questions": 0},
     }

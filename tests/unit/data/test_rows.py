@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jmlr.data.rows import add_passage, add_question, answer_index, clean, fault, letter_index
-from jmlr.types import Ingested, Passage, Question
+from jmlr.data.rows import answer_index, clean, fault, letter_index, usable
+from jmlr.types import Passage, Question, Rejected
 
 GOOD = Question("q1", "Which test?", ("MRI", "ECG"), 1, "test")
 
@@ -29,19 +29,13 @@ def test_fault_gives_the_reason(change, reason):
 
 
 def test_unusable_question_is_rejected_with_file_and_row():
-    ingested = Ingested()
-    add_question(ingested, replace(GOOD, text=""), Path("a/q.csv"), 7)
-    add_question(ingested, GOOD, Path("a/q.csv"), 8)
-    assert ingested.questions == [GOOD]
-    (rejected,) = ingested.rejected
-    assert (rejected.file, rejected.row, rejected.reason) == ("a/q.csv", "7", "question text missing")
+    rejected = usable(replace(GOOD, text=""), Path("a/q.csv"), 7)
+    assert rejected == Rejected("a/q.csv", "7", "question text missing")
+    assert usable(GOOD, Path("a/q.csv"), 8) is GOOD
 
 
 def test_empty_passage_is_rejected():
-    ingested = Ingested()
-    add_passage(ingested, Passage("p", ""), Path("p.jsonl"), 1)
-    assert not ingested.passages
-    assert ingested.rejected[0].reason == "passage text missing"
+    assert usable(Passage("p", ""), Path("p.jsonl"), 1) == Rejected("p.jsonl", "1", "passage text missing")
 
 
 @pytest.mark.parametrize(

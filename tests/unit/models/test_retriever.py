@@ -103,7 +103,7 @@ def encoder(tiny_retriever_folder, tmp_path, monkeypatch):
     torch.manual_seed(3)
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    monkeypatch.setattr(retrievers, "_fetch", lambda source: folder)
+    monkeypatch.setattr(retrievers, "fetch", lambda source: folder)
     return BaseRetrieverSettings(source="minilm", revision=None, dimension=16)
 
 

@@ -4,7 +4,7 @@ import csv
 import json
 from types import SimpleNamespace
 
-from jmlr.config import IngestSettings
+from jmlr.config import BaseRetrieverSettings, IngestSettings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.stages import ingest, layout
 
@@ -22,14 +22,20 @@ def test_stage_writes_tables_rejects_and_counts(tmp_path, monkeypatch, capsys):
     settings = IngestSettings(
         root="data",
         sources=[{"path": "mine.jsonl", "format": "jsonl", "licence": "MIT"}],
-        passage_words=50,
-        overlap_words=5,
+        passage_tokens=50,
+        overlap_tokens=5,
+        near_duplicates=None,
+        languages=None,
+        rationales_as_passages=False,
+        leakage={"similar_questions": 0.9, "ngram_words": 13, "covered_share": 0.5},
         dev_fraction=0,
         test_fraction=0,
         max_questions=None,
         max_passages=None,
     )
-    ingest.run(SimpleNamespace(ingest=settings, seed=1))
+    retriever = BaseRetrieverSettings(source="minilm", revision=None, dimension=128)
+    whole = SimpleNamespace(ingest=settings, seed=1, base=SimpleNamespace(retriever=retriever))
+    ingest.run(whole)
     assert [passage.passage_id for passage in read_passages(layout.PASSAGES)] == ["p1"]
     assert [(question.question_id, question.split) for question in read_questions(layout.QUESTIONS)] == [
         ("q1", "train")
@@ -39,7 +45,7 @@ def test_stage_writes_tables_rejects_and_counts(tmp_path, monkeypatch, capsys):
     reason = "answer missing or not one of the options"
     assert rejected == {"file": "data/mine.jsonl", "row": "3", "reason": reason, "detail": ""}
     assert json.loads(layout.COUNTS.read_text())["rejected_by_reason"] == {reason: 1}
-    assert f"rejected 1: {reason}" in capsys.readouterr().out
+    assert f"left out 1: {reason}" in capsys.readouterr().out
     first = layout.PASSAGES.read_bytes()
-    ingest.run(SimpleNamespace(ingest=settings, seed=1))
+    ingest.run(whole)
     assert layout.PASSAGES.read_bytes() == first

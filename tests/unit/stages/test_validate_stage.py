@@ -1,4 +1,4 @@
-"""Stages ingest and validate over small own data: what holds, and what each fault leads to."""
+"""Stage validate over small own data: what holds, and what each fault leads to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from jmlr.config import ValidateSettings
-from jmlr.data.tables import write_passages, write_questions
-from jmlr.errors import DataError, ValidationFailed
-from jmlr.stages import layout, validate
-from jmlr.types import Passage, Question
+from jmlr.data.tables import write_leaks, write_passages, write_questions
+from jmlr.errors import ConfigError, DataError, ValidationFailed
+from jmlr.stages import data_accept, layout, validate
+from jmlr.types import Leak, Passage, Question
 
 BOUNDS = ValidateSettings(
     min_passages=2,
@@ -23,8 +23,10 @@ BOUNDS = ValidateSettings(
     max_passage_words=5,
     max_answer_letter_share=0.6,
     max_leaked_fraction=0,
+    max_drift=0.2,
+    severities={},
 )
-PASSAGES = [Passage(f"p{n}", f"Passage number {n}.", licence="MIT") for n in range(4)]
+PASSAGES = [Passage(f"p{n}", f"Passage number {n}.", licence="MIT", source="mine") for n in range(4)]
 QUESTIONS = [
     Question(
         f"q{n}",
@@ -39,22 +41,38 @@ QUESTIONS = [
 ]
 
 
+def bounds(**changes) -> ValidateSettings:
+    return BOUNDS.model_copy(update=changes)
+
+
+def settings(recipe: str = "mine", validate_: ValidateSettings = BOUNDS) -> SimpleNamespace:
+    return SimpleNamespace(recipe=recipe, validate_=validate_)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Writes tables in an empty folder, runs the stage there and returns the names of the outcomes that fail."""
+    """Writes tables in an empty folder and runs the stage there."""
     monkeypatch.chdir(tmp_path)
 
-    def run_stage(passages, questions, bounds=BOUNDS):
+    def run_stage(passages, questions, bounds=BOUNDS, leaks=()):
         write_passages(layout.PASSAGES, passages)
         write_questions(layout.QUESTIONS, questions)
-        validate.run(SimpleNamespace(validate_=bounds))
+        write_leaks(layout.LEAKS, leaks)
+        validate.run(settings(validate_=bounds))
 
     return run_stage
 
 
+def report() -> dict:
+    return json.loads(layout.VALIDATION_REPORT.read_text())
+
+
 def failed() -> dict[str, int]:
-    outcomes = json.loads(layout.VALIDATION_REPORT.read_text())["outcomes"]
-    return {f"{o['table']}.{o['name']}": o["unexpected_count"] for o in outcomes if not o["success"]}
+    return {f"{o['table']}.{o['name']}": o["unexpected_count"] for o in report()["outcomes"] if not o["success"]}
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    return next(outcome["rows"] for outcome in report()["outcomes"] if outcome["name"] == name)
 
 
 def test_good_tables_pass_with_report_and_data_docs(run):
@@ -81,8 +99,12 @@ def test_every_critical_fault_is_found_and_shown(run):
         replace(QUESTIONS[0], question_id="q14", options=("ECG",), gold_passage_ids=("p77",)),
         replace(QUESTIONS[4], split="dev", options=("M\u00c3\u00bcller", "ECG")),
     ]
-    with pytest.raises(ValidationFailed, match="17 critical expectation") as caught:
-        run(passages, questions)
+    leaks = [
+        Leak("q11", "question", "training question", "q0", "exact", 1.0),
+        Leak("q5", "rationale", "passage", "p3", "near", 0.7),
+    ]
+    with pytest.raises(ValidationFailed, match="18 critical expectation") as caught:
+        run(passages, questions, leaks=leaks)
     assert failed() == {
         "passages.id_unique": 2,
         "passages.text_filled": 1,
@@ -101,10 +123,13 @@ def test_every_critical_fault_is_found_and_shown(run):
         "questions.splits_disjoint": 2,
         "questions.gold_passages_exist": 1,
         "questions.test_not_in_train": 1,
+        "questions.test_not_in_passages": 1,
         "questions.answer_letter_balance": 8,
     }
     message = str(caught.value)
     assert "questions, gold_passages_exist: 1 row(s)\n    question_id: q14; unknown_gold_passages: p77" in message
+    assert "questions, test_not_in_train: 1 row(s)\n    question_id: q11; leaked_from_training: q0" in message
+    assert "questions, test_not_in_passages: 1 row(s)\n    question_id: q5; leaked_from_passages: p3" in message
     assert "answer_letter_balance" not in message
     assert "question_id: q11" in (layout.DATA_DOCS / "index.html").read_text()
 
@@ -122,9 +147,138 @@ def test_too_few_rows_and_a_missing_split_are_critical(run):
 
 
 def test_leaks_within_the_bound_are_allowed(run):
-    leaked = replace(QUESTIONS[0], question_id="q10", split="test")
-    run(PASSAGES, [*QUESTIONS, leaked], BOUNDS.model_copy(update={"max_leaked_fraction": 0.5}))
+    leaks = [Leak("q4", "question", "training question", "q0", "near", 0.9)]
+    run(PASSAGES, QUESTIONS, bounds(max_leaked_fraction=0.5), leaks)
     assert failed() == {}
+    with pytest.raises(ValidationFailed, match="question_id: q4; leaked_from_training: q0"):
+        run(PASSAGES, QUESTIONS, bounds(max_leaked_fraction=0.4), leaks)
+
+
+def test_severities_of_the_settings_hold(run):
+    unlicensed = [replace(PASSAGES[0], licence="", text="\ufffd"), *PASSAGES[1:]]
+    run(unlicensed, QUESTIONS, bounds(severities={"licence_known": "warning", "text_encoding": "off"}))
+    assert failed() == {"passages.licence_known": 1}
+    assert "text_encoding" not in {outcome["name"] for outcome in report()["outcomes"]}
+
+
+def test_an_unknown_severity_stops_before_anything_is_checked(run):
+    with pytest.raises(ConfigError, match=r"validate\.severities\.licence"):
+        run(PASSAGES, QUESTIONS, bounds(severities={"licence": "off"}))
+    assert not layout.VALIDATE.exists()
+
+
+def test_health_information_is_critical_and_nowhere_written_out(run, capsys):
+    passages = [
+        replace(PASSAGES[0], text="MRN 0048213 of Mr. John Smith, born 03/04/1962"),
+        replace(PASSAGES[1], text="\ufffd SSN 219-09-4321"),
+        replace(PASSAGES[2], text="Call 301-496-5248"),
+        PASSAGES[3],
+    ]
+    questions = [replace(QUESTIONS[0], rationale="ask ann@clinic.org"), *QUESTIONS[1:]]
+    with pytest.raises(ValidationFailed, match="passages, phi_ssn: 1 row") as caught:
+        run(passages, questions, bounds(max_passage_words=50))
+    assert failed() == {
+        "passages.text_encoding": 1,
+        "passages.phi_ssn": 1,
+        "passages.phi_phone": 1,
+        "passages.phi_mrn": 1,
+        "passages.phi_dated_name": 1,
+        "questions.phi_email": 1,
+    }
+    assert rows_of("phi_mrn") == [{"phi_mrn": "00***13", "passage_id": "p0"}]
+    told = "".join(path.read_text(errors="replace") for path in layout.VALIDATE.rglob("*") if path.is_file())
+    told += str(caught.value) + capsys.readouterr().out
+    for found in ("0048213", "John", "Smith", "219-09-4321", "496-5248", "ann@clinic"):
+        assert found not in told
+
+
+def test_a_table_in_batches_is_judged_as_one(run, monkeypatch):
+    passages = [replace(PASSAGES[0], passage_id=f"p{n}", licence="" if n > 4 else "MIT") for n in range(11)]
+    passages[9] = replace(passages[9], passage_id="p1")
+    with pytest.raises(ValidationFailed, match="2 critical"):
+        run(passages, QUESTIONS, bounds(min_passages=11))
+    whole = report()
+    monkeypatch.setattr(validate, "ROWS_AT_ONCE", 4)
+    with pytest.raises(ValidationFailed, match="2 critical"):
+        run(passages, QUESTIONS, bounds(min_passages=11))
+    assert report() == whole
+    assert failed() == {"passages.id_unique": 2, "passages.licence_known": 6}
+    assert [row["passage_id"] for row in rows_of("licence_known")] == ["p5", "p6", "p7", "p8", "p1"]
+    links = re.findall(r'href="(validations/passages[^"]*)"', (layout.DATA_DOCS / "index.html").read_text())
+    assert [link.split("/")[2] for link in links] == ["batch_00001", "batch_00002", "batch_00003", "whole_table"]
+    with pytest.raises(ValidationFailed, match="passages, row_count: found 11; "):
+        run(passages, QUESTIONS, bounds(min_passages=12))
+
+
+def test_drift_is_measured_from_the_accepted_data(run, capsys):
+    run(PASSAGES, QUESTIONS)
+    assert report()["drift"]["features"] == []
+    assert "no data were accepted yet" in capsys.readouterr().out
+    assert "no data were accepted yet" in (layout.DATA_DOCS / "index.html").read_text()
+
+    data_accept.run(settings())
+    run(PASSAGES, QUESTIONS)
+    assert {row["distance"] for row in report()["drift"]["features"]} == {0}
+    assert failed() == {}
+
+    run([replace(passage, source="<new>") for passage in PASSAGES], QUESTIONS)
+    assert failed() == {"drift.drift_within_bound": 1}
+    (row,) = rows_of("drift_within_bound")
+    expected = {"feature": "passage_sources", "distance": "1.0", "new_sources": "<new>", "vanished_sources": "mine"}
+    assert row == expected
+    told = "  feature: passage_sources; distance: 1.0; vanished_sources: mine; new_sources: <new>\n"
+    assert told in capsys.readouterr().out
+    assert "<td>&lt;new&gt;</td><td>mine</td>" in (layout.DATA_DOCS / "index.html").read_text()
+
+    with pytest.raises(ValidationFailed, match="drift, drift_within_bound: 1 row"):
+        run(
+            [replace(passage, source="other") for passage in PASSAGES],
+            QUESTIONS,
+            bounds(severities={"drift_within_bound": "critical"}),
+        )
+
+
+def test_data_of_another_recipe_are_not_compared(run):
+    run(PASSAGES, QUESTIONS)
+    data_accept.run(settings())
+    validate.run(settings(recipe="other"))
+    assert report()["drift"]["features"] == []
+    assert "recipe mine, these are of other" in report()["drift"]["note"]
+
+
+def test_only_validated_data_can_be_accepted(run):
+    with pytest.raises(DataError, match=r"profile\.json: no such file.*\n.*dvc repro validate"):
+        data_accept.run(settings())
+    run(PASSAGES, QUESTIONS)
+    with pytest.raises(DataError, match="the last validation is of recipe mine; expected starter"):
+        data_accept.run(settings(recipe="starter"))
+    with pytest.raises(ValidationFailed, match="passages, row_count"):
+        run(PASSAGES, QUESTIONS, bounds(min_passages=9))
+    with pytest.raises(ValidationFailed, match="1 critical expectation.*failed in the last validation"):
+        data_accept.run(settings())
+    assert not layout.ACCEPTED_PROFILE.exists()
+    run(PASSAGES, QUESTIONS)
+    data_accept.run(settings())
+    assert layout.ACCEPTED_PROFILE.read_text() == layout.PROFILE.read_text()
+
+
+def test_a_validation_that_breaks_off_leaves_nothing_to_accept(run, monkeypatch):
+    run(PASSAGES, QUESTIONS)
+
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "run_checkpoint", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        run(PASSAGES[:2], QUESTIONS)
+    with pytest.raises(DataError, match=r"report\.json: no such file"):
+        data_accept.run(settings())
+
+
+def test_a_broken_accepted_profile_is_told(run):
+    layout.ACCEPTED_PROFILE.write_text("{}")
+    with pytest.raises(DataError, match=r"accepted_data\.json: not a profile"):
+        run(PASSAGES, QUESTIONS)
 
 
 def test_empty_tables_fail_without_a_traceback(run):
@@ -135,5 +289,5 @@ def test_empty_tables_fail_without_a_traceback(run):
 def test_missing_tables_name_the_stage_before(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="dvc repro ingest"):
-        validate.run(SimpleNamespace(validate_=BOUNDS))
+        validate.run(settings())
     assert not Path("build").exists()

@@ -42,8 +42,8 @@ def write(path, value) -> object:
     return path
 
 
-def test_medqa(tmp_path):
-    (question,) = medqa.load(write(tmp_path / "phrases_no_exclude_test.jsonl", MEDQA), SOURCE).questions
+def test_medqa(tmp_path, load):
+    (question,) = load(medqa, write(tmp_path / "phrases_no_exclude_test.jsonl", MEDQA), SOURCE).questions
     assert (question.text, question.options, question.answer, question.split) == (
         "Which?",
         ("MRI", "ECG"),
@@ -53,33 +53,33 @@ def test_medqa(tmp_path):
     assert question.question_id.startswith("medqa:")
 
 
-def test_medqa_without_options_names_the_line(tmp_path):
+def test_medqa_without_options_names_the_line(tmp_path, load):
     row = {key: value for key, value in MEDQA.items() if key != "options"}
     with pytest.raises(DataError, match=r"test\.jsonl, line 1: no field 'options'"):
-        medqa.load(write(tmp_path / "test.jsonl", row), SOURCE)
+        load(medqa, write(tmp_path / "test.jsonl", row), SOURCE)
 
 
-def test_medmcqa_counts_from_one(tmp_path):
-    (question,) = medmcqa.load(write(tmp_path / "train.json", MEDMCQA), SOURCE).questions
+def test_medmcqa_counts_from_one(tmp_path, load):
+    (question,) = load(medmcqa, write(tmp_path / "train.json", MEDMCQA), SOURCE).questions
     assert (question.question_id, question.answer, question.split) == ("medmcqa:u1", "2", "train")
 
 
 @pytest.mark.parametrize("change", [{"cop": -1}, {"cop": None}])
-def test_medmcqa_unlabelled_rows_are_rejected(tmp_path, change):
-    loaded = medmcqa.load(write(tmp_path / "test.json", {**MEDMCQA, **change}), SOURCE)
+def test_medmcqa_unlabelled_rows_are_rejected(tmp_path, change, load):
+    loaded = load(medmcqa, write(tmp_path / "test.json", {**MEDMCQA, **change}), SOURCE)
     assert not loaded.questions
     assert [row.reason for row in loaded.rejected] == ["answer missing or not one of the options"]
 
 
 @pytest.mark.parametrize("cop", [0, 5, "2", True])
-def test_medmcqa_that_counts_otherwise_is_an_error(tmp_path, cop):
+def test_medmcqa_that_counts_otherwise_is_an_error(tmp_path, cop, load):
     with pytest.raises(DataError, match=r"dev\.json, line 1: cop is .*expected 1 to 4"):
-        medmcqa.load(write(tmp_path / "dev.json", {**MEDMCQA, "cop": cop}), SOURCE)
+        load(medmcqa, write(tmp_path / "dev.json", {**MEDMCQA, "cop": cop}), SOURCE)
 
 
-def test_mmlu_takes_subject_and_split_from_the_name(tmp_path):
+def test_mmlu_takes_subject_and_split_from_the_name(tmp_path, load):
     path = write(tmp_path / "val" / "clinical_knowledge_val.csv", '"Which, of\nthese?",a,b,c,d,C\nAnd?,a,b,b,d,A\n')
-    loaded = mmlu.load(path, SOURCE)
+    loaded = load(mmlu, path, SOURCE)
     (question,) = loaded.questions
     assert (question.text, question.answer, question.subject, question.split) == (
         "Which, of these?",
@@ -94,15 +94,15 @@ def test_mmlu_takes_subject_and_split_from_the_name(tmp_path):
     ("text", "message"),
     [("Which?,a,b,c,d,C\nAnd?,a,b,c,D\n", r"line 2: 5 columns; expected 6"), ('"Which?" x,a,b,c,d,C\n', "broken CSV")],
 )
-def test_mmlu_broken_rows_are_named(tmp_path, text, message):
+def test_mmlu_broken_rows_are_named(tmp_path, text, message, load):
     with pytest.raises(DataError, match=message):
-        mmlu.load(write(tmp_path / "anatomy_test.csv", text), SOURCE)
+        load(mmlu, write(tmp_path / "anatomy_test.csv", text), SOURCE)
 
 
-def test_mirage_is_nested_and_all_test(tmp_path):
+def test_mirage_is_nested_and_all_test(tmp_path, load):
     rows = {"question": "Which?", "options": {"B": "no", "A": "yes"}, "answer": "B"}
     value = {"pubmedqa": {"123": rows}, "mmlu": {"anatomy-1": {**rows, "answer": "E"}}}
-    loaded = mirage.load(write(tmp_path / "benchmark.json", value), SOURCE)
+    loaded = load(mirage, write(tmp_path / "benchmark.json", value), SOURCE)
     (question,) = loaded.questions
     assert (question.question_id, question.options, question.answer, question.split) == (
         "mirage:pubmedqa:123",
@@ -113,15 +113,15 @@ def test_mirage_is_nested_and_all_test(tmp_path):
     assert loaded.rejected[0].row == "mmlu/anatomy-1"
 
 
-def test_mirage_of_another_form_is_an_error(tmp_path):
+def test_mirage_of_another_form_is_an_error(tmp_path, load):
     with pytest.raises(DataError, match="medqa/0: field 'row' is a str"):
-        mirage.load(write(tmp_path / "benchmark.json", {"medqa": {"0": "x"}}), SOURCE)
+        load(mirage, write(tmp_path / "benchmark.json", {"medqa": {"0": "x"}}), SOURCE)
 
 
-def test_pubmedqa_sections_are_passages_and_published_test_ids_hold(tmp_path):
+def test_pubmedqa_sections_are_passages_and_published_test_ids_hold(tmp_path, load):
     write(tmp_path / "test_ground_truth.json", {"2": "maybe"})
     unlabelled = {**PUBMEDQA, "final_decision": None}
-    loaded = pubmedqa.load(write(tmp_path / "ori_pqal.json", {"1": PUBMEDQA, "2": PUBMEDQA, "3": unlabelled}), SOURCE)
+    loaded = load(pubmedqa, write(tmp_path / "ori_pqal.json", {"1": PUBMEDQA, "2": PUBMEDQA, "3": unlabelled}), SOURCE)
     assert [(p.passage_id, p.section, p.text) for p in loaded.passages[:2]] == [
         ("pubmedqa:1:1", "AIM", "Why."),
         ("pubmedqa:1:2", "RESULTS", "So."),
@@ -134,6 +134,6 @@ def test_pubmedqa_sections_are_passages_and_published_test_ids_hold(tmp_path):
     assert loaded.rejected[0].row == "3"
 
 
-def test_pubmedqa_with_fewer_labels_than_sections_is_an_error(tmp_path):
+def test_pubmedqa_with_fewer_labels_than_sections_is_an_error(tmp_path, load):
     with pytest.raises(DataError, match=r"ori_pqal\.json, 1: 2 CONTEXTS and 1 LABELS"):
-        pubmedqa.load(write(tmp_path / "ori_pqal.json", {"1": {**PUBMEDQA, "LABELS": ["AIM"]}}), SOURCE)
+        load(pubmedqa, write(tmp_path / "ori_pqal.json", {"1": {**PUBMEDQA, "LABELS": ["AIM"]}}), SOURCE)

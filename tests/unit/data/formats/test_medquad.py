@@ -5,7 +5,6 @@ import pytest
 from jmlr.config import SourceSettings
 from jmlr.data.formats import medquad
 from jmlr.errors import DataError
-from jmlr.types import Ingested
 
 SOURCE = SourceSettings(path=".", format="medquad", licence="CC-BY-4.0")
 
@@ -21,16 +20,16 @@ def document(focus: str, *pairs: tuple[str, str]) -> str:
     )
 
 
-def load_all(folder, documents: list[str]) -> Ingested:
-    whole = Ingested()
-    for number, content in enumerate(documents):
-        path = folder / f"{number:07}.xml"
-        path.write_text(content, encoding="utf-8")
-        part = medquad.load(path, SOURCE)
-        whole.passages += part.passages
-        whole.questions += part.questions
-        whole.rejected += part.rejected
-    return whole
+@pytest.fixture
+def load_all(load):
+    """Loads these documents as one source."""
+
+    def loaded(folder, documents: list[str]):
+        for number, content in enumerate(documents):
+            (folder / f"{number:07}.xml").write_text(content, encoding="utf-8")
+        return load(medquad, sorted(folder.glob("*.xml")), SOURCE)
+
+    return loaded
 
 
 def answer_on(focus: str) -> str:
@@ -40,12 +39,12 @@ def answer_on(focus: str) -> str:
 FOCI = ["Gout", "Asthma", "Stroke", "Measles", "Migraine"]
 
 
-def test_questions_have_four_options_of_other_foci_and_a_gold_passage(tmp_path):
+def test_questions_have_four_options_of_other_foci_and_a_gold_passage(tmp_path, load_all):
     loaded = load_all(tmp_path, [document(focus, ("treatment", answer_on(focus))) for focus in FOCI])
-    finished = medquad.finish(loaded, seed=1)
-    assert len(finished.questions) == 5
-    texts = {passage.passage_id: passage.text for passage in finished.passages}
-    for question in finished.questions:
+    questions, _ = medquad.finish(loaded.questions, seed=1)
+    assert len(questions) == 5
+    texts = {passage.passage_id: passage.text for passage in loaded.passages}
+    for question in questions:
         assert question.text == f"What about {question.subject}?"
         assert len(set(question.options)) == 4
         assert question.answer == f"Treatment of {question.subject} begins with rest and much water."
@@ -53,39 +52,39 @@ def test_questions_have_four_options_of_other_foci_and_a_gold_passage(tmp_path):
         assert question.question_type == "treatment"
 
 
-def test_finish_depends_on_the_seed_alone(tmp_path):
+def test_finish_depends_on_the_seed_alone(tmp_path, load_all):
     loaded = load_all(tmp_path, [document(focus, ("treatment", answer_on(focus))) for focus in FOCI])
-    first = medquad.finish(loaded, 1)
-    assert medquad.finish(loaded, 1).questions == first.questions
-    assert medquad.finish(loaded, 2).questions != first.questions
-    assert len({question.answer_index for question in medquad.finish(loaded, 3).questions}) > 1
+    first, _ = medquad.finish(loaded.questions, 1)
+    assert medquad.finish(loaded.questions, 1)[0] == first
+    assert medquad.finish(loaded.questions, 2)[0] != first
+    assert len({question.answer_index for question in medquad.finish(loaded.questions, 3)[0]}) > 1
 
 
-def test_types_of_fewer_than_four_foci_are_rejected(tmp_path):
+def test_types_of_fewer_than_four_foci_are_rejected(tmp_path, load_all):
     loaded = load_all(tmp_path, [document(focus, ("treatment", answer_on(focus))) for focus in FOCI[:3]])
-    finished = medquad.finish(loaded, 1)
-    assert not finished.questions
-    assert {row.reason for row in finished.rejected} == {"fewer than 4 foci of its question type"}
+    questions, rejected = medquad.finish(loaded.questions, 1)
+    assert not questions
+    assert {row.reason for row in rejected} == {"fewer than 4 foci of its question type"}
 
 
-def test_a_focus_that_names_another_is_no_distractor(tmp_path):
+def test_a_focus_that_names_another_is_no_distractor(tmp_path, load_all):
     foci = ["Breast Cancer", "Male Breast Cancer", "Gout", "Asthma", "Stroke"]
     loaded = load_all(tmp_path, [document(focus, ("treatment", answer_on(focus))) for focus in foci])
     for seed in range(5):
-        for question in medquad.finish(loaded, seed).questions:
+        for question in medquad.finish(loaded.questions, seed)[0]:
             if question.subject == "Breast Cancer":
                 assert not any("Male" in option for option in question.options)
 
 
-def test_a_sentence_shared_between_foci_is_not_the_answer(tmp_path):
+def test_a_sentence_shared_between_foci_is_not_the_answer(tmp_path, load_all):
     shared = "New kinds of care are tested in clinical trials. "
     loaded = load_all(tmp_path, [document(focus, ("research", shared + answer_on(focus))) for focus in FOCI])
-    assert all(question.answer.startswith("Treatment of") for question in medquad.finish(loaded, 1).questions)
+    assert all(question.answer.startswith("Treatment of") for question in medquad.finish(loaded.questions, 1)[0])
     loaded = load_all(tmp_path, [document(focus, ("research", shared)) for focus in FOCI])
-    assert {row.reason for row in medquad.finish(loaded, 1).rejected} == {"no key sentence of its own"}
+    assert {row.reason for row in medquad.finish(loaded.questions, 1)[1]} == {"no key sentence of its own"}
 
 
-def test_removed_answers_are_rejected_with_file_and_pair(tmp_path):
+def test_removed_answers_are_rejected_with_file_and_pair(tmp_path, load_all):
     loaded = load_all(tmp_path, [document("Abacavir", ("usage", ""), ("treatment", "Too short."))])
     assert [(row.row, row.reason) for row in loaded.rejected] == [
         ("1", "answer missing"),
@@ -94,7 +93,7 @@ def test_removed_answers_are_rejected_with_file_and_pair(tmp_path):
     assert [passage.text for passage in loaded.passages] == ["Too short."]
 
 
-def test_other_spelling_of_tags_is_read(tmp_path):
+def test_other_spelling_of_tags_is_read(tmp_path, load_all):
     content = (
         '<doc docid="7" corpus="NINDS"><doctitle-focus>Holmes-Adie</doctitle-focus><qaPairs><pair pid="1">'
         f'<question qtype="treatment">is there any?</question><answer>{answer_on("it")}</answer></pair></qaPairs></doc>'
@@ -114,7 +113,7 @@ def test_other_spelling_of_tags_is_read(tmp_path):
         ("<Document><Focus>Gout</Focus><QAPair pid='3'/></Document>", "pair 3: no Question or no pid"),
     ],
 )
-def test_broken_files_are_errors(tmp_path, content, message):
+def test_broken_files_are_errors(tmp_path, content, message, load_all):
     with pytest.raises(DataError, match=message):
         load_all(tmp_path, [content])
 

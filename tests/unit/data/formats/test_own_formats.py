@@ -20,13 +20,13 @@ def write_lines(path, *rows: dict):
     return path
 
 
-def test_jsonl_takes_passages_and_questions(tmp_path):
+def test_jsonl_takes_passages_and_questions(tmp_path, load):
     path = write_lines(
         tmp_path / "mine.jsonl",
         {"passage_id": "p1", "text": "Gout  hurts.", "title": "Gout"},
         {**QUESTION, "split": "dev", "subject": "Gout", "gold_passage_ids": ["p1"]},
     )
-    loaded = jsonl.load(path, SOURCE)
+    loaded = load(jsonl, path, SOURCE)
     (passage,), (question,) = loaded.passages, loaded.questions
     assert (passage.text, passage.source, passage.licence) == ("Gout hurts.", "mine", "MIT")
     assert (question.answer, question.split, question.gold_passage_ids) == ("ECG", "dev", ("p1",))
@@ -35,9 +35,9 @@ def test_jsonl_takes_passages_and_questions(tmp_path):
 @pytest.mark.parametrize(
     "answer", [{"answer": "B"}, {"answer": "ecg"}, {"answer_index": 1}, {"answer_index": 1, "answer": "b"}]
 )
-def test_jsonl_answer_is_letter_text_or_index(tmp_path, answer):
+def test_jsonl_answer_is_letter_text_or_index(tmp_path, answer, load):
     row = {key: value for key, value in QUESTION.items() if key != "answer"}
-    assert jsonl.load(write_lines(tmp_path / "q.jsonl", {**row, **answer}), SOURCE).questions[0].answer == "ECG"
+    assert load(jsonl, write_lines(tmp_path / "q.jsonl", {**row, **answer}), SOURCE).questions[0].answer == "ECG"
 
 
 @pytest.mark.parametrize(
@@ -49,32 +49,32 @@ def test_jsonl_answer_is_letter_text_or_index(tmp_path, answer):
         ({"answer_index": 0}, "line 1: answer_index 0 is not answer 'ECG'"),
     ],
 )
-def test_jsonl_faults_name_the_line(tmp_path, change, message):
+def test_jsonl_faults_name_the_line(tmp_path, change, message, load):
     with pytest.raises(DataError, match=message):
-        jsonl.load(write_lines(tmp_path / "q.jsonl", {**QUESTION, **change}), SOURCE)
+        load(jsonl, write_lines(tmp_path / "q.jsonl", {**QUESTION, **change}), SOURCE)
 
 
-def test_jsonl_row_that_is_neither_is_an_error(tmp_path):
+def test_jsonl_row_that_is_neither_is_an_error(tmp_path, load):
     with pytest.raises(DataError, match="no field 'passage_id'"):
-        jsonl.load(write_lines(tmp_path / "q.jsonl", {"text": "Gout."}), SOURCE)
+        load(jsonl, write_lines(tmp_path / "q.jsonl", {"text": "Gout."}), SOURCE)
 
 
-def test_text_paragraphs_are_passages_under_their_headings(tmp_path):
+def test_text_paragraphs_are_passages_under_their_headings(tmp_path, load):
     path = tmp_path / "gout_guide.md"
     path.write_text("# Gout\n\nIt hurts\nmuch.\r\n\r\n## Treatment\nColchicine.\n\n\nColchicine.\n")
-    loaded = text.load(path, SOURCE)
+    loaded = load(text, path, SOURCE)
     assert [(p.title, p.section, p.text) for p in loaded.passages] == [
         ("Gout", "Gout", "It hurts much."),
         ("Gout", "Treatment", "Colchicine."),
     ]
 
 
-def test_text_ids_stay_when_a_paragraph_is_put_before(tmp_path):
+def test_text_ids_stay_when_a_paragraph_is_put_before(tmp_path, load):
     path = tmp_path / "gout_guide.txt"
     path.write_text("It hurts.")
-    before = text.load(path, SOURCE).passages[0]
+    before = load(text, path, SOURCE).passages[0]
     path.write_text("New.\n\nIt hurts.")
-    assert text.load(path, SOURCE).passages[1] == before
+    assert load(text, path, SOURCE).passages[1] == before
     assert before.title == "gout guide"
 
 
@@ -108,7 +108,7 @@ def test_answers_of_the_released_form_are_found(output, index):
     assert released.parse_output(output, ("MRI", "ECG")) == index
 
 
-def test_released_form_rejects_rows_without_options(tmp_path):
+def test_released_form_rejects_rows_without_options(tmp_path, load):
     rows = [
         {"input": "Which? A. MRI B. ECG", "output": "B", "doc": ["Gout hurts.", "Rest helps."]},
         {"input": "Explain gout.", "output": "It hurts.", "doc": ["Gout hurts."]},
@@ -116,7 +116,7 @@ def test_released_form_rejects_rows_without_options(tmp_path):
     ]
     path = tmp_path / "medqa_train.json"
     path.write_text(json.dumps(rows))
-    loaded = released.load(path, SOURCE)
+    loaded = load(released, path, SOURCE)
     assert [p.text for p in loaded.passages] == ["Gout hurts.", "Rest helps."]
     assert [(q.answer, q.split, q.gold_passage_ids) for q in loaded.questions] == [("ECG", "train", ())]
     assert [(row.row, row.reason) for row in loaded.rejected] == [
@@ -125,8 +125,8 @@ def test_released_form_rejects_rows_without_options(tmp_path):
     ]
 
 
-def test_released_form_names_the_row_of_another_form(tmp_path):
+def test_released_form_names_the_row_of_another_form(tmp_path, load):
     path = tmp_path / "x.json"
     path.write_text('[{"input": "Which?"}]')
     with pytest.raises(DataError, match=r"x\.json, row 1: no field 'output'"):
-        released.load(path, SOURCE)
+        load(released, path, SOURCE)

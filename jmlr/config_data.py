@@ -1,0 +1,79 @@
+"""The blocks of params.yaml on data: ingest and validate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Format = Literal["jsonl", "text", "medquad", "pubmedqa", "medqa", "medmcqa", "mmlu", "mirage", "jmlr"]
+Severity = Annotated[
+    Literal["critical", "warning", "off"], BeforeValidator(lambda given: "off" if given is False else given)
+]
+"""YAML takes a bare `off` for false."""
+
+
+class Block(BaseModel):
+    """A block of settings: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class SourceSettings(Block):
+    """One raw source: a file, a folder or a glob below `ingest.root`; `role`: which of its rows are taken."""
+
+    path: str
+    format: Format
+    licence: str
+    role: Literal["any", "passages", "questions"] = "any"
+    split: Literal["auto", "train", "dev", "test"] = "auto"
+
+
+class LeakageSettings(Block):
+    """When a test question has leaked.
+
+    `similar_questions`: it and a training question share this much of their word triples (Jaccard). `ngram_words`,
+    `covered_share`: one passage holds this share of its runs of so many words, or of its explanation's.
+    """
+
+    similar_questions: float = Field(ge=0.8, le=1)
+    ngram_words: int = Field(ge=3)
+    covered_share: float = Field(gt=0, le=1)
+
+
+class IngestSettings(Block):
+    """Raw files to tables. Lengths are tokens of the retriever's tokenizer, fractions are of subjects.
+
+    `near_duplicates`: passages that share this much of their word triples (Jaccard) are kept once; null: all are kept.
+    `languages`: ISO 639-1 codes of passages to keep; null: all. `rationales_as_passages`: those of split train alone.
+    """
+
+    root: str
+    sources: tuple[SourceSettings, ...] = Field(min_length=1)
+    passage_tokens: int = Field(ge=20)
+    overlap_tokens: int = Field(ge=0)
+    near_duplicates: float | None = Field(ge=0.8, le=1)
+    languages: tuple[str, ...] | None
+    rationales_as_passages: bool
+    leakage: LeakageSettings
+    dev_fraction: float = Field(ge=0, lt=1)
+    test_fraction: float = Field(ge=0, lt=1)
+    max_questions: int | None = Field(ge=1)
+    max_passages: int | None = Field(ge=1)
+
+
+class ValidateSettings(Block):
+    """Bounds of the expectations; a critical one that fails stops the pipeline.
+
+    `severities`: of expectations by name, where another than the default is wanted. `max_drift`: the largest
+    Jensen-Shannon distance (0 to 1) of a feature's distribution from that of the data accepted last.
+    """
+
+    min_passages: int = Field(ge=1)
+    min_questions: int = Field(ge=1)
+    min_options: int = Field(ge=2)
+    max_passage_words: int = Field(ge=1)
+    max_answer_letter_share: float = Field(gt=0, le=1)
+    max_leaked_fraction: float = Field(ge=0, le=1)
+    max_drift: float = Field(gt=0, le=1)
+    severities: dict[str, Severity]

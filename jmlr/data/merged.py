@@ -1,0 +1,113 @@
+"""Shards seen as one table of passages, of which only numbers are held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from jmlr.data.shards import PASSAGES, QUESTIONS, REJECTED, SKETCH, SKETCHES
+from jmlr.data.tables import PASSAGE_SCHEMA, batches_of
+from jmlr.types import Passage, Question, Rejected
+
+_BLOCK_ROWS = 100_000
+
+
+class Merged:
+    """The passages of shards, numbered through in the order of the shards; N in all.
+
+    Args:
+        folders: of the shards.
+        origins: the source of each.
+    """
+
+    def __init__(self, folders: Sequence[Path], origins: Sequence[str]) -> None:
+        self._folders, self._origins = folders, origins
+        sizes = [(folder / SKETCHES).stat().st_size // SKETCH.itemsize for folder in folders]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def column(self, name: str, number: int | None = None) -> np.ndarray:
+        """One number of each passage's sketch, (N,): `id`, `content`, or of `bands` the one of this number."""
+        blocks = [np.empty(0, np.uint64)]
+        for folder in self._folders:
+            with (folder / SKETCHES).open("rb") as stream:
+                while len(block := np.fromfile(stream, SKETCH, _BLOCK_ROWS)):
+                    values = block[name] if number is None else block[name][:, number]
+                    blocks.append(np.ascontiguousarray(values))
+        return np.concatenate(blocks)
+
+    def signatures(self, rows: np.ndarray) -> np.ndarray:
+        """The signatures of these passages, uint8 (n, PERMUTATIONS); `rows` rise."""
+        found = [np.empty((0, *SKETCH["signature"].shape), np.uint8)]
+        for folder, start, stop in zip(self._folders, self._starts[:-1], self._starts[1:], strict=True):
+            own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)] - start
+            if len(own):
+                found.append(np.memmap(folder / SKETCHES, SKETCH, "r")["signature"][own])
+        return np.concatenate(found)
+
+    def origin(self, row: int) -> str:
+        """The source of a passage."""
+        return self._origins[int(np.searchsorted(self._starts, row, side="right")) - 1]
+
+    def ids(self, rows: np.ndarray) -> dict[int, str]:
+        """The ids of these passages; `rows` rise."""
+        found: dict[int, str] = {}
+        for start, batch in self._batches(["passage_id"]):
+            own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(batch))]
+            values = batch["passage_id"].take(pa.array(own - start)).to_pylist()
+            found.update(zip(own.tolist(), values, strict=True))
+        return found
+
+    def numbered(self, number: Callable[[str], int]) -> np.ndarray:
+        """`number` of each passage's id, uint64 (N,)."""
+        parts = [np.empty(0, np.uint64)]
+        for _, batch in self._batches(["passage_id"]):
+            parts.append(np.array([number(one) for one in batch["passage_id"].to_pylist()], np.uint64))
+        return np.concatenate(parts)
+
+    def chunks_of(self, row_ids: Iterable[str]) -> dict[str, list[tuple[int, Passage]]]:
+        """The passages, with their rows, that were cut from these, by the ids these had."""
+        wanted, found = pa.array(sorted(set(row_ids)), pa.string()), dict[str, list[tuple[int, Passage]]]()
+        for start, batch in self._batches(["row_id", "passage_id", "text"]) if len(wanted) else ():
+            for place in np.flatnonzero(pc.is_in(batch["row_id"], value_set=wanted)).tolist():
+                row_id, passage_id, text = (batch[name][place].as_py() for name in ("row_id", "passage_id", "text"))
+                found.setdefault(row_id, []).append((start + place, Passage(passage_id, text)))
+        return found
+
+    def tables(self, kept: np.ndarray) -> Iterator[pa.Table]:
+        """The passages where `kept`, bool (N,), holds, as tables of PASSAGE_SCHEMA, in their order."""
+        for start, batch in self._batches(PASSAGE_SCHEMA.names):
+            chosen = pa.array(kept[start : start + len(batch)])
+            yield pa.Table.from_batches([batch.filter(chosen)], schema=PASSAGE_SCHEMA)
+
+    def questions(self, number: int) -> list[Question]:
+        """The questions of one shard."""
+        return [
+            Question(**{**row, "options": tuple(row["options"]), "gold_passage_ids": tuple(row["gold_passage_ids"])})
+            for row in pq.read_table(self._folders[number] / QUESTIONS).to_pylist()
+        ]
+
+    def rejected(self) -> Iterator[Rejected]:
+        """What could not be used of the files, shard by shard."""
+        for folder in self._folders:
+            yield from (Rejected(**row) for row in _rows(folder / REJECTED))
+
+    def _batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The number of the first passage, and the passages, of each batch."""
+        for folder, start in zip(self._folders, self._starts.tolist(), strict=False):
+            for batch in batches_of(folder / PASSAGES, columns):
+                yield start, batch
+                start += len(batch)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    for batch in batches_of(path):
+        yield from batch.to_pylist()
