@@ -32,6 +32,7 @@ from jmlr import telemetry
 from jmlr.config import BaseRetrieverSettings, IngestSettings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import RunInProcesses
+from jmlr.files import write_json
 from jmlr.models.encoder import tokenizer_text
 
 RESULTS = Path("benchmarks/results/ingest.json")
@@ -61,8 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "passage_tokens": PASSAGE_TOKENS,
         "rows": rows,
     }
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
-    asked.results.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(asked.results, result)
     print(table(result))
     return 0
 

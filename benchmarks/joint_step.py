@@ -34,6 +34,7 @@ from projection import PAPER_GPU_HOURS, project
 from synthetic import READERS, Bench, Hardware, Sizes, build
 
 from jmlr import telemetry
+from jmlr.files import write_json
 from jmlr.models.prompt import Prompted, PromptWriter
 
 RESULTS = Path("benchmarks/results/joint_step.json")
@@ -68,8 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     bench = build(sizes, hardware, RecordingWriter)
     result = compare(bench, asked)
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
-    asked.results.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(asked.results, result)
     print(table(result))
     return 0 if result["agree"] else 1
 

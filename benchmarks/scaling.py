@@ -25,6 +25,7 @@ import torch
 from synthetic import READERS, Bench, Hardware, Sizes, build
 
 from jmlr import telemetry
+from jmlr.files import write_json
 
 RESULTS = Path("benchmarks/results/scaling.json")
 ATTENTIONS = ("eager", "sdpa", "shifted_sparse")
@@ -57,8 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "base": base_sizes(asked).__dict__,
         "rows": rows,
     }
-    asked.results.parent.mkdir(parents=True, exist_ok=True)
-    asked.results.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(asked.results, result)
     print(table(result))
     return 0
 

@@ -154,17 +154,12 @@ def starter_data(
     typer.echo(f"starter data: {folder}/passages.jsonl, {folder}/questions.jsonl")
 
 
-def _look(what: str, *arguments: object) -> None:
-    from jmlr import config
-    from jmlr.stages import data_view
-
-    getattr(data_view, what)(config.load(), *arguments)
-
-
 @data_app.command("show")
 def data_show(row_id: Annotated[str, typer.Argument(metavar="ID", help="Of a passage or a question.")]) -> None:
     """Print one passage or question with its origin; of a question also its gold passages and leaks."""
-    _look("show", row_id)
+    from jmlr.stages import data_view
+
+    data_view.show(row_id)
 
 
 @data_app.command("sample")
@@ -174,13 +169,18 @@ def data_sample(
     seed: Annotated[int | None, typer.Option(help="Of the draw; by default that of params.yaml.")] = None,
 ) -> None:
     """Print a few rows drawn at random."""
-    _look("sample", table.value, count, seed)
+    from jmlr import config
+    from jmlr.stages import data_view
+
+    data_view.sample(config.load(), table.value, count, seed)
 
 
 @data_app.command("stats")
 def data_stats() -> None:
     """Print how much came in from where, how long it is, and what was left out and why."""
-    _look("stats")
+    from jmlr.stages import data_view
+
+    data_view.stats()
 
 
 @data_app.command("accept")

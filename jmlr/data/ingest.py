@@ -67,7 +67,8 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     deque(run(maker, maker.missing(units)), maxlen=0)
     folders = [maker.place(unit) for unit in units]
     origins = [unit.origin for unit in units]
-    _refuse_empty(folders, origins)
+    counted = [json.loads((folder / COUNTS).read_text(encoding="utf-8")) for folder in folders]
+    _refuse_empty(folders, origins, counted)
     questions, unfit = gather(Merged(folders, origins), units, settings, seed)
     questions = fewer_questions(questions, settings.max_questions, seed)
     if settings.rationales_as_passages and (rationales := list(_rationales(questions))):
@@ -81,7 +82,7 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     write_questions(places.questions, questions)
     write_leaks(places.leaks, leaks)
     reasons = _write_rejects(places.rejects, [merged.rejected(), unfit, _copies(merged, stands_for)])
-    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(folders)}
+    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted)}
     write_json(places.counts, found)
     _forget(places.shards, folders)
     return found
@@ -93,11 +94,10 @@ def shard_maker(settings: IngestSettings, tokenizer: str, folder: Path) -> Shard
     return ShardMaker(folder, tokenizer, budget, settings.languages)
 
 
-def _refuse_empty(folders: Sequence[Path], origins: Sequence[str]) -> None:
+def _refuse_empty(folders: Sequence[Path], origins: Sequence[str], counted: Sequence[dict[str, int]]) -> None:
     """An error for a source of which nothing can be used."""
     usable, reasons = Counter[str](), {origin: Counter[str]() for origin in origins}
-    for folder, origin in zip(folders, origins, strict=True):
-        counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+    for folder, origin, counts in zip(folders, origins, counted, strict=True):
         usable[origin] += counts.get("passage", 0) + counts.get("question", 0)
         if not usable[origin]:
             reasons[origin].update(row.reason for row in Merged([folder], [origin]).rejected())
@@ -216,11 +216,11 @@ def _counts(
     }
 
 
-def _repaired(folders: Sequence[Path]) -> dict[str, int]:
+def _repaired(counted: Sequence[dict[str, int]]) -> dict[str, int]:
     """How many passages and questions had wrong characters that were put right."""
     total = Counter[str]()
-    for folder in folders:
-        total.update(json.loads((folder / COUNTS).read_text(encoding="utf-8")))
+    for counts in counted:
+        total.update(counts)
     return {"passages": total["repaired_passage"], "questions": total["repaired_question"]}
 
 

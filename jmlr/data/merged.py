@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jmlr.data.shards import PASSAGES, QUESTIONS, REJECTED, SKETCH, SKETCHES
-from jmlr.data.tables import PASSAGE_SCHEMA, batches_of
+from jmlr.data.tables import PASSAGE_SCHEMA, REJECTED_SCHEMA, batches_of, read_questions, row_batches
 from jmlr.types import Passage, Question, Rejected
 
 _BLOCK_ROWS = 100_000
@@ -90,15 +90,13 @@ class Merged:
 
     def questions(self, number: int) -> list[Question]:
         """The questions of one shard."""
-        return [
-            Question(**{**row, "options": tuple(row["options"]), "gold_passage_ids": tuple(row["gold_passage_ids"])})
-            for row in pq.read_table(self._folders[number] / QUESTIONS).to_pylist()
-        ]
+        return read_questions(self._folders[number] / QUESTIONS)
 
     def rejected(self) -> Iterator[Rejected]:
         """What could not be used of the files, shard by shard."""
         for folder in self._folders:
-            yield from (Rejected(**row) for row in _rows(folder / REJECTED))
+            for batch in row_batches(folder / REJECTED, REJECTED_SCHEMA):
+                yield from (Rejected(**row) for row in batch)
 
     def _batches(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The number of the first passage, and the passages, of each batch."""
@@ -106,8 +104,3 @@ class Merged:
             for batch in batches_of(folder / PASSAGES, columns):
                 yield start, batch
                 start += len(batch)
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for batch in batches_of(path):
-        yield from batch.to_pylist()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from jmlr.data.raw_files import LONGEST_LINE_BYTES
+from jmlr.data.raw_files import LONGEST_LINE_BYTES, json_lines
 from jmlr.types import OPTION_LETTERS, Passage, Question, Rejected, Row
 
 _LETTER = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
@@ -94,6 +95,18 @@ def usable(row: Passage | Question, file: Path, place: object) -> Row:
     return Rejected(file.as_posix(), str(place), reason, detail) if reason else row
 
 
-def too_long(file: Path, place: object) -> Rejected:
-    """The rejection of a line that is no row of text."""
-    return Rejected(file.as_posix(), str(place), f"line longer than {LONGEST_LINE_BYTES >> 20} MiB")
+def line_rows(path: Path, made: Callable[[dict[str, Any], int], Passage | Question]) -> Iterator[Row]:
+    """What the lines of a JSON-lines file become: rows, or rejections of what cannot be used.
+
+    Args:
+        path: the file, read as a stream.
+        made: the row of a line's object, given the line's number from 1.
+
+    Raises:
+        DataError: naming the line that is not a JSON object, and whatever `made` raises.
+    """
+    for number, raw in json_lines(path):
+        if raw is None:
+            yield Rejected(path.as_posix(), str(number), f"line longer than {LONGEST_LINE_BYTES >> 20} MiB")
+        else:
+            yield usable(made(raw, number), path, number)

@@ -90,7 +90,6 @@ class ShardMaker:
     def of_passages(self, passages: Iterable[Passage], key: str, origin: str) -> Path:
         """The folder of a shard of passages that come from no file."""
         place = self.folder / key
-        shutil.rmtree(place, ignore_errors=True)
         with making(place) as unfinished:
             self._write(((Path(origin), passage) for passage in passages), origin, unfinished)
         return place

@@ -26,7 +26,7 @@ Row = TypeVar("Row", Passage, Question)
 _ORIGIN = ("source", "document_id", "section", "licence")
 
 
-def show(_: Settings, row_id: str) -> None:
+def show(row_id: str) -> None:
     """Prints the passage or question of this id with its origin; of a question also its gold passages and leaks.
 
     Raises:
@@ -64,7 +64,7 @@ def sample(settings: Settings, table: str, count: int, seed: int | None) -> None
             _print_passage(passage)
 
 
-def stats(_: Settings) -> None:
+def stats() -> None:
     """Prints how much came in from where, how long it is, and what was left out and why.
 
     Raises:

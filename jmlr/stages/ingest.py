@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import Settings
-from jmlr.data.ingest import Places, Runner, ingest, shard_maker
+from jmlr.data.ingest import Places, ingest, shard_maker
 from jmlr.data.runners import RunInProcesses
 from jmlr.data.shards import ShardMaker
 from jmlr.data.units import Unit, units_of
@@ -23,19 +23,18 @@ def places_in(folder: Path) -> Places:
     return Places(layout.SHARDS, *(folder / path.name for path in named))
 
 
-def run(settings: Settings, workers: int | None = None, runner: Runner | None = None) -> None:
+def run(settings: Settings, workers: int | None = None) -> None:
     """Writes build/ingest: passages.parquet, questions.parquet, leaks.parquet, rejects.csv, counts.json.
 
     Args:
         settings: all of params.yaml.
         workers: processes that read; None: one a core.
-        runner: makes the shards in place of processes of this machine.
 
     Raises:
         DataError: if a source is missing, broken or empty.
     """
     tokenizer = tokenizer_text(settings.base.retriever)
-    runner = runner or RunInProcesses(workers or os.cpu_count() or 1)
+    runner = RunInProcesses(workers or os.cpu_count() or 1)
     with making(layout.INGEST) as folder:
         found = ingest(settings.ingest, settings.seed, tokenizer, places_in(folder), runner)
     _report(found)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from jmlr.config import Settings
 from jmlr.data.tables import passage_batches, read_leaks, read_questions
-from jmlr.files import write_json
+from jmlr.files import making, write_json
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.types import Passage, Question
@@ -85,16 +83,12 @@ def run(settings: Settings) -> None:
     known, surveyed = _survey(questions)
     profile = surveyed.as_json(settings.recipe)
     drift = compare(accepted, profile, settings.validate_.max_drift)
-    unfinished = layout.VALIDATE / ".unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
     tables = _tables(questions, known, drift)
-    unfinished.mkdir(parents=True)
     for old in (layout.VALIDATION_REPORT, layout.PASSED):  # their success would be taken for that of the new profile
         old.unlink(missing_ok=True)
-    outcomes = run_checkpoint(tables, settings.validate_, unfinished)
-    make_self_contained(unfinished, outcomes, drift)
-    shutil.rmtree(layout.DATA_DOCS, ignore_errors=True)
-    os.replace(unfinished, layout.DATA_DOCS)
+    with making(layout.DATA_DOCS) as unfinished:
+        outcomes = run_checkpoint(tables, settings.validate_, unfinished)
+        make_self_contained(unfinished, outcomes, drift)
     write_json(layout.PROFILE, profile)
     write_json(layout.VALIDATION_REPORT, report(outcomes, settings.validate_, drift))
     _tell(outcomes, drift)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,27 +47,12 @@ except CommandFailed as error:
 
 
 @pytest.fixture(scope="module")
-def flow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def flow(tmp_path_factory: pytest.TempPathFactory, run_flows: Callable[[Path, str, int], str]) -> tuple[Path, str]:
     """The folder of the small pipeline after both flows, and what they printed."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "dvc.yaml").write_text(PIPELINE.format(python=sys.executable))
     (folder / "input.txt").write_text("good")
-    (folder / ".dvc").mkdir()
-    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment["PYTHONPATH"] = str(ROOT)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return folder, done.stdout
+    return folder, run_flows(folder, SCRIPT, 400)
 
 
 def test_all_stages_run_in_order_and_their_lines_are_logged(flow: tuple[Path, str]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import random
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,30 +88,19 @@ def write_sources(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def repository(
+    tmp_path_factory: pytest.TempPathFactory, run_flows: Callable[[Path, str, int], str]
+) -> tuple[Path, str]:
     """The folder after a flow over whole files and one over a broken file, and what they printed."""
     folder = tmp_path_factory.mktemp("repository")
-    for name in ("data", "elsewhere", ".dvc"):
+    for name in ("data", "elsewhere"):
         (folder / name).mkdir()
-    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text(PIPELINE.format(python=sys.executable))
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     settings["ingest"]["sources"] = [{"path": name, "format": "jsonl", "licence": "CC0-1.0"} for name in SOURCES]
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     write_sources(folder / "data")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return folder, done.stdout
+    return folder, run_flows(folder, SCRIPT, 400)
 
 
 def test_tasks_make_every_shard_and_the_stage_merges(repository: tuple[Path, str]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_lines, plain_path
-from jmlr.data.rows import answer_index, clean, too_long, usable
+from jmlr.data.raw_files import field, plain_path
+from jmlr.data.rows import answer_index, clean, line_rows
 from jmlr.errors import DataError
 from jmlr.types import SPLITS, Passage, Question, Row
 
@@ -83,10 +83,8 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     Raises:
         DataError: naming the line with an unknown, missing or wrong key.
     """
-    for number, row in json_lines(path):
-        where = f"{path}, line {number}"
-        if row is None:
-            yield too_long(path, number)
-            continue
-        made = _question if "question" in row else _passage
-        yield usable(made(row, where, path, source), path, number)
+
+    def made(row: dict[str, Any], number: int) -> Passage | Question:
+        return (_question if "question" in row else _passage)(row, f"{path}, line {number}", path, source)
+
+    return line_rows(path, made)

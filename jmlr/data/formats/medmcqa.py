@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_lines
-from jmlr.data.rows import clean, too_long, usable
+from jmlr.data.raw_files import field
+from jmlr.data.rows import clean, line_rows
 from jmlr.data.splits import split_from_name
 from jmlr.errors import DataError
 from jmlr.types import Question, Row
@@ -40,12 +41,10 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
         DataError: naming the line that is not MedMCQA.
     """
     split = split_from_name(path)
-    for number, row in json_lines(path):
+
+    def made(row: dict[str, Any], number: int) -> Question:
         where = f"{path}, line {number}"
-        if row is None:
-            yield too_long(path, number)
-            continue
-        question = Question(
+        return Question(
             question_id=f"medmcqa:{field(row, 'id', str, where)}",
             text=clean(field(row, "question", str, where)),
             options=tuple(clean(field(row, name, str, where)) for name in _OPTIONS),
@@ -58,4 +57,5 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
             origin_id=str(row["id"]),
             rationale=clean(row.get("exp")),
         )
-        yield usable(question, path, number)
+
+    return line_rows(path, made)

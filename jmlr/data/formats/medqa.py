@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jmlr.config import SourceSettings
-from jmlr.data.raw_files import field, json_lines
-from jmlr.data.rows import clean, content_id, too_long, usable
+from jmlr.data.raw_files import field
+from jmlr.data.rows import clean, content_id, line_rows
 from jmlr.data.splits import split_from_name
 from jmlr.types import Question, Row
 
@@ -19,17 +20,15 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
         DataError: naming the line that is not MedQA.
     """
     split = split_from_name(path)
-    for number, row in json_lines(path):
+
+    def made(row: dict[str, Any], number: int) -> Question:
         where = f"{path}, line {number}"
-        if row is None:
-            yield too_long(path, number)
-            continue
         text = clean(field(row, "question", str, where))
         by_letter = field(row, "options", dict, where)
         letters = sorted(by_letter)
         options = tuple(clean(by_letter[letter]) for letter in letters)
         answer = clean(field(row, "answer_idx", str, where))
-        question = Question(
+        return Question(
             question_id=f"medqa:{content_id(text, *options)}",
             text=text,
             options=options,
@@ -40,4 +39,5 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
             licence=source.licence,
             origin_id=f"line {number}",
         )
-        yield usable(question, path, number)
+
+    return line_rows(path, made)

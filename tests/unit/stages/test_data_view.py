@@ -37,7 +37,7 @@ def tables(tmp_path, monkeypatch):
 
 
 def test_question_is_shown_with_answer_reason_gold_passage_and_leak(capsys):
-    data_view.show(SimpleNamespace(), "q1")
+    data_view.show("q1")
     shown = capsys.readouterr().out
     for part in (
         "Which [one]?",
@@ -52,7 +52,7 @@ def test_question_is_shown_with_answer_reason_gold_passage_and_leak(capsys):
 
 
 def test_passage_is_shown_with_its_origin(capsys):
-    data_view.show(SimpleNamespace(), "p5")
+    data_view.show("p5")
     shown = capsys.readouterr().out
     assert "Text 5 of [some] words." in shown
     assert "source mine; licence MIT; characters 3 to 9" in shown
@@ -60,7 +60,7 @@ def test_passage_is_shown_with_its_origin(capsys):
 
 def test_unknown_id_is_an_error():
     with pytest.raises(DataError, match="no passage or question has the id 'p99'"):
-        data_view.show(SimpleNamespace(), "p99")
+        data_view.show("p99")
 
 
 def test_sample_is_drawn_under_the_seed_in_table_order(capsys):
@@ -76,7 +76,7 @@ def test_sample_is_drawn_under_the_seed_in_table_order(capsys):
 
 
 def test_stats_count_sources_and_what_was_left_out(capsys):
-    data_view.stats(SimpleNamespace())
+    data_view.stats()
     shown = " ".join(capsys.readouterr().out.split())
     for part in ("mine MIT 30", "exam test 1 2 1 1 B100", "exam train 1 3 0 0 A100", "line longer than 16 MiB 12"):
         assert part in shown
@@ -86,4 +86,4 @@ def test_stats_count_sources_and_what_was_left_out(capsys):
 def test_stats_before_ingest_are_an_error():
     layout.COUNTS.unlink()
     with pytest.raises(MissingResource, match="expected ingested data"):
-        data_view.stats(SimpleNamespace())
+        data_view.stats()

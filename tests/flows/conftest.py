@@ -1,0 +1,40 @@
+"""Flows run in a process and a small DVC repository of their own, with Prefect's temporary server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def run_flows() -> Callable[[Path, str, int], str]:
+    """Runs a script in a folder that it makes a DVC repository without git; gives what the script printed.
+
+    Prefect's settings are not those of the person who runs the tests; a busy machine gets time to start the server.
+    """
+
+    def run(folder: Path, script: str, timeout_seconds: int) -> str:
+        (folder / ".dvc").mkdir()
+        (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=folder,
+            env={**environment, "PYTHONPATH": str(ROOT), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return run
