@@ -33,7 +33,7 @@ from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.evaluation.retrieval import recall_at
-from jmlr.index import candidates
+from jmlr.index import candidates, generation
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter
@@ -136,7 +136,7 @@ def measure(settings: Settings, seed: int, name: str, held_out: bool = False) ->
     torch.manual_seed(seed)
     reader, tokenizer = readers.load(folder)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
-    store = PassageStore.from_index(StoredEmbeddings.open(layout.INDEX))
+    store = PassageStore.from_index(StoredEmbeddings.open(generation.current(layout.INDEX)))
     pools = Pools(asked, passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)
     writer = PromptWriter(tokenizer, settings.prompt)
     model = JointModel(arm, (retriever, reader), writer, Corpus(asked, passages, pools), training)

@@ -205,6 +205,7 @@ def _retriever(sizes: Sizes, hardware: Hardware) -> Retriever:
     logging.set_verbosity_error()  # else it says that ColBERT's linear layer is new
     shape = ENCODERS[hardware.reader]
     index = IndexSettings(
+        backend="auto", hybrid=False,
         query_tokens=sizes.question_tokens, passage_tokens=sizes.passage_tokens, bits=2, kmeans_iterations=1,
         candidates=sizes.pool_passages,
     )  # fmt: skip

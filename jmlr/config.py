@@ -79,8 +79,14 @@ class PromptSettings(Block):
 
 
 class IndexSettings(Block):
-    """The PLAID index; lengths are retriever tokens, `candidates` is the pool size K."""
+    """The index; lengths are retriever tokens, `candidates` is the pool size K.
 
+    `backend`: how it is searched; auto: exactly up to 5,000 passages, by PLAID beyond. `bits` and `kmeans_iterations`
+    are PLAID's. `hybrid`: rankings are fused with BM25's.
+    """
+
+    backend: Literal["auto", "exact", "plaid"]
+    hybrid: bool
     query_tokens: int = Field(ge=8)
     passage_tokens: int = Field(ge=8)
     bits: Literal[1, 2, 4]

@@ -1,85 +1,133 @@
-"""Building an index: encode every passage once, store the embeddings, compress them into a PLAID index."""
+"""Building an index: every passage encoded once, the embeddings stored, and compressed where PLAID searches them."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from jmlr.config import IndexSettings
-from jmlr.errors import ConfigError, DataError
-from jmlr.index import embeddings, manifest
+from jmlr.errors import ConfigError, DataError, MissingResource
+from jmlr.index import encoding, generation, manifest
+from jmlr.index.backend import plaid_bytes
+from jmlr.index.embeddings import StoredEmbeddings, write_passages
+from jmlr.index.encoding import Known, Plan, Source
 from jmlr.index.manifest import Manifest
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
 
-def build(
-    retriever_folder: Path, passages: list[Passage], settings: IndexSettings, folder: Path, seed: int
-) -> Manifest:
-    """Writes the index of `passages` into `folder`, whole or not at all, and returns its manifest.
+@dataclass(frozen=True)
+class Reused:
+    """What a new generation takes over from the one before.
 
-    The folder holds PLAID's files, embeddings.npy with offsets.npy, passage_ids.json and manifest.json; none names a
-    path, so it may be moved and copied. The same seed on the same machine writes the same bytes.
+    Attributes:
+        known: its embeddings.
+        centroids: of PLAID, float32 (C, H); None: they are made anew.
+        clustered_embeddings: how many these centroids were made for.
+    """
+
+    known: Known
+    centroids: torch.Tensor | None
+    clustered_embeddings: int
+
+
+def build(
+    retriever_folder: Path,
+    passages: Sequence[Passage],
+    settings: IndexSettings,
+    folder: Path,
+    seed: int,
+) -> Manifest:
+    """Makes the index of `passages` the current generation in `folder`, whole or not at all; returns its manifest.
+
+    A generation holds embeddings.npy with offsets.npy, passages.parquet, manifest.json and, for PLAID, plaid/; none
+    names a path, so it may be moved and copied. The same seed on the same machine writes the same bytes. An index of
+    the same retriever, passages, settings and libraries that is there already is left as it is. After a kill the next
+    build of the same index goes on where this one was.
 
     Args:
         retriever_folder: a ColBERT checkpoint.
         passages: what is indexed; a passage's number (pid) is its place here.
-        settings: lengths in retriever tokens, bits a dimension, k-means iterations.
-        folder: replaced if it is there.
+        settings: backend, lengths in retriever tokens, bits a dimension, k-means iterations.
+        folder: of the index; the generation there before is removed after the swap.
         seed: draws the k-means sample and first centroids.
 
     Raises:
         DataError: if there are no passages or an id comes twice.
         ConfigError: if the retriever's dimension does not fit the bits.
-        MissingResource: if there is no ColBERT checkpoint.
+        MissingResource: if there is no ColBERT checkpoint, or no room on the disk.
+        JmlrError: if another process is building this index.
     """
-    _check_passages(passages)
+    check_passages(passages)
+    retriever = load_retriever(retriever_folder, settings)
+    wanted = manifest.describe(retriever_folder, passages, settings, seed)
+    if (there := standing(folder)) is not None and there.digest == wanted.digest:
+        print(f"index: the same {there.passage_count:,} passages are indexed already in {folder}")
+        return there
+    return make(Source(retriever, retriever_folder, settings), passages, wanted, folder, None)
+
+
+def make(
+    source: Source, passages: Sequence[Passage], wanted: Manifest, folder: Path, reused: Reused | None
+) -> Manifest:
+    """Makes a generation and swaps it in."""
     started = time.monotonic()
-    with quiet_cpu():
-        retriever = Retriever.load(retriever_folder, settings)
-    _check_dimension(retriever, settings)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    stored = embeddings.store(retriever, passages, unfinished)
-    partitions = _compress(stored, retriever, settings, unfinished, seed)
-    built = manifest.describe(retriever_folder, passages, settings, len(stored.vectors))
-    manifest.write(built, unfinished)
-    _swap_in(unfinished, folder)
+    known = reused.known if reused else None
+    with generation.building(folder) as unfinished:
+        made = _place(unfinished, wanted.digest)
+        plan = Plan.make(source.retriever, [passage.indexed_text for passage in passages], known)
+        _tell_size(plan, source, wanted)
+        encoding.encode(source, plan, made, known)
+        write_passages(made, passages)
+        count = int(plan.offsets[-1])
+        built = replace(wanted, embedding_count=count, clustered_embeddings=count)
+        if wanted.backend == "plaid":
+            built = _compress(built, source, made, reused)
+        manifest.write(built, made)
+        generation.swap_in(made, folder, generation.name(built.generation, built.digest))
     print(
-        f"index: {built.passage_count:,} passages, {built.embedding_count:,} embeddings, {partitions:,} partitions, "
-        f"{time.monotonic() - started:.0f} s -> {folder}"
+        f"index: {built.passage_count:,} passages, {count:,} embeddings, {built.backend} search, generation "
+        f"{built.generation}, {time.monotonic() - started:.0f} s -> {folder}"
     )
     return built
 
 
-def _compress(
-    stored: embeddings.StoredEmbeddings, retriever: Retriever, settings: IndexSettings, folder: Path, seed: int
-) -> int:
-    """Writes PLAID's files into `folder`; returns the number of partitions."""
+def load_retriever(folder: Path, settings: IndexSettings) -> Retriever:
+    """The retriever that encodes, on a GPU where there is one.
+
+    Raises:
+        ConfigError: if its dimension does not fit the bits.
+        MissingResource: if there is no ColBERT checkpoint.
+    """
     with quiet_cpu():
-        from colbert.infra.config import ColBERTConfig
-
-        from jmlr.index.plaid import PlaidIndexer
-
-        config = ColBERTConfig(
-            index_path=str(folder),
-            dim=retriever.colbert.colbert_config.dim,
-            nbits=settings.bits,
-            kmeans_niters=settings.kmeans_iterations,
-            query_maxlen=settings.query_tokens,
-            doc_maxlen=settings.passage_tokens,
+        retriever = Retriever.load(folder, settings)
+    if retriever.dimension % (8 * settings.bits):
+        raise ConfigError(
+            f"base.retriever.dimension {retriever.dimension} with index.bits {settings.bits}",
+            expected=f"a multiple of {8 * settings.bits}, which PLAID packs into whole bytes",
+            where="params.yaml",
+            next_step="set index.bits lower, or base.retriever.dimension to 128",
         )
-        indexer = PlaidIndexer(config, stored, seed)
-        indexer.run()
-    return indexer.num_partitions
+    return retriever.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check_passages(passages: list[Passage]) -> None:
+def standing(folder: Path) -> Manifest | None:
+    """The manifest of the index that is in `folder`, or None."""
+    try:
+        return manifest.read(generation.current(folder))
+    except (MissingResource, DataError):
+        return None
+
+
+def check_passages(passages: Sequence[Passage]) -> None:
+    """Raises DataError if there are no passages or an id comes twice."""
     if not passages:
         raise DataError("no passages", expected="at least 1 to index", next_step="dvc repro ingest")
     passage_id, count = Counter(passage.passage_id for passage in passages).most_common(1)[0]
@@ -89,22 +137,38 @@ def _check_passages(passages: list[Passage]) -> None:
         )
 
 
-def _check_dimension(retriever: Retriever, settings: IndexSettings) -> None:
-    dimension = retriever.colbert.colbert_config.dim
-    if dimension % (8 * settings.bits):
-        raise ConfigError(
-            f"base.retriever.dimension {dimension} with index.bits {settings.bits}",
-            expected=f"a multiple of {8 * settings.bits}, which PLAID packs into whole bytes",
-            where="params.yaml",
-            next_step="set index.bits lower, or base.retriever.dimension to 128",
-        )
+def _place(unfinished: Path, digest: str) -> Path:
+    """Where a generation is made; what an earlier try of the same one left there stays, that of others goes."""
+    made = unfinished / f"{digest[:16]}-{encoding.PASSAGES_PER_BATCH}"
+    for left in unfinished.iterdir():
+        if left.is_dir() and left != made:
+            shutil.rmtree(left, ignore_errors=True)
+    made.mkdir(exist_ok=True)
+    return made
 
 
-def _swap_in(unfinished: Path, folder: Path) -> None:
-    """Renames the finished folder into its place; a folder there before is removed after the swap."""
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, replaced)
-    os.replace(unfinished, folder)
-    shutil.rmtree(replaced, ignore_errors=True)
+def _tell_size(plan: Plan, source: Source, wanted: Manifest) -> None:
+    """Prints how large the index will be, and refuses to begin where the disk has no room for it."""
+    count, dimension = int(plan.offsets[-1]), source.retriever.dimension
+    stored = 2 * count * dimension
+    needed = stored
+    if wanted.backend == "plaid":
+        needed += plaid_bytes(count, dimension, source.settings.bits)
+    print(
+        f"index: {len(plan.texts):,} passages, {count:,} embeddings of {dimension} numbers, "
+        f"{needed / 1e6:,.1f} MB on disk for {wanted.backend} search",
+        flush=True,
+    )
+
+
+def _compress(built: Manifest, source: Source, made: Path, reused: Reused | None) -> Manifest:
+    """Writes PLAID's files; returns the manifest with what their centroids were made for."""
+    from jmlr.index import plaid
+
+    centroids = reused.centroids if reused else None
+    shutil.rmtree(made / manifest.PLAID_FOLDER, ignore_errors=True)
+    (made / manifest.PLAID_FOLDER).mkdir()
+    plaid.write(StoredEmbeddings.open(made), source.settings, made / manifest.PLAID_FOLDER, built.seed, centroids)
+    if reused is None or centroids is None:
+        return built
+    return replace(built, clustered_embeddings=reused.clustered_embeddings)

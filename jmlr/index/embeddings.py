@@ -1,23 +1,22 @@
-"""The token embeddings of all passages, each encoded once, stored as float16 and memory-mapped."""
+"""The token embeddings of all passages, stored as float16 and memory-mapped."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
-from rich.progress import track
 
-from jmlr.models.retriever import Retriever
+from jmlr import fingerprint
+from jmlr.data.tables import read_rows, write_rows
 from jmlr.types import Passage
 
-VECTORS_FILE, OFFSETS_FILE, IDS_FILE = "embeddings.npy", "offsets.npy", "passage_ids.json"
-PASSAGES_PER_BATCH = 32
-
-_COPIED_PASSAGES = 4096
+VECTORS_FILE, OFFSETS_FILE, PASSAGES_FILE = "embeddings.npy", "offsets.npy", "passages.parquet"
+PASSAGES_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("passage_id", "text_hash")])
 
 
 @dataclass(frozen=True)
@@ -28,19 +27,26 @@ class StoredEmbeddings:
         vectors: float16 (E, H), unit vectors, memory-mapped read-only.
         offsets: int64 (N + 1,).
         passage_ids: N ids.
+        text_hashes: of the N indexed texts; equal texts have equal embeddings.
     """
 
     vectors: np.ndarray
     offsets: np.ndarray
     passage_ids: tuple[str, ...]
+    text_hashes: tuple[str, ...]
 
     @classmethod
     def open(cls, folder: Path) -> StoredEmbeddings:
-        """The embeddings stored in an index folder."""
-        ids = json.loads((folder / IDS_FILE).read_text(encoding="utf-8"))
-        return cls(np.load(folder / VECTORS_FILE, mmap_mode="r"), np.load(folder / OFFSETS_FILE), tuple(ids))
+        """The embeddings stored in a generation's folder.
 
-    @property
+        Raises:
+            DataError: if the table of passages is missing or broken.
+        """
+        rows = read_rows(folder / PASSAGES_FILE, PASSAGES_SCHEMA, "dvc repro index")
+        vectors, offsets = np.load(folder / VECTORS_FILE, mmap_mode="r"), np.load(folder / OFFSETS_FILE)
+        return cls(vectors, offsets, *(tuple(row[name] for row in rows) for name in PASSAGES_SCHEMA.names))
+
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Embeddings a passage, int64 (N,)."""
         return np.diff(self.offsets)
@@ -60,46 +66,10 @@ class StoredEmbeddings:
         return vectors, mask
 
 
-def store(retriever: Retriever, passages: Sequence[Passage], folder: Path) -> StoredEmbeddings:
-    """Encodes every passage once, writes the embeddings and the passage ids into `folder`, and opens them."""
-    # Neighbours of like length waste little padding; the longest come first, so that too little memory shows at once.
-    order = sorted(range(len(passages)), key=lambda pid: (-len(passages[pid].indexed_text), pid))
-    by_length, counts = folder / ".by_length.raw", np.zeros(len(passages), dtype=np.int64)
-    dimension = 0
-    with by_length.open("wb") as stream:
-        starts = range(0, len(order), PASSAGES_PER_BATCH)
-        for start in track(starts, f"encoding {len(passages):,} passages", transient=True):
-            pids = order[start : start + PASSAGES_PER_BATCH]
-            vectors, mask = _encode(retriever, [passages[pid].indexed_text for pid in pids])
-            counts[pids] = mask.sum(axis=1)
-            dimension = vectors.shape[2]
-            stream.write(vectors[mask].tobytes())
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    _write_in_passage_order(by_length, order, offsets, folder / VECTORS_FILE)
-    by_length.unlink()
-    np.save(folder / OFFSETS_FILE, offsets)
-    ids = json.dumps([passage.passage_id for passage in passages])
-    (folder / IDS_FILE).write_text(ids + "\n", encoding="utf-8")
-    stored = StoredEmbeddings.open(folder)
-    if stored.vectors.shape != (offsets[-1], dimension):
-        raise RuntimeError(f"stored {stored.vectors.shape} embeddings, encoded {(int(offsets[-1]), dimension)}")
-    return stored
-
-
-def _encode(retriever: Retriever, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    with torch.inference_mode():
-        vectors, mask = retriever.encode_passages(texts)
-    return vectors.half().cpu().numpy(), mask.cpu().numpy()
-
-
-def _write_in_passage_order(by_length: Path, order: list[int], offsets: np.ndarray, target: Path) -> None:
-    """Copies rows from encoding order to passage order through memory maps, so memory stays small."""
-    total = int(offsets[-1])
-    dimension = by_length.stat().st_size // (2 * total)
-    source = np.memmap(by_length, dtype=np.float16, mode="r", shape=(total, dimension))
-    ordered = np.lib.format.open_memmap(target, mode="w+", dtype=np.float16, shape=(total, dimension))
-    counts = np.diff(offsets)[order]
-    starts = np.concatenate(([0], np.cumsum(counts)))
-    for place, pid in enumerate(order):
-        ordered[offsets[pid] : offsets[pid + 1]] = source[starts[place] : starts[place + 1]]
-    ordered.flush()
+def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
+    """Writes the table of ids and text hashes that `StoredEmbeddings.open` reads."""
+    rows = [
+        {"passage_id": passage.passage_id, "text_hash": fingerprint.of_text(passage.indexed_text)}
+        for passage in passages
+    ]
+    write_rows(folder / PASSAGES_FILE, rows, PASSAGES_SCHEMA)

@@ -1,9 +1,9 @@
-"""The index manifest: which retriever weights and which passages an index was made of."""
+"""The index manifest: which retriever weights and which passages a generation of an index was made of, and how."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -13,49 +13,69 @@ from jmlr import fingerprint
 from jmlr.config import IndexSettings
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource
 from jmlr.files import write_json
+from jmlr.index.backend import choose
+from jmlr.index.generation import REMEDY
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
 FILE = "manifest.json"
-REMEDY = "dvc repro index (dvc repro train for the index beside trained weights)"
+PLAID_FOLDER = "plaid"
 
+_FORMAT = 1  # one more whenever an index of the same retriever, passages and settings becomes another
 _LIBRARIES = ("colbert-ai", "faiss-cpu", "torch", "transformers")
+_OF_BUILD = {"query_tokens", "passage_tokens", "bits", "kmeans_iterations"}
+_FOUND_LATER = ("embedding_count", "clustered_embeddings")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an index folder holds.
+    """What the folder of a generation holds.
 
     Attributes:
         retriever: SHA-256 (hex) of the retriever's weights.
         passages: SHA-256 (hex) of the passages' ids and indexed texts, in their order.
-        settings: the index settings, as in params.yaml.
+        settings: the index settings that make a difference to its files, as in params.yaml.
+        backend: `exact` or `plaid`; an exact one has no files of PLAID's.
+        seed: of PLAID's clustering.
         libraries: versions of the libraries that wrote it.
         passage_count: number of passages.
+        generation: 1: built from nothing; one more after each refresh.
         embedding_count: number of token embeddings.
-        generation: 1 for the first index of a retriever and its passages.
+        clustered_embeddings: of these, how many PLAID's centroids were made for; others came by refreshes.
+        index_format: of the files.
     """
 
     retriever: str
     passages: str
     settings: dict[str, Any]
+    backend: str
+    seed: int
     libraries: dict[str, str]
     passage_count: int
-    embedding_count: int
     generation: int = 1
+    embedding_count: int = 0
+    clustered_embeddings: int = 0
+    index_format: int = _FORMAT
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what the generation is made of; known before it is made."""
+        return fingerprint.of_json({name: value for name, value in asdict(self).items() if name not in _FOUND_LATER})
 
 
 def describe(
-    retriever_folder: Path, passages: list[Passage], settings: IndexSettings, embedding_count: int
+    retriever_folder: Path, passages: Sequence[Passage], settings: IndexSettings, seed: int, generation: int = 1
 ) -> Manifest:
-    """The manifest of an index of `passages` under the retriever saved in `retriever_folder`."""
+    """The manifest of an index of `passages` under the retriever saved in `retriever_folder`, before it is made."""
     return Manifest(
         retriever=Retriever.fingerprint(retriever_folder),
         passages=fingerprint.of_passages(passages),
-        settings=settings.model_dump(),
+        settings=settings.model_dump(include=_OF_BUILD),
+        backend=choose(settings.backend, len(passages)),
+        seed=seed,
         libraries={name: version(name) for name in _LIBRARIES},
         passage_count=len(passages),
-        embedding_count=embedding_count,
+        generation=generation,
     )
 
 
@@ -65,7 +85,7 @@ def write(manifest: Manifest, folder: Path) -> None:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of an index folder.
+    """The manifest of a generation's folder.
 
     Raises:
         MissingResource: if there is none.
@@ -85,7 +105,7 @@ def read(folder: Path) -> Manifest:
 
 
 def check(folder: Path, retriever_folder: Path, passages: Iterable[Passage]) -> Manifest:
-    """The manifest of `folder`, if its index belongs to this retriever and these passages.
+    """The manifest of the generation in `folder`, if it belongs to this retriever and these passages.
 
     Raises:
         FingerprintMismatch: if it does not; names both hashes of each thing that differs.
@@ -101,7 +121,8 @@ def check(folder: Path, retriever_folder: Path, passages: Iterable[Passage]) -> 
             "the index is of another " + "; of other ".join(f"{name} ({made_of[name]})" for name in differing),
             expected="; ".join(f"{name} {found[name]}" for name in differing),
             where=str(folder),
-            next_step=REMEDY,
+            next_step=REMEDY
+            + ("; for other passages under the same models: jmlr refresh" * (differing == ["passages"])),
         )
     return manifest
 

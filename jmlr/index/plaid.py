@@ -14,26 +14,46 @@ from colbert.indexing.collection_indexer import CollectionIndexer
 from colbert.indexing.index_saver import IndexSaver
 from colbert.infra.config import ColBERTConfig
 
+from jmlr.config import IndexSettings
 from jmlr.files import write_json
+from jmlr.index.backend import count_partitions
 from jmlr.index.embeddings import StoredEmbeddings
+from jmlr.index.quiet import quiet_cpu
 
-METADATA_FILE, PLAN_FILE = "metadata.json", "plan.json"
+METADATA_FILE, PLAN_FILE, CENTROIDS_FILE = "metadata.json", "plan.json", "centroids.pt"
 
 _CHUNK_PASSAGES = 8192
 _SAMPLED_PER_PARTITION = 64
 _HELD_OUT_FRACTION, _MAX_HELD_OUT = 0.05, 50_000
 
 
-def count_partitions(embeddings: int) -> int:
-    """Number of PLAID centroids: the power of two at or below 16 sqrt(embeddings), and below their number.
+def write(
+    stored: StoredEmbeddings, settings: IndexSettings, folder: Path, seed: int, centroids: torch.Tensor | None = None
+) -> None:
+    """Writes PLAID's files of the stored embeddings into `folder`, for colbert-ai's own searcher too.
 
-    Source: colbert-ai, CollectionIndexer.setup; the second bound is ours, for collections of a few passages.
-
-    >>> count_partitions(40_000), count_partitions(9)
-    (2048, 4)
+    Args:
+        stored: all embeddings.
+        settings: bits a dimension, k-means iterations, lengths in retriever tokens.
+        folder: empty.
+        seed: draws the k-means sample and first centroids.
+        centroids: float32 (C, H), taken as they are; None: made by k-means.
     """
-    wanted = min(16 * math.sqrt(embeddings), max(1, embeddings // 2))
-    return int(2 ** math.floor(math.log2(wanted)))
+    config = ColBERTConfig(
+        index_path=str(folder),
+        dim=stored.vectors.shape[1],
+        nbits=settings.bits,
+        kmeans_niters=settings.kmeans_iterations,
+        query_maxlen=settings.query_tokens,
+        doc_maxlen=settings.passage_tokens,
+    )
+    with quiet_cpu():
+        PlaidIndexer(config, stored, seed, centroids).run()
+
+
+def read_centroids(folder: Path) -> torch.Tensor:
+    """The centroids of PLAID's files in `folder`, float32 (C, H)."""
+    return torch.load(folder / CENTROIDS_FILE, map_location="cpu", weights_only=True).float()
 
 
 class PlaidIndexer(CollectionIndexer):
@@ -42,8 +62,10 @@ class PlaidIndexer(CollectionIndexer):
     Sampling, k-means and the plan are overridden; codec, compression, chunks and inverted lists are colbert-ai's.
     """
 
-    def __init__(self, config: ColBERTConfig, stored: StoredEmbeddings, seed: int) -> None:
-        self.config, self.stored, self.seed = config, stored, seed
+    def __init__(
+        self, config: ColBERTConfig, stored: StoredEmbeddings, seed: int, centroids: torch.Tensor | None
+    ) -> None:
+        self.config, self.stored, self.seed, self.given_centroids = config, stored, seed, centroids
         self.verbose, self.rank, self.nranks, self.use_gpu = 0, 0, 1, False
         self.collection = _PassageNumbers(len(stored.passage_ids))
         self.encoder = _Lookup(stored)
@@ -66,7 +88,8 @@ class PlaidIndexer(CollectionIndexer):
         self.num_chunks = math.ceil(len(self.collection) / self.collection.get_chunksize())
         self.num_embeddings_est = int(self.stored.offsets[-1])
         self.avg_doclen_est = self.num_embeddings_est / len(self.collection)
-        self.num_partitions = count_partitions(self.num_embeddings_est)
+        given = self.given_centroids
+        self.num_partitions = count_partitions(self.num_embeddings_est) if given is None else len(given)
         self._save_plan()
 
     def _concatenate_and_split_sample(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -78,6 +101,8 @@ class PlaidIndexer(CollectionIndexer):
         return vectors[held_out:], vectors[:held_out]
 
     def _train_kmeans(self, sample: torch.Tensor, shared_lists: object) -> torch.Tensor:
+        if self.given_centroids is not None:
+            return self.given_centroids
         kmeans = faiss.Kmeans(
             self.config.dim,
             self.num_partitions,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -72,6 +73,16 @@ class Retriever(nn.Module):
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.colbert.model.device
+
+    @property
+    def dimension(self) -> int:
+        """H, numbers of a token's vector."""
+        return int(self.colbert.colbert_config.dim)
+
+    def measure(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens that each passage is encoded from and embeddings that count, int64 (N,) each; nothing is encoded."""
+        ids, attention = self._passages.tensorize(list(texts))
+        return attention.sum(1).numpy(), self._counts(ids).sum(1).cpu().numpy()
 
     def encode_queries(self, texts: Sequence[str]) -> torch.Tensor:
         """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`."""

@@ -15,7 +15,7 @@ from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import MissingResource
 from jmlr.files import write_json
-from jmlr.index import build, candidates, manifest
+from jmlr.index import build, candidates, generation, manifest
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import adapters
 from jmlr.models.prompt import PromptWriter
@@ -70,7 +70,7 @@ def run(settings: Settings) -> None:
     """
     _require_devices(settings)
     data = _load_data(settings)
-    manifest.check(layout.INDEX, layout.BASE_RETRIEVER, data.passages)
+    manifest.check(generation.current(layout.INDEX), layout.BASE_RETRIEVER, data.passages)
     processes.join()
     if processes.is_first():
         _forget_other_trainings(data.digest)
@@ -184,7 +184,7 @@ def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointM
     training = settings.train
     reader, tokenizer = load_for_training(layout.BASE_READER, training.reader)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
-    store = PassageStore.from_index(StoredEmbeddings.open(layout.INDEX))
+    store = PassageStore.from_index(StoredEmbeddings.open(generation.current(layout.INDEX)))
     pools = Pools(data.questions, data.passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)
     corpus = Corpus(data.questions, data.passages, pools)
     model = JointModel(arm, (retriever, reader), PromptWriter(tokenizer, settings.prompt), corpus, training)

@@ -17,7 +17,9 @@ from jmlr.starter.dataset import make_passages
 from jmlr.starter.knowledge import load
 from jmlr.types import Passage, Question
 
-SETTINGS = IndexSettings(query_tokens=32, passage_tokens=96, bits=4, kmeans_iterations=4, candidates=30)
+SETTINGS = IndexSettings(
+    backend="plaid", hybrid=False, query_tokens=32, passage_tokens=96, bits=4, kmeans_iterations=4, candidates=30
+)
 PASSAGES = [Passage(**row) for row in make_passages(load()[:25])]
 QUESTIONS = [passage.text.split(".")[-2] for passage in PASSAGES[::5]]
 

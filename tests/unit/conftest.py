@@ -32,7 +32,9 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def tiny_index_settings() -> IndexSettings:
-    return IndexSettings(query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=6)
+    return IndexSettings(
+        backend="auto", hybrid=False, query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=6
+    )
 
 
 @pytest.fixture(scope="session")

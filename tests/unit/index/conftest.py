@@ -23,7 +23,9 @@ WORDS = (
 
 @pytest.fixture(scope="session")
 def settings() -> IndexSettings:
-    return IndexSettings(query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=10)
+    return IndexSettings(
+        backend="auto", hybrid=False, query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=10
+    )
 
 
 @pytest.fixture(scope="session")
