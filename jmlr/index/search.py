@@ -61,6 +61,7 @@ class Searcher:
         current = generation.current(folder)
         checked = manifest.check(current, retriever_folder, passages)
         manifest.check_lengths(checked, retriever, current)
+        manifest.check_files(checked, current)
         return cls(current, retriever, checked, backend)
 
     def search(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
