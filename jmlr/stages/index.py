@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jmlr.answering.answerer import load_searcher
+from jmlr.answering.answerer import load_search
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.index import build, candidates
@@ -17,8 +17,8 @@ def run(settings: Settings) -> None:
     """
     passages = read_passages(layout.PASSAGES)
     build.build(layout.BASE_RETRIEVER, passages, settings.index, layout.INDEX, settings.seed)
-    searcher = load_searcher(layout.BASE_RETRIEVER, layout.INDEX, passages, settings)
+    search = load_search(layout.BASE_RETRIEVER, layout.INDEX, passages, settings)
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    pools = candidates.mine(searcher, questions, settings.index.candidates)
+    pools = candidates.mine(search, questions, settings.index.candidates)
     candidates.write(layout.CANDIDATES, pools)
     print(f"candidates: {settings.index.candidates} for each of {len(pools):,} training questions")
