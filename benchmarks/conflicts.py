@@ -70,7 +70,8 @@ def make_cases(questions: Sequence[Question], seed: int) -> dict[str, list[Case]
 
 def right(answerer: Answerer, cases: Sequence[Case]) -> float:
     """Share of questions whose likeliest option is right."""
-    answered = answerer.read([question for question, _ in cases], [hits for _, hits in cases])
+    hits = {question.question_id: found for question, found in cases}
+    answered = answerer.read([question for question, _ in cases], hits)
     return float(np.mean([a.chosen_index == q.answer_index for a, (q, _) in zip(answered, cases, strict=True)]))
 
 

@@ -198,7 +198,8 @@ def retrieve(
 
 def accuracy(answerer: Answerer, questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> float:
     """Share of questions whose likeliest option is right."""
-    answered = answerer.read(questions, hits)
+    by_id = {question.question_id: found for question, found in zip(questions, hits, strict=True)}
+    answered = answerer.read(questions, by_id)
     return float(np.mean([a.chosen_index == q.answer_index for a, q in zip(answered, questions, strict=True)]))
 
 

@@ -61,6 +61,10 @@ class MissingResource(JmlrError):
     """A model, device, compiler or package is not at hand."""
 
 
+class UntrustedModel(JmlrError):
+    """A checkpoint would run code of its own, or load another one."""
+
+
 class TrainingFailed(JmlrError):
     """Training cannot go on, or did not do what it must."""
 

@@ -13,6 +13,9 @@ from tqdm import tqdm
 from jmlr.answering.answered import Answered
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
+from jmlr.errors import DataError
+from jmlr.index.candidates import check_questions
+from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.index.search import Searcher
 from jmlr.models import reader as readers
 from jmlr.models.packing import pack
@@ -24,10 +27,26 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+def load_search(
+    retriever_folder: Path, index_folder: Path, passages: Sequence[Passage], settings: Settings
+) -> PassageSearch:
+    """The search of a bound pair of retriever and index, fused with BM25 if `index.hybrid` says so.
+
+    Raises:
+        FingerprintMismatch: if retriever, index and passages do not belong together.
+    """
+    searcher = load_searcher(retriever_folder, index_folder, passages, settings)
+    if not settings.index.hybrid:
+        return searcher
+    from jmlr.index.bm25 import Bm25
+
+    return Hybrid(searcher, Bm25(passages))
+
+
 def load_searcher(
     retriever_folder: Path, index_folder: Path, passages: Sequence[Passage], settings: Settings
 ) -> Searcher:
-    """The searcher of a bound pair of retriever and index.
+    """The retriever's own search, whatever `index.hybrid` says.
 
     Raises:
         FingerprintMismatch: if retriever, index and passages do not belong together.
@@ -46,14 +65,14 @@ class Answerer:
         writer: of the prompts.
         passages: all passages by id.
         settings: of the whole project.
-        searcher: None for the closed book.
+        search: None for the closed book.
     """
 
     reader: PreTrainedModel
     writer: PromptWriter
     passages: Mapping[str, Passage]
     settings: Settings
-    searcher: Searcher | None = None
+    search: PassageSearch | None = None
 
     @classmethod
     def load(
@@ -66,14 +85,14 @@ class Answerer:
             MissingResource: if a model is not there.
         """
         passages = read_passages(passages_file)
-        searcher = load_searcher(retriever_folder, index_folder, passages, settings)
-        return cls.load_reader(reader_folder, passages, settings, searcher)
+        search = load_search(retriever_folder, index_folder, passages, settings)
+        return cls.load_reader(reader_folder, passages, settings, search)
 
     @classmethod
     def load_reader(
-        cls, reader_folder: Path, passages: Sequence[Passage], settings: Settings, searcher: Searcher | None = None
+        cls, reader_folder: Path, passages: Sequence[Passage], settings: Settings, search: PassageSearch | None = None
     ) -> Answerer:
-        """A reader with passages already at hand; no searcher, no retrieval.
+        """A reader with passages already at hand; no search, no retrieval.
 
         Raises:
             MissingResource: if the reader is not there.
@@ -83,39 +102,60 @@ class Answerer:
         reader, tokenizer = readers.load(reader_folder, attention=attention, dtype=settings.train.reader.dtype)
         reader.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         by_id = {passage.passage_id: passage for passage in passages}
-        return cls(reader, PromptWriter(tokenizer, settings.prompt), by_id, settings, searcher)
+        return cls(reader, PromptWriter(tokenizer, settings.prompt), by_id, settings, search)
 
     def answer(self, questions: Sequence[Question]) -> list[Answered]:
-        """Retrieve, then read; in the order of `questions`."""
+        """Retrieve, then read; in the order of `questions`.
+
+        Raises:
+            DataError: if a question id comes twice.
+        """
         return self.read(questions, self.retrieve(questions))
 
-    def retrieve(self, questions: Sequence[Question]) -> list[list[Hit]]:
-        """The best passages of each question, at most `index.candidates`; none without a searcher."""
-        if self.searcher is None:
-            return [[] for _ in questions]
-        return self.searcher.search([question.text for question in questions], self.settings.index.candidates)
+    def retrieve(self, questions: Sequence[Question]) -> dict[str, list[Hit]]:
+        """The best passages of each question by its id, at most `index.candidates`; none without a search.
 
-    def read(self, questions: Sequence[Question], hits: Sequence[Sequence[Hit]], progress: str = "") -> list[Answered]:
+        Raises:
+            DataError: if a question id comes twice.
+        """
+        check_questions(questions)
+        if self.search is None:
+            return {question.question_id: [] for question in questions}
+        found = self.search.search([question.text for question in questions], self.settings.index.candidates)
+        return {question.question_id: hits for question, hits in zip(questions, found, strict=True)}
+
+    def read(
+        self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]], progress: str = ""
+    ) -> list[Answered]:
         """Weighs the options of each question after reading its best `train.read_passages` hits.
 
         Args:
             questions: what to answer.
-            hits: of each question, best first.
+            hits: by question id, best first; an empty list for a question that is to be read without passages.
             progress: what the progress bar says; empty for none.
+
+        Raises:
+            DataError: if a question has no list of hits.
         """
+        for question in questions:
+            if question.question_id not in hits:
+                raise DataError(
+                    "nothing was retrieved for it",
+                    expected="a list of hits, empty to read without passages",
+                    where=f"question {question.question_id}",
+                )
         size = self.settings.evaluate.questions_per_batch
         answered: list[Answered] = []
         for start in tqdm(range(0, len(questions), size), desc=progress, disable=not progress, unit="batch"):
-            batch = slice(start, start + size)
-            answered += self._read_batch(questions[batch], hits[batch])
+            answered += self._read_batch(questions[start : start + size], hits)
         return answered
 
     @torch.inference_mode()
-    def _read_batch(self, questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> Iterator[Answered]:
-        most = self.settings.train.read_passages
+    def _read_batch(self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]]) -> Iterator[Answered]:
+        most, found = self.settings.train.read_passages, [hits[question.question_id] for question in questions]
         read = [
             self.writer.fitting(question, [self.passages[hit.passage_id] for hit in row[:most]])
-            for question, row in zip(questions, hits, strict=True)
+            for question, row in zip(questions, found, strict=True)
         ]
         rows = [
             [self.writer.write(question, option, passages) for option in range(len(question.options))]
@@ -129,8 +169,8 @@ class Answerer:
                 question_id=question.question_id,
                 option_scores=tuple(part.tolist()),
                 option_probabilities=tuple(part.softmax(0).tolist()),
-                hits=tuple(found),
+                hits=tuple(retrieved),
                 read_passage_ids=tuple(passage.passage_id for passage in passages),
             )
-            for question, part, found, passages in zip(questions, parts, hits, read, strict=True)
+            for question, part, retrieved, passages in zip(questions, parts, found, read, strict=True)
         )

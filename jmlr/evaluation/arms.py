@@ -12,14 +12,13 @@ from jmlr.answering.answered import Answered
 from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.accuracy import Interval, mean_interval, outcomes, paired_difference
-from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
+from jmlr.evaluation.notation import GOLD_SUFFIX, RANKING_LABELS, ordered_arms
 from jmlr.evaluation.retrieval import measure_retrieval
 from jmlr.types import Question
 
 COMPARISONS = (("jmlr", "rag"), ("rag", "closed_book"), ("jmlr", "closed_book"))
 """Pairs (first, second) whose difference first - second is reported."""
 
-RANKING_ORDER = ("before", "after")
 _DECIMALS = 6
 
 AnsweredByArm = Mapping[str, Sequence[Answered]]
@@ -94,7 +93,7 @@ def _summarise_split(
         "gap_closed": _gap_closed(settings, questions, right),
         "retrieval": {
             name: measure_retrieval(questions, rankings[name], settings.evaluate.recall_at)
-            for name in RANKING_ORDER
+            for name in RANKING_LABELS
             if name in rankings
         },
     }
@@ -110,13 +109,12 @@ def summarise(
         questions: questions of any split; a split without questions is left out of the result.
         answered: per arm its answers. An arm may be missing; one that is there answers every evaluated question, or,
             if it is a `_gold` arm, every one with a gold passage (only those count for it).
-        rankings: passage ids, best first, per question id, of the retrievers "before" and "after" joint training;
-            either may be missing.
+        rankings: passage ids, best first, per question id, of each of notation.RANKING_LABELS; any may be missing.
 
     Returns:
         Per split: questions, chance (accuracy of guessing), accuracy per arm {value, low, high, questions},
         difference per pair {value, low, high, mcnemar_p, helped, hurt, unchanged}, gap_closed (or None), and
-        retrieval before and after (see `measure_retrieval`). Shares are 0 to 1.
+        retrieval per ranking (see `measure_retrieval`). Shares are 0 to 1.
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.

@@ -26,7 +26,7 @@ class OptionRow:
 
 @dataclass(frozen=True)
 class ReadPassage:
-    """One passage that an arm read; `score` is its MaxSim (None if it was not retrieved), `gold` whether it is gold."""
+    """One passage that an arm read; `score` of its hit (None if it was not retrieved), `gold`: is it gold."""
 
     passage: Passage
     score: float | None

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jmlr.evaluation.notation import arm_label, ordered_arms, split_label
+from jmlr.evaluation.notation import arm_label, ordered_arms, ranking_label, split_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,13 @@ ARM_COLOURS = {
     "rag_gold": "#9dc0de",
     "jmlr_gold": "#efb592",
 }
-RETRIEVER_COLOURS = {"before": ARM_COLOURS["rag"], "after": ARM_COLOURS["jmlr"]}
+RETRIEVER_COLOURS = {
+    "before": ARM_COLOURS["rag"],
+    "after": ARM_COLOURS["jmlr"],
+    "bm25": ARM_COLOURS["closed_book"],
+    "hybrid_before": ARM_COLOURS["rag_gold"],
+    "hybrid": "#7a5195",
+}
 _OTHER_COLOUR, _INK, _LIGHT = "#5b8c5a", "#333a44", "#e3e6ea"
 _STYLE = {
     "svg.hashsalt": "jmlr",  # the same records give the same bytes
@@ -92,14 +98,15 @@ def _draw_recall(records: Sequence[Record]) -> Figure:
         for name in _values(records, "retriever"):
             line = sorted((r["k"], r["recall"]) for r in records if (r["split"], r["retriever"]) == (split, name))
             ks, recalls = [k for k, _ in line], [100 * recall for _, recall in line]
-            panel.plot(ks, recalls, marker="o", color=RETRIEVER_COLOURS.get(name, _OTHER_COLOUR), label=name)
+            colour = RETRIEVER_COLOURS.get(name, _OTHER_COLOUR)
+            panel.plot(ks, recalls, marker="o", color=colour, label=ranking_label(name))
         panel.set_xscale("log")
         panel.set_xticks(cutoffs, [str(k) for k in cutoffs])
         panel.set_xticks([], minor=True)
         panel.set(ylim=(0, 103), xlabel="first k passages (log scale)", ylabel="questions with a gold passage (%)")
         panel.set_title(f"{split}: {split_label(split)}")
         panel.grid(axis="y", color=_LIGHT)
-        panel.legend(frameon=False, loc="lower right", title="joint training")
+        panel.legend(frameon=False, loc="lower right", title="ranking")
     return figure
 
 

@@ -19,6 +19,15 @@ SPLIT_LABELS = {
     "test_seen": "new questions on subjects of training",
 }
 
+RANKING_LABELS = {
+    "before": "before",
+    "after": "after",
+    "bm25": "BM25",
+    "hybrid_before": "before + BM25",
+    "hybrid": "hybrid",
+}
+"""The rankings in listing order: the retriever before and after joint training, BM25, and both fused."""
+
 GOLD_SUFFIX = "_gold"
 """An arm with this suffix is a reader that was given the gold passage instead of retrieved ones."""
 
@@ -40,6 +49,15 @@ def arm_label(arm: str) -> str:
     ('Closed book', 'abstain')
     """
     return ARM_LABELS.get(arm, arm)
+
+
+def ranking_label(name: str) -> str:
+    """The ranking's name for people; an unknown one keeps its own.
+
+    >>> ranking_label("bm25"), ranking_label("after")
+    ('BM25', 'after')
+    """
+    return RANKING_LABELS.get(name, name)
 
 
 def split_label(split: str) -> str:

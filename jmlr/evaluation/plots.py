@@ -29,7 +29,7 @@ def accuracy_records(metrics: Mapping[str, Any]) -> list[Record]:
 
 
 def recall_records(metrics: Mapping[str, Any]) -> list[Record]:
-    """Recall@k, one record a split, retriever ("before" or "after" joint training) and k.
+    """Recall@k, one record a split, ranking (see notation.RANKING_LABELS) and k.
 
     >>> recall_records({"test": {"retrieval": {"before": {"recall_at_5": 0.5, "mrr": 0.3}}}})
     [{'split': 'test', 'retriever': 'before', 'k': 5, 'recall': 0.5}]

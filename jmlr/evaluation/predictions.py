@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
         ("hit_scores", pa.list_(pa.float64())),
     ]
 )
-"""Columns of predictions.parquet; `*_index` point into `options`, hits are best first, `hit_scores` are MaxSim."""
+"""Columns of predictions.parquet; `*_index` point into `options`, hits are best first, their scores those of `Hit`."""
 
 
 def prediction(question: Question, arm: str, answer: Answered) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = ("percent", "points", "p_value", "arm_label", "split_label", "measure_label", "measure_value")
+    shown = "percent points p_value arm_label ranking_label split_label measure_label measure_value".split()
     environment.filters.update({name: getattr(notation, name) for name in shown})
     environment.globals["verdict"] = verdict
     return environment

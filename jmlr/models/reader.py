@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from jmlr.errors import MissingResource
-from jmlr.models import shifted_sparse_attention
+from jmlr.models import foreign_code, shifted_sparse_attention
 from jmlr.models.packing import PackedBatch
 from jmlr.models.prompt import IGNORED, ReaderBatch
 
@@ -150,7 +150,7 @@ def load(
     dtype: str = "float32",
     further: Mapping[str, Any] | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A reader and its tokenizer, from a folder or a hub, safetensors only.
+    """A reader and its tokenizer, from a folder or a hub; safetensors only, and no code of the checkpoint's own.
 
     Args:
         folder_or_hub_id: where it is.
@@ -161,6 +161,7 @@ def load(
 
     Raises:
         MissingResource: if neither the folder nor the hub has it.
+        UntrustedModel: if it asks for code of its own.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -169,8 +170,11 @@ def load(
     name = str(folder_or_hub_id)
     options = {"attn_implementation": attention, "dtype": getattr(torch, dtype), **(further or {})}
     with _missing_reader_named(name):
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, use_safetensors=True, **options)
+        foreign_code.refuse(name, revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, revision=revision, use_safetensors=True, trust_remote_code=False, **options
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
@@ -181,11 +185,13 @@ def load_config(folder: Path) -> PretrainedConfig:
 
     Raises:
         MissingResource: if it is not there.
+        UntrustedModel: if it asks for code of its own.
     """
     from transformers import AutoConfig
 
     with _missing_reader_named(str(folder)):
-        return AutoConfig.from_pretrained(str(folder))
+        foreign_code.refuse(str(folder))
+        return AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch.nn import functional
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.errors import MissingResource
+from jmlr.models import foreign_code
 from jmlr.models.encoder import fetch
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ class Retriever(nn.Module):
 
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
         super().__init__()
-        from colbert.modeling.base_colbert import BaseColBERT
+        self.colbert = _open(folder, settings)
         from colbert.modeling.tokenization import DocTokenizer, QueryTokenizer
 
-        config = _colbert_config(folder, settings)
-        self.colbert = BaseColBERT(str(folder), config)
         self._queries = QueryTokenizer(self.colbert.colbert_config, verbose=0)
         self._passages = DocTokenizer(self.colbert.colbert_config)
         tokenizer = self.colbert.raw_tokenizer
@@ -59,6 +58,7 @@ class Retriever(nn.Module):
 
         Raises:
             MissingResource: if the folder holds no ColBERT checkpoint with its own linear layer.
+            UntrustedModel: if the checkpoint asks for code of its own.
         """
         if not (folder / WEIGHTS_FILE).exists() or not (folder / METADATA_FILE).exists():
             raise MissingResource(
@@ -142,15 +142,15 @@ def create(
         seed: of the sample.
 
     Raises:
-        MissingResource: if the encoder cannot be had.
+        MissingResource: if the encoder cannot be had, or has no safetensors.
+        UntrustedModel: if it asks for code of its own.
     """
-    from colbert.modeling.base_colbert import BaseColBERT
     from safetensors import safe_open
     from transformers.utils import logging
 
     encoder = fetch(source)
     logging.set_verbosity_error()
-    colbert = BaseColBERT(str(encoder), _colbert_config(encoder, settings, dimension=source.dimension))
+    colbert = _open(encoder, settings, source.dimension)
     with safe_open(encoder / WEIGHTS_FILE, framework="pt") as weights:
         has_linear_layer = "linear.weight" in weights.keys()
     _save(colbert, folder)
@@ -176,13 +176,37 @@ def _save(colbert: BaseColBERT, folder: Path) -> None:
     metadata.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _colbert_config(folder: Path, settings: IndexSettings, dimension: int | None = None) -> ColBERTConfig:
+def _open(folder: Path, settings: IndexSettings, dimension: int | None = None) -> BaseColBERT:
+    """The checkpoint in `folder` through colbert-ai, once it is sure what colbert-ai will do with it."""
     os.environ.setdefault("COLBERT_LOAD_TORCH_EXTENSION_VERBOSE", "False")
+    from colbert.modeling.base_colbert import BaseColBERT
+    from colbert.modeling.hf_colbert import class_factory
+
+    # colbert-ai asks the hub for a relative path of two parts, as if it were a model's name.
+    place = folder.resolve()
+    try:
+        foreign_code.refuse(str(place))
+        if not (place / WEIGHTS_FILE).exists():
+            raise FileNotFoundError(f"no {WEIGHTS_FILE}; other kinds of weights are pickles")
+        # Where this fails, colbert-ai would go on with bert-base-uncased of the hub.
+        class_factory(str(place))
+    except (OSError, ValueError, AttributeError) as error:
+        raise MissingResource(
+            f"not an encoder that can be loaded: {str(error).splitlines()[0]}",
+            expected=f"config.json of an encoder that transformers knows, and {WEIGHTS_FILE}",
+            where=str(folder),
+            next_step="dvc repro base, or another base.retriever.source in params.yaml",
+        ) from error
+    return BaseColBERT(str(place), _colbert_config(place, settings, dimension))
+
+
+def _colbert_config(folder: Path, settings: IndexSettings, dimension: int | None) -> ColBERTConfig:
     from colbert.infra.config import ColBERTConfig
 
     config = ColBERTConfig.load_from_checkpoint(str(folder)) or ColBERTConfig()
     config.configure(
         checkpoint=str(folder),
+        model_name=None,  # of the metadata: colbert-ai would take the classes, and their code, from there
         query_maxlen=settings.query_tokens,
         doc_maxlen=settings.passage_tokens,
         nbits=settings.bits,

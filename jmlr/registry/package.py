@@ -21,7 +21,9 @@ CHALLENGER = "challenger"
 
 PAIR_HASH_TAG = "pair_hash"
 
-_REQUIRED_PACKAGES = "torch transformers colbert-ai faiss-cpu peft pydantic pyarrow pandas pyyaml".split()
+_REQUIRED_PACKAGES = (
+    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml".split()
+)
 
 INPUT_EXAMPLE = {
     "question": "A 54-year-old man wakes with a hot, swollen great toe. Which test confirms the diagnosis?",

@@ -41,7 +41,7 @@ class PairModel(PythonModel):
 
         Returns:
             For each row `answer`, `answer_index`, `option_probabilities` (they sum to 1) and `passages`, best first,
-            with their MaxSim `score` and whether the reader `read` them.
+            with their `score` (MaxSim; in a hybrid the fused score) and whether the reader `read` them.
         """
         from jmlr.types import Question
 

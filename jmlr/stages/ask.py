@@ -40,11 +40,16 @@ def run(settings: Settings, vignette: str, options: Sequence[str]) -> None:
         mark = "[bold]>[/bold]" if place == answered.chosen_index else " "
         console.print(f"{mark} {OPTION_LETTERS[place]}. {escape(option)}  {probability:.0%} {bar}")
     console.print(f"\nAnswer: [bold]{escape(options[answered.chosen_index])}[/bold], after reading")
-    scores = {hit.passage_id: hit.score for hit in answered.hits}
+    scores = {hit.passage_id: _shown(hit.score, settings) for hit in answered.hits}
     for number, passage_id in enumerate(answered.read_passage_ids, start=1):
         passage = answerer.passages[passage_id]
         console.print(
-            f"\\[{number}] {escape(passage_id)} ({escape(passage.source)}, MaxSim {scores[passage_id]:.1f})\n"
+            f"\\[{number}] {escape(passage_id)} ({escape(passage.source)}, {scores[passage_id]})\n"
             f"    {escape(passage.indexed_text)}"
         )
     console.print("\nTeaching and research only, not for clinical use.")
+
+
+def _shown(score: float, settings: Settings) -> str:
+    """A hit's score with its name."""
+    return f"fused score {score:.4f}" if settings.index.hybrid else f"MaxSim {score:.1f}"

@@ -1,4 +1,4 @@
-"""Stage evaluate: every arm on the same questions, by option likelihood; retrieval before and after."""
+"""Stage evaluate: every arm on the same questions, by option likelihood; retrieval by every ranking."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from jmlr.data.tables import read_passages, read_questions
 from jmlr.evaluation import arms, plots, predictions, report
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.files import write_json
+from jmlr.index.bm25 import Bm25
+from jmlr.index.candidates import mine
+from jmlr.index.fusion import Hybrid
 from jmlr.stages import layout
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
 from jmlr.types import Hit, Passage, Question
+
+HitsById = dict[str, list[Hit]]
+"""Hits by question id, best first."""
 
 
 def run(settings: Settings) -> None:
@@ -36,7 +42,7 @@ def run(settings: Settings) -> None:
     passages = read_passages(layout.PASSAGES)
     hits = _retrieve(settings, questions, passages)
     answered = _answer(settings, questions, passages, hits)
-    rankings = {when: _rankings(questions, found) for when, found in hits.items()}
+    rankings = {name: _rankings(found) for name, found in hits.items()}
     metrics = arms.summarise(settings, questions, answered, rankings)
     write_json(layout.METRICS, metrics)
     predictions.write(layout.PREDICTIONS, questions, answered)
@@ -57,45 +63,52 @@ def run(settings: Settings) -> None:
     _track(settings, metrics)
 
 
-def _retrieve(
-    settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]
-) -> dict[str, list[list[Hit]]]:
-    """What the base pair (before) and the trained pair (after) retrieve for every question."""
+def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:
+    """What each ranking that is reported holds for every question, by the ranking's name.
+
+    `before` and `after` are the base and the trained retriever alone, `bm25` BM25 alone. `hybrid` fuses BM25 with the
+    newest retriever there is; `hybrid_before` with the base one, where the arm rag reads that.
+    """
     pairs = {"before": (layout.BASE_RETRIEVER, layout.INDEX)}
     if "jmlr" in settings.train.arms:
         pairs["after"] = (layout.TRAINED_RETRIEVER, layout.TRAINED_INDEX)
-    texts = [question.text for question in questions]
-    found = {}
+    bm25, count = Bm25(passages), settings.index.candidates
+    found = {"bm25": mine(bm25, questions, count)}
     for when, (retriever_folder, index_folder) in pairs.items():
         searcher = load_searcher(retriever_folder, index_folder, passages, settings)
-        found[when] = searcher.search(texts, settings.index.candidates)
+        found[when] = mine(searcher, questions, count)
+        is_newest = when == list(pairs)[-1]
+        if is_newest or settings.index.hybrid:
+            found["hybrid" if is_newest else "hybrid_before"] = mine(Hybrid(searcher, bm25), questions, count)
     return found
 
 
 def _answer(
-    settings: Settings,
-    questions: Sequence[Question],
-    passages: Sequence[Passage],
-    hits: Mapping[str, Sequence[Sequence[Hit]]],
+    settings: Settings, questions: Sequence[Question], passages: Sequence[Passage], hits: Mapping[str, HitsById]
 ) -> dict[str, list[Answered]]:
     """All arms' answers; the reader of a reading arm also answers with the gold passages in front of it."""
-    nothing: list[list[Hit]] = [[] for _ in questions]
-    reads = {"closed_book": nothing, "rag": hits["before"], "jmlr": hits.get("after", nothing)}
+    read = _read_by_arm(settings, hits)
+    nothing: HitsById = {question.question_id: [] for question in questions}
     known = [question for question in questions if question.gold_passage_ids]
-    gold = [[Hit(passage_id, 0.0) for passage_id in question.gold_passage_ids] for question in known]
+    gold = {q.question_id: [Hit(passage_id, 0.0) for passage_id in q.gold_passage_ids] for q in known}
     answered: dict[str, list[Answered]] = {}
     for arm in settings.train.arms:
         answerer = Answerer.load_reader(layout.arm_folder(arm) / "reader", passages, settings)
-        answered[arm] = answerer.read(questions, reads[arm], f"evaluating {arm}")
-        if arm != "closed_book" and known:
+        answered[arm] = answerer.read(questions, hits[read[arm]] if arm in read else nothing, f"evaluating {arm}")
+        if arm in read and known:
             answered[f"{arm}_gold"] = answerer.read(known, gold, f"evaluating {arm} given gold")
     return answered
 
 
-def _rankings(questions: Sequence[Question], hits: Sequence[Sequence[Hit]]) -> dict[str, list[str]]:
-    return {
-        question.question_id: [hit.passage_id for hit in found] for question, found in zip(questions, hits, strict=True)
-    }
+def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, str]:
+    """The ranking that each reading arm reads: its retriever's, or that one fused with BM25's."""
+    if not settings.index.hybrid:
+        return {"rag": "before", "jmlr": "after"}
+    return {"rag": "hybrid_before" if "hybrid_before" in hits else "hybrid", "jmlr": "hybrid"}
+
+
+def _rankings(hits: HitsById) -> dict[str, list[str]]:
+    return {question_id: [hit.passage_id for hit in found] for question_id, found in hits.items()}
 
 
 def _provenance(

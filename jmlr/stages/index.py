@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jmlr.answering.answerer import load_searcher
+from jmlr.answering.answerer import load_search
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.index import build, candidates
@@ -25,8 +25,8 @@ def run(settings: Settings) -> None:
 
 def mine_candidates(passages: Sequence[Passage], settings: Settings) -> None:
     """Writes the pool of every training question, searched in build/index."""
-    searcher = load_searcher(layout.BASE_RETRIEVER, layout.INDEX, passages, settings)
+    search = load_search(layout.BASE_RETRIEVER, layout.INDEX, passages, settings)
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    pools = candidates.mine(searcher, questions, settings.index.candidates)
+    pools = candidates.mine(search, questions, settings.index.candidates)
     candidates.write(layout.CANDIDATES, pools)
     print(f"candidates: {settings.index.candidates} for each of {len(pools):,} training questions")

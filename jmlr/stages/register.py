@@ -19,7 +19,7 @@ from jmlr.tracking.run import TrainingRun
 
 
 def headline_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Accuracy of every arm, and recall@1 before and after, as tags `SPLIT.NAME`, rounded to 4 digits.
+    """Accuracy of every arm, and recall@1 of every ranking, as tags `SPLIT.NAME`, rounded to 4 digits.
 
     >>> headline_tags({"test": {"accuracy": {"rag": {"value": 0.5}}, "retrieval": {"after": {"recall_at_1": 0.75}}}})
     {'test.accuracy.rag': '0.5', 'test.recall_at_1.after': '0.75'}

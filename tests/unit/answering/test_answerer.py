@@ -10,7 +10,7 @@ import torch
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
-from jmlr.errors import MissingResource
+from jmlr.errors import DataError, MissingResource
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
 from jmlr.types import Hit
@@ -101,6 +101,26 @@ def test_the_closed_book_reads_nothing(make_answerer, tiny_questions):
 
 def test_no_questions_give_no_answers(make_answerer):
     assert make_answerer().answer([]) == []
+
+
+def test_a_question_id_that_comes_twice_is_refused(make_answerer, tiny_questions):
+    twins = [tiny_questions[0], dataclasses.replace(tiny_questions[1], question_id=tiny_questions[0].question_id)]
+    for answerer in (make_answerer(), make_answerer(FixedSearcher())):
+        with pytest.raises(DataError, match="question id q0 comes twice"):
+            answerer.answer(twins)
+
+
+def test_hits_belong_to_their_question_whatever_the_order(make_answerer, tiny_questions):
+    answerer = make_answerer(FixedSearcher())
+    hits = answerer.retrieve(tiny_questions[:2])
+    assert list(hits) == ["q0", "q1"]
+    turned = answerer.read(tiny_questions[:2][::-1], hits)
+    assert [each.read_passage_ids for each in turned] == [("p02", "p03"), ("p03", "p01")]
+
+
+def test_a_question_nothing_was_retrieved_for_is_refused(make_answerer, tiny_questions):
+    with pytest.raises(DataError, match="question q1: nothing was retrieved for it"):
+        make_answerer().read(tiny_questions[:2], {"q0": []})
 
 
 def test_a_missing_reader_is_named(settings, tiny_passages, tmp_path):

@@ -32,7 +32,7 @@ def test_terminal_table_fits_80_columns(metrics: dict[str, Any]) -> None:
     console.print(result_table(metrics))
     assert max(len(line) for line in console.file.getvalue().splitlines()) <= 80
     assert (
-        len(console.file.getvalue().splitlines()) == 6 + 2 + 5 + 4
+        len(console.file.getvalue().splitlines()) == 6 + 2 + 5 + 5
     )  # frame, header, arms, summaries: no row is broken
 
 
@@ -40,7 +40,7 @@ def test_markdown_is_a_table_with_the_same_rows(metrics: dict[str, Any]) -> None
     lines = result_markdown(metrics).splitlines()
     assert lines[0] == "| right answers, % | test (100 questions) | test_seen (50 questions) |"
     assert lines[1] == "| --- | ---: | ---: |"
-    assert len(lines) == 2 + 5 + 4
+    assert len(lines) == 2 + 5 + 5
     assert all(line.count("|") == 4 for line in lines)
 
 
@@ -53,5 +53,6 @@ def test_what_is_missing_is_a_dash(metrics: dict[str, Any]) -> None:
         "JMLR minus RAG (points)",
         "gap to gold closed",
         "recall@1 before -> after",
+        "recall@1 BM25, hybrid",
     ):
         assert rows[name] == "-"
