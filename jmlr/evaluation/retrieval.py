@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jmlr.errors import DataError
 from jmlr.types import Question
@@ -59,6 +63,36 @@ def _ranking_of(question: Question, rankings: Mapping[str, Sequence[str]]) -> Se
     return ranking
 
 
+def measures_by_question(
+    questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """Every measure of each question that has a gold passage, in the order of `questions`: what a bootstrap resamples.
+
+    Args:
+        questions: the questions asked.
+        rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
+        cutoffs: the k of each recall@k.
+
+    Returns:
+        recall_at_<k>, mrr and ndcg_at_10, each float64 (questions with gold,), 0 to 1.
+
+    Raises:
+        DataError: if a question has no ranking, or a ranking names a passage twice.
+
+    >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", gold_passage_ids=("p1",))]
+    >>> measures_by_question(asked, {"q1": ["p2", "p1"]}, [1])["mrr"].tolist()
+    [0.5]
+    """
+    ranked = [(question.gold_passage_ids, _ranking_of(question, rankings)) for question in questions]
+    counted = [(ranking, gold) for gold, ranking in ranked if gold]
+    measures: dict[str, Callable[[Sequence[str], Sequence[str]], float]] = {
+        **{f"recall_at_{k}": partial(recall_at, k) for k in sorted(set(cutoffs))},
+        "mrr": reciprocal_rank,
+        f"ndcg_at_{NDCG_DEPTH}": ndcg,
+    }
+    return {name: np.array([measure(*pair) for pair in counted]) for name, measure in measures.items()}
+
+
 def measure_retrieval(
     questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
 ) -> dict[str, float | int]:
@@ -82,15 +116,13 @@ def measure_retrieval(
     >>> measure_retrieval(asked, {"q1": ["p2", "p1"], "q2": ["p2"]}, [1, 2])["recall_at_2"]
     1.0
     """
-    ranked = [(question.gold_passage_ids, _ranking_of(question, rankings)) for question in questions]
-    counted = [(ranking, gold) for gold, ranking in ranked if gold]
-    measured: dict[str, float | int] = {}
-    if counted:
-        for k in sorted(set(cutoffs)):
-            measured[f"recall_at_{k}"] = sum(recall_at(k, *pair) for pair in counted) / len(counted)
-        measured["mrr"] = sum(reciprocal_rank(*pair) for pair in counted) / len(counted)
-        measured[f"ndcg_at_{NDCG_DEPTH}"] = sum(ndcg(*pair) for pair in counted) / len(counted)
-    measured["questions"] = len(counted)
-    measured["without_gold"] = len(ranked) - len(counted)
-    measured["distinct_top_1"] = len({ranking[0] for _, ranking in ranked if ranking})
-    return measured
+    found = measures_by_question(questions, rankings, cutoffs)
+    counted = sum(bool(question.gold_passage_ids) for question in questions)
+    first = [rankings[question.question_id][0] for question in questions if rankings[question.question_id]]
+    means: dict[str, float | int] = {name: sum(values.tolist()) / counted for name, values in found.items() if counted}
+    return {
+        **means,
+        "questions": counted,
+        "without_gold": len(questions) - counted,
+        "distinct_top_1": len(set(first)),
+    }
