@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from jmlr.errors import FingerprintMismatch
+from jmlr.errors import FingerprintMismatch, MissingResource
 from jmlr.index import exact, search
 from jmlr.index.build import build
 from jmlr.index.search import Searcher
@@ -74,3 +74,9 @@ def test_another_table_of_passages_is_refused(index_folder, retriever, retriever
     changed = [dataclasses.replace(passages[0], text="another"), *passages[1:]]
     with pytest.raises(FingerprintMismatch, match="another passages"):
         Searcher.load(index_folder, retriever, retriever_folder, changed)
+
+
+def test_an_index_without_plaid_cannot_be_searched_by_it(retriever, retriever_folder, passages, settings, tmp_path):
+    build(retriever_folder, passages, settings.model_copy(update={"backend": "exact"}), tmp_path / "index", seed=1)
+    with pytest.raises(MissingResource, match="holds no files of PLAID; expected an index built for plaid"):
+        Searcher.load(tmp_path / "index", retriever, retriever_folder, passages, "plaid")
