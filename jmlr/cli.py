@@ -117,6 +117,14 @@ def register() -> None:
 
 
 @app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of finished evaluations, as build/evaluate is one.")],
+) -> None:
+    """Compare evaluations of the same protocol: side by side, and their mean over the seeds."""
+    _run_stage("compare", folders)
+
+
+@app.command()
 def results() -> None:
     """Print the result table, and where to look next."""
     _run_stage("results")

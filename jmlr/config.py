@@ -189,8 +189,20 @@ class TrainSettings(Block):
 
 
 class EvaluateSettings(Block):
-    """All arms on the same questions; `confidence` is the level of every interval."""
+    """All arms on the same questions; `confidence` is the level of every interval.
 
+    `controls`: further readings by the joint arm's reader: gold passages, those of another question (shuffled), BM25's.
+    `option_orders`: every cyclic order of the options is read; `strict_text`: what the reader writes is read too;
+    `evidence`: each passage that was read is left out in turn; `rationale_tokens`: of a written rationale, 0: none.
+    `seed`: of intervals and shuffled passages, and of the protocol.
+    """
+
+    seed: int = Field(ge=0)
+    controls: tuple[Literal["gold", "shuffled", "bm25"], ...]
+    option_orders: bool
+    strict_text: bool
+    evidence: bool
+    rationale_tokens: int = Field(ge=0)
     splits: tuple[Literal["dev", "test", "test_seen"], ...] = Field(min_length=1)
     questions_per_batch: int = Field(ge=1)
     recall_at: tuple[int, ...] = Field(min_length=1)

@@ -61,6 +61,10 @@ class MissingResource(JmlrError):
     """A model, device, compiler or package is not at hand."""
 
 
+class ProtocolMismatch(JmlrError):
+    """Two results were not measured in the same way."""
+
+
 class UntrustedModel(JmlrError):
     """A checkpoint would run code of its own, or load another one."""
 

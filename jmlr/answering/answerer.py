@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from jmlr.answering.answered import Answered
+from jmlr.answering.journal import Journal
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError
@@ -66,6 +67,7 @@ class Answerer:
         passages: all passages by id.
         settings: of the whole project.
         search: None for the closed book.
+        journal: keeps the answers of `read`, and answers from what it kept; None: nothing is kept.
     """
 
     reader: PreTrainedModel
@@ -73,6 +75,7 @@ class Answerer:
     passages: Mapping[str, Passage]
     settings: Settings
     search: PassageSearch | None = None
+    journal: Journal | None = None
 
     @classmethod
     def load(
@@ -135,8 +138,9 @@ class Answerer:
             progress: what the progress bar says; empty for none.
 
         Raises:
-            DataError: if a question has no list of hits.
+            DataError: if a question has no list of hits, or a question id comes twice.
         """
+        check_questions(questions)
         for question in questions:
             if question.question_id not in hits:
                 raise DataError(
@@ -144,11 +148,18 @@ class Answerer:
                     expected="a list of hits, empty to read without passages",
                     where=f"question {question.question_id}",
                 )
-        size = self.settings.evaluate.questions_per_batch
-        answered: list[Answered] = []
-        for start in tqdm(range(0, len(questions), size), desc=progress, disable=not progress, unit="batch"):
-            answered += self._read_batch(questions[start : start + size], hits)
-        return answered
+        kept = self.journal.kept if self.journal else {}
+        answered = {one.question_id: kept[one.question_id] for one in questions if one.question_id in kept}
+        left, size = (
+            [one for one in questions if one.question_id not in kept],
+            self.settings.evaluate.questions_per_batch,
+        )
+        for start in tqdm(range(0, len(left), size), desc=progress, disable=not progress, unit="batch"):
+            batch = list(self._read_batch(left[start : start + size], hits))
+            answered.update((one.question_id, one) for one in batch)
+            if self.journal:
+                self.journal.keep(batch)
+        return [answered[question.question_id] for question in questions]
 
     @torch.inference_mode()
     def _read_batch(self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]]) -> Iterator[Answered]:

@@ -90,9 +90,7 @@ def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed:
         DataError: if there is no question.
 
     >>> from jmlr.config import EvaluateSettings
-    >>> settings = EvaluateSettings(
-    ...     splits=("test",), questions_per_batch=1, recall_at=(1,), bootstrap_samples=1000, confidence=0.95
-    ... )
+    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
     >>> mean_interval(np.array([1, 1, 1, 0]), settings, seed=1)
     Interval(value=0.75, low=0.25, high=1.0, questions=4)
     """

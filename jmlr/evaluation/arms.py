@@ -16,7 +16,14 @@ from jmlr.evaluation.notation import GOLD_SUFFIX, RANKING_LABELS, ordered_arms
 from jmlr.evaluation.retrieval import measure_retrieval
 from jmlr.types import Question
 
-COMPARISONS = (("jmlr", "rag"), ("rag", "closed_book"), ("jmlr", "closed_book"))
+COMPARISONS = (
+    ("jmlr", "rag"),
+    ("rag", "closed_book"),
+    ("jmlr", "closed_book"),
+    ("jmlr", "jmlr_bm25"),
+    ("jmlr", "jmlr_shuffled"),
+    ("jmlr_shuffled", "closed_book"),
+)
 """Pairs (first, second) whose difference first - second is reported."""
 
 _DECIMALS = 6
@@ -26,10 +33,10 @@ RankingsByName = Mapping[str, Mapping[str, Sequence[str]]]
 _Right = dict[str, NDArray[np.bool_]]
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """The same nested dict, floats at six decimals, so that equal results give equal files."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     return round(value, _DECIMALS) if isinstance(value, float) else value
 
 
@@ -60,7 +67,7 @@ def _gap_closed(settings: Settings, questions: Sequence[Question], right: _Right
     has_gold = np.array([bool(question.gold_passage_ids) for question in questions])
     jmlr, rag = (right[arm][has_gold] for arm in ("jmlr", "rag"))
     gold = max((right[arm] for arm in gold_arms), key=lambda values: float(values.mean()))
-    if paired_difference(gold, rag, settings.evaluate, settings.seed).interval.low <= 0:
+    if paired_difference(gold, rag, settings.evaluate, settings.evaluate.seed).interval.low <= 0:
         return None
     return float((jmlr.mean() - rag.mean()) / (gold.mean() - rag.mean()))
 
@@ -69,7 +76,7 @@ def _differences(settings: Settings, right: _Right) -> dict[str, dict[str, float
     differences = {}
     for first, second in COMPARISONS:
         if first in right and second in right:
-            paired = paired_difference(right[first], right[second], settings.evaluate, settings.seed)
+            paired = paired_difference(right[first], right[second], settings.evaluate, settings.evaluate.seed)
             differences[f"{first}_minus_{second}"] = {
                 **_bounds(paired.interval),
                 "mcnemar_p": paired.mcnemar_p,
@@ -84,7 +91,7 @@ def _summarise_split(
     settings: Settings, questions: Sequence[Question], answered: AnsweredByArm, rankings: RankingsByName
 ) -> dict[str, Any]:
     right = _outcomes_by_arm(questions, answered)
-    intervals = {arm: mean_interval(values, settings.evaluate, settings.seed) for arm, values in right.items()}
+    intervals = {arm: mean_interval(values, settings.evaluate, settings.evaluate.seed) for arm, values in right.items()}
     return {
         "questions": len(questions),
         "chance": sum(1 / len(question.options) for question in questions) / len(questions),
@@ -123,7 +130,7 @@ def summarise(
     for split in settings.evaluate.splits:
         asked = [question for question in questions if question.split == split]
         if asked:
-            summary[split] = _rounded(_summarise_split(settings, asked, answered, rankings))
+            summary[split] = rounded(_summarise_split(settings, asked, answered, rankings))
     if not summary:
         raise DataError(
             f"no question in the evaluated splits {', '.join(settings.evaluate.splits)}",

@@ -10,6 +10,8 @@ ARM_LABELS = {
     "jmlr": "JMLR (joint training)",
     "rag_gold": "RAG reader + gold passage",
     "jmlr_gold": "JMLR reader + gold passage",
+    "jmlr_bm25": "JMLR reader + BM25's passages",
+    "jmlr_shuffled": "JMLR reader + another question's passages",
 }
 """The known arms, in the order in which they are listed everywhere."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from jmlr.answering.answered import Answered
 from jmlr.data.tables import write_rows
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import ordered_arms
+from jmlr.evaluation.session import Readings
 from jmlr.types import Question
 
 SCHEMA = pa.schema(
@@ -28,14 +29,22 @@ SCHEMA = pa.schema(
         ("answer", pa.string()),
         ("chosen", pa.string()),
         ("correct", pa.bool_()),
+        ("option_scores", pa.list_(pa.float64())),
         ("option_probabilities", pa.list_(pa.float64())),
+        ("chosen_by_order", pa.list_(pa.int64())),
+        ("said", pa.string()),
+        ("said_index", pa.int64()),
         ("gold_passage_ids", pa.list_(pa.string())),
         ("read_passage_ids", pa.list_(pa.string())),
         ("hit_passage_ids", pa.list_(pa.string())),
         ("hit_scores", pa.list_(pa.float64())),
     ]
 )
-"""Columns of predictions.parquet; `*_index` point into `options`, hits are best first, their scores those of `Hit`."""
+"""Columns of predictions.parquet; `*_index` point into `options`, hits are best first, their scores those of `Hit`.
+
+`option_scores` are mean log-likelihoods a token (nats); `chosen_by_order`: chosen in each cyclic order of the options,
+as places in `options`; `said`: what the reader wrote; these are null or empty where an arm was not read so.
+"""
 
 
 def prediction(question: Question, arm: str, answer: Answered) -> dict[str, Any]:
@@ -58,6 +67,7 @@ def prediction(question: Question, arm: str, answer: Answered) -> dict[str, Any]
         "answer": question.answer,
         "chosen": question.options[answer.chosen_index],
         "correct": answer.chosen_index == question.answer_index,
+        "option_scores": list(answer.option_scores),
         "option_probabilities": list(answer.option_probabilities),
         "gold_passage_ids": list(question.gold_passage_ids),
         "read_passage_ids": list(answer.read_passage_ids),
@@ -66,7 +76,7 @@ def prediction(question: Question, arm: str, answer: Answered) -> dict[str, Any]
     }
 
 
-def write(path: Path, questions: Sequence[Question], answered: Mapping[str, Sequence[Answered]]) -> None:
+def write(path: Path, questions: Sequence[Question], readings: Readings) -> None:
     """Writes predictions.parquet, arms in listing order, each in the order of its answers.
 
     Raises:
@@ -74,8 +84,8 @@ def write(path: Path, questions: Sequence[Question], answered: Mapping[str, Sequ
     """
     by_id = {question.question_id: question for question in questions}
     rows = []
-    for arm in ordered_arms(answered):
-        for answer in answered[arm]:
+    for arm in ordered_arms(readings.answered):
+        for answer in readings.answered[arm]:
             if answer.question_id not in by_id:
                 raise DataError(
                     "an answer to an unknown question",
@@ -83,5 +93,13 @@ def write(path: Path, questions: Sequence[Question], answered: Mapping[str, Sequ
                     where=f"arm {arm}, question {answer.question_id}",
                     next_step="dvc repro -f evaluate",
                 )
-            rows.append(prediction(by_id[answer.question_id], arm, answer))
+            name = answer.question_id
+            rows.append(
+                {
+                    **prediction(by_id[name], arm, answer),
+                    "chosen_by_order": list(readings.choices.get(arm, {}).get(name, ())),
+                    "said": readings.said.get(arm, {}).get(name),
+                    "said_index": readings.strict.get(arm, {}).get(name),
+                }
+            )
     write_rows(path, rows, SCHEMA)

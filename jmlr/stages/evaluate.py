@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from jmlr.answering.answered import Answered
-from jmlr.answering.answerer import Answerer, load_searcher
+from jmlr import fingerprint
+from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation import arms, plots, predictions, report
-from jmlr.evaluation.protocol import protocol_hash
+from jmlr.evaluation import claim_card, plots, predictions, report
+from jmlr.evaluation.metrics import measure
+from jmlr.evaluation.protocol import protocol, protocol_hash
+from jmlr.evaluation.session import Session
 from jmlr.files import write_json
+from jmlr.index import manifest
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
@@ -30,7 +35,10 @@ HitsById = dict[str, list[Hit]]
 
 
 def run(settings: Settings) -> None:
-    """Writes build/evaluate: metrics.json, predictions.parquet, plots/, report.html; logs them in the training's run.
+    """Writes build/evaluate: metrics.json, predictions.parquet, plots/, report.html, claim_card.md, protocol.json.
+
+    All of it is logged in the training's run. What an evaluation of the same models, index, questions and settings that
+    was cut off has answered is not answered again.
 
     Raises:
         FingerprintMismatch: if an index is not its retriever's.
@@ -41,26 +49,51 @@ def run(settings: Settings) -> None:
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split in splits]
     passages = read_passages(layout.PASSAGES)
     hits = _retrieve(settings, questions, passages)
-    answered = _answer(settings, questions, passages, hits)
+    session = Session(settings, questions, passages, _journals(settings))
+    _read(session, hits)
     rankings = {name: _rankings(found) for name, found in hits.items()}
-    metrics = arms.summarise(settings, questions, answered, rankings)
-    write_json(layout.METRICS, metrics)
-    predictions.write(layout.PREDICTIONS, questions, answered)
-    history = pq.read_table(layout.HISTORY).to_pylist()
+    metrics = measure(settings, questions, session.readings, rankings)
     ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+    provenance = _provenance(settings, questions, ledger, time.monotonic() - start)
+    _write(session, metrics, ledger, provenance)
+    _track(settings, metrics)
+    shutil.rmtree(layout.JOURNALS, ignore_errors=True)
+
+
+def _journals(settings: Settings) -> Path:
+    """The folder of the answers that this evaluation has given so far; those of another one are removed."""
+    read = [layout.INGEST, *(layout.arm_folder(arm) / "reader" for arm in settings.train.arms)]
+    made_of = [settings.model_dump(mode="json", exclude={"train": {"steps"}}), *map(fingerprint.of_folder, read)]
+    made_of += [fingerprint.of_folder(folder, manifest.FILE) for folder in (layout.INDEX, layout.TRAINED_INDEX)]
+    package = Path(__file__).parents[1]
+    made_of += [fingerprint.of_folder(package / name, "*.py") for name in ("answering", "index", "models")]
+    folder = layout.JOURNALS / fingerprint.of_json(made_of)[:16]
+    for other in layout.JOURNALS.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _write(session: Session, metrics: dict[str, Any], ledger: Mapping[str, Any], provenance: Mapping[str, str]) -> None:
+    """Writes all files of build/evaluate."""
+    settings, questions, answered = session.settings, session.questions, session.readings.answered
+    write_json(layout.PROTOCOL, protocol(settings, questions))
+    write_json(layout.METRICS, metrics)
+    predictions.write(layout.PREDICTIONS, questions, session.readings)
+    history = pq.read_table(layout.HISTORY).to_pylist()
     plots.write(layout.PLOTS, metrics, history)
     inputs = report.ReportInputs(
         settings=settings,
         metrics=metrics,
         questions=questions,
-        passages={passage.passage_id: passage for passage in passages},
+        passages={passage.passage_id: passage for passage in session.passages},
         answered=answered,
         history=history,
         ledger=ledger,
-        provenance=_provenance(settings, questions, ledger, time.monotonic() - start),
+        provenance=provenance,
     )
     report.write(layout.EVALUATE, inputs)
-    _track(settings, metrics)
+    claim_card.write(layout.EVALUATE, settings, metrics, provenance)
 
 
 def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:
@@ -83,21 +116,16 @@ def _retrieve(settings: Settings, questions: Sequence[Question], passages: Seque
     return found
 
 
-def _answer(
-    settings: Settings, questions: Sequence[Question], passages: Sequence[Passage], hits: Mapping[str, HitsById]
-) -> dict[str, list[Answered]]:
-    """All arms' answers; the reader of a reading arm also answers with the gold passages in front of it."""
+def _read(session: Session, hits: Mapping[str, HitsById]) -> None:
+    """All arms' answers, with the controls of those that read passages."""
+    settings = session.settings
     read = _read_by_arm(settings, hits)
-    nothing: HitsById = {question.question_id: [] for question in questions}
-    known = [question for question in questions if question.gold_passage_ids]
-    gold = {q.question_id: [Hit(passage_id, 0.0) for passage_id in q.gold_passage_ids] for q in known}
-    answered: dict[str, list[Answered]] = {}
+    nothing: HitsById = {question.question_id: [] for question in session.questions}
     for arm in settings.train.arms:
-        answerer = Answerer.load_reader(layout.arm_folder(arm) / "reader", passages, settings)
-        answered[arm] = answerer.read(questions, hits[read[arm]] if arm in read else nothing, f"evaluating {arm}")
-        if arm in read and known:
-            answered[f"{arm}_gold"] = answerer.read(known, gold, f"evaluating {arm} given gold")
-    return answered
+        found = hits[read[arm]] if arm in read else nothing
+        answerer = session.read_arm(arm, layout.arm_folder(arm) / "reader", found)
+        if arm in read:
+            session.read_controls(answerer, arm, found, hits["bm25"])
 
 
 def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, str]:

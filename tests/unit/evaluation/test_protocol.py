@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from jmlr.config import Settings
-from jmlr.evaluation.protocol import protocol_hash
+from jmlr.errors import ProtocolMismatch
+from jmlr.evaluation.protocol import protocol, protocol_hash, require_same
 from jmlr.types import Question
 
 QUESTIONS = [
@@ -55,3 +56,22 @@ def test_the_answer_reading_rule_changes_the_hash(settings: Settings, monkeypatc
     base = protocol_hash(settings, QUESTIONS)
     monkeypatch.setattr("jmlr.evaluation.protocol.ANSWER_READING_RULE", "first letter written")
     assert protocol_hash(settings, QUESTIONS) != base
+
+
+def test_the_seed_of_the_evaluation_is_of_the_protocol(settings: Settings) -> None:
+    assert protocol_hash(_with(settings, "evaluate", seed=9), QUESTIONS) != protocol_hash(settings, QUESTIONS)
+
+
+def test_the_same_protocol_may_be_compared(settings: Settings) -> None:
+    require_same(protocol(settings, QUESTIONS), protocol(settings, list(QUESTIONS)), ("a", "b"))
+
+
+def test_another_protocol_is_refused_with_both_shown(settings: Settings) -> None:
+    one, other = protocol(settings, QUESTIONS), protocol(_with(settings, "prompt", passage_tokens=95), QUESTIONS[:1])
+    with pytest.raises(ProtocolMismatch, match="the same prompt, reading rule and questions") as caught:
+        require_same(one, other, ("runs/a", "runs/b"))
+    message = str(caught.value)
+    assert "runs/a was evaluated under protocol" in message
+    assert f"prompt: passage_tokens {settings.prompt.passage_tokens!r} and 95" in message
+    assert "item_count: 2 and 1" in message
+    assert "layout" not in message

@@ -12,6 +12,7 @@ from jmlr import config
 from jmlr.answering import answerer
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
+from jmlr.evaluation.session import Session
 from jmlr.index.bm25 import Bm25
 from jmlr.index.build import build
 from jmlr.index.fusion import Hybrid
@@ -93,6 +94,7 @@ class NotingAnswerer:
 
     def __init__(self) -> None:
         self.given: list[dict[str, list[Hit]]] = []
+        self.journal = None
 
     def read(self, questions, hits, progress):
         self.given.append({question.question_id: hits[question.question_id] for question in questions})
@@ -103,7 +105,7 @@ class NotingAnswerer:
     ("hybrid", "read"),
     [(False, {"rag": "before", "jmlr": "after"}), (True, {"rag": "hybrid_before", "jmlr": "hybrid"})],
 )
-def test_each_arm_reads_its_own_ranking(make_settings, monkeypatch, hybrid, read):
+def test_each_arm_reads_its_own_ranking(make_settings, monkeypatch, tmp_path, hybrid, read):
     questions = [
         Question("q1", "?", ("yes", "no"), 0, "test", gold_passage_ids=("p9",)),
         Question("q2", "?", ("yes", "no"), 0, "test"),
@@ -112,10 +114,16 @@ def test_each_arm_reads_its_own_ranking(make_settings, monkeypatch, hybrid, read
     hits = {name: {q.question_id: [Hit(name, 1.0)] for q in questions} for name in names}
     noting = NotingAnswerer()
     monkeypatch.setattr(Answerer, "load_reader", lambda *given: noting)
-    answered = evaluate._answer(make_settings(hybrid), questions, [], hits)
+    settings = make_settings(hybrid)
+    asked = settings.evaluate.model_copy(update={"option_orders": False, "strict_text": False})
+    session = Session(settings.model_copy(update={"evaluate": asked}), questions, [], tmp_path)
+    evaluate._read(session, hits)
     gold = {"q1": [Hit("p9", 0.0)]}
-    assert list(answered) == ["closed_book", "rag", "rag_gold", "jmlr", "jmlr_gold"]
-    assert noting.given == [{"q1": [], "q2": []}, hits[read["rag"]], gold, hits[read["jmlr"]], gold]
+    controls = ["jmlr_gold", "jmlr_shuffled", "jmlr_bm25"]
+    assert list(session.readings.answered) == ["closed_book", "rag", "rag_gold", "jmlr", *controls]
+    own = hits[read["jmlr"]]
+    another = {"q1": own["q2"], "q2": own["q1"]}
+    assert noting.given == [{"q1": [], "q2": []}, hits[read["rag"]], gold, own, gold, another, hits["bm25"]]
 
 
 @pytest.mark.parametrize(("hybrid", "kind"), [(False, Searcher), (True, Hybrid)])

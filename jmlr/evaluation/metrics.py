@@ -1,0 +1,59 @@
+"""The content of metrics.json: the arms side by side, and how firm, how calibrated and how fair their answers are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jmlr.config import Settings
+from jmlr.evaluation import arms
+from jmlr.evaluation.accuracy import outcomes
+from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
+from jmlr.evaluation.public_sets import by_set
+from jmlr.evaluation.readings import in_words, over_orders
+from jmlr.evaluation.session import Readings
+from jmlr.types import Question
+
+
+def measure(
+    settings: Settings,
+    questions: Sequence[Question],
+    readings: Readings,
+    rankings: Mapping[str, Mapping[str, Sequence[str]]],
+) -> dict[str, Any]:
+    """All numbers of an evaluation, per split; see `arms.summarise` for the first of them.
+
+    Args:
+        settings: of the whole project.
+        questions: of all evaluated splits.
+        readings: of all arms.
+        rankings: passage ids, best first, by question id, of every ranking that is reported.
+
+    Returns:
+        Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
+        accuracy over the orders of the options and in the reader's own words.
+
+    Raises:
+        DataError: if no split has questions, or answers or rankings do not fit the questions.
+    """
+    metrics = arms.summarise(settings, questions, readings.answered, rankings)
+    for split, measured in metrics.items():
+        asked = [question for question in questions if question.split == split]
+        measured.update(arms.rounded(_more(settings, asked, readings)))
+    return metrics
+
+
+def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
+    plain = [arm for arm in ordered_arms(readings.answered) if not arm.endswith(GOLD_SUFFIX)]
+    right = {arm: outcomes(asked, readings.answered[arm], arm) for arm in plain}
+    return {"by_set": by_set(asked, right, settings.evaluate), "reading": _reading(settings, asked, readings)}
+
+
+def _reading(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
+    evaluate = settings.evaluate
+    found: dict[str, Any] = {}
+    for arm, choices in readings.choices.items():
+        found.setdefault(arm, {})["option_orders"] = over_orders(asked, choices, evaluate)
+    for arm, strict in readings.strict.items():
+        found.setdefault(arm, {})["in_words"] = in_words(asked, strict, evaluate)
+    return found

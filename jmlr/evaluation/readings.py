@@ -1,0 +1,60 @@
+"""How firm the reading of an answer is: over the orders of the options, and by the reader's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jmlr.config import EvaluateSettings
+from jmlr.evaluation.accuracy import mean_interval
+from jmlr.types import Question
+
+
+def over_orders(
+    questions: Sequence[Question], choices: Mapping[str, Sequence[int]], settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Accuracy as the mean over the cyclic orders of the options, and how often all orders agree.
+
+    Source: Zheng et al., arXiv 2309.03882 (selection bias of multiple choice), cyclic permutation.
+
+    Args:
+        questions: the questions asked.
+        choices: by question id, the chosen option in each order, as places in the question's own order.
+        settings: of the interval.
+
+    Returns:
+        accuracy {value, low, high}: mean over questions of the share of orders answered right; consistency {value, low,
+        high}: share of questions whose choice is the same in every order; orders: how many readings in all.
+    """
+    right = np.array([np.mean([c == q.answer_index for c in choices[q.question_id]]) for q in questions])
+    same = np.array([len(set(choices[question.question_id])) == 1 for question in questions])
+    return {
+        "accuracy": _bounds(right, settings),
+        "consistency": _bounds(same, settings),
+        "orders": sum(len(choices[question.question_id]) for question in questions),
+    }
+
+
+def in_words(
+    questions: Sequence[Question], read: Mapping[str, int | None], settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Accuracy of what the reader wrote, an unreadable answer counted as wrong.
+
+    Args:
+        questions: the questions asked.
+        read: by question id, the option that the text names, or None.
+        settings: of the interval.
+
+    Returns:
+        accuracy {value, low, high}; unreadable: share of answers that name no option, 0 to 1.
+    """
+    right = np.array([read[question.question_id] == question.answer_index for question in questions])
+    unreadable = sum(read[question.question_id] is None for question in questions) / len(questions)
+    return {"accuracy": _bounds(right, settings), "unreadable": unreadable}
+
+
+def _bounds(values: np.ndarray, settings: EvaluateSettings) -> dict[str, float]:
+    found = mean_interval(values, settings, settings.seed)
+    return {"value": found.value, "low": found.low, "high": found.high}

@@ -1,0 +1,65 @@
+"""Several trainings under different seeds as one result: mean and interval over the seeds, not over the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from scipy.stats import t as student
+
+from jmlr.errors import DataError
+
+
+def over_seeds(values: Sequence[float], confidence: float) -> dict[str, float | int | None]:
+    """Mean of one value a seed with its interval of Student's t; None for the bounds of a single seed.
+
+    The interval is about another training under another seed on the same questions.
+
+    >>> found = over_seeds([0.90, 0.92, 0.94], 0.95)
+    >>> round(found["value"], 2), round(found["half_width"], 4), found["seeds"]
+    (0.92, 0.0497, 3)
+    """
+    count = len(values)
+    half = None
+    if count > 1:
+        half = float(student.ppf((1 + confidence) / 2, count - 1)) * stdev(values) / count**0.5
+    return {"value": fmean(values), "half_width": half, "seeds": count}
+
+
+def aggregate(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, Any]:
+    """Per split: accuracy of every arm that all runs have, every paired difference, and recall, over the seeds.
+
+    A difference is taken within each run first, so that what a seed does to both arms cancels out.
+
+    Args:
+        runs: contents of metrics.json of the same protocol, one a seed.
+        confidence: level of the intervals, 0 to 1.
+
+    Raises:
+        DataError: if there is no run.
+    """
+    if not runs:
+        raise DataError("no runs", expected="the metrics of at least 1 run")
+    splits = [split for split in runs[0] if all(split in run for run in runs)]
+    return {
+        split: {
+            "accuracy": _common(
+                [{a: m["value"] for a, m in run[split]["accuracy"].items()} for run in runs], confidence
+            ),
+            "difference": _common(
+                [{pair: m["value"] for pair, m in run[split]["difference"].items()} for run in runs], confidence
+            ),
+            "recall_at_1": _common([_recall(run[split]["retrieval"]) for run in runs], confidence),
+        }
+        for split in splits
+    }
+
+
+def _recall(retrieval: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {name: found["recall_at_1"] for name, found in retrieval.items() if "recall_at_1" in found}
+
+
+def _common(runs: Sequence[Mapping[str, float]], confidence: float) -> dict[str, Any]:
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    return {name: over_seeds([run[name] for run in runs], confidence) for name in names}

@@ -1,0 +1,123 @@
+"""All readings of an evaluation: every arm, its controls, the orders of the options, the reader's own words."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jmlr.answering.answered import Answered
+from jmlr.answering.answerer import Answerer
+from jmlr.answering.generation import say, strict_choice
+from jmlr.answering.journal import Journal
+from jmlr.answering.option_orders import read_in_every_order
+from jmlr.config import Settings
+from jmlr.evaluation.notation import GOLD_SUFFIX
+from jmlr.types import Hit, Passage, Question
+
+Hits = Mapping[str, Sequence[Hit]]
+"""Hits by question id, best first."""
+
+
+@dataclass
+class Readings:
+    """What was read, by arm.
+
+    Attributes:
+        answered: answers, controls included (`jmlr_gold`, `jmlr_shuffled`, `jmlr_bm25`).
+        choices: by question id the option chosen in each order of the options.
+        said: by question id what the reader wrote.
+        strict: by question id the option that this names, or None.
+    """
+
+    answered: dict[str, list[Answered]] = field(default_factory=dict)
+    choices: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    said: dict[str, dict[str, str]] = field(default_factory=dict)
+    strict: dict[str, dict[str, int | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Session:
+    """Asks one reader after the other the same questions.
+
+    Attributes:
+        settings: of the whole project.
+        questions: of all evaluated splits.
+        passages: all passages.
+        journals: folder of the answers already given by the same readers under the same settings.
+        readings: filled arm by arm.
+    """
+
+    settings: Settings
+    questions: Sequence[Question]
+    passages: Sequence[Passage]
+    journals: Path
+    readings: Readings = field(default_factory=Readings)
+
+    def read_arm(self, arm: str, reader_folder: Path, hits: Hits) -> Answerer:
+        """Reads the arm with the passages it retrieved, in every order and in words as the settings say.
+
+        Raises:
+            MissingResource: if the reader is not there.
+        """
+        answerer = Answerer.load_reader(reader_folder, self.passages, self.settings)
+        self._read(answerer, arm, self.questions, hits)
+        evaluate = self.settings.evaluate
+        if evaluate.option_orders:
+            answerer.journal = Journal(self.journals / f"{arm}.orders.jsonl")
+            title = f"evaluating {arm}, options in every order"
+            self.readings.choices[arm] = self._choices(answerer, arm, hits, title)
+        if evaluate.strict_text:
+            room = self.settings.prompt.answer_tokens + 1 + evaluate.rationale_tokens
+            said = say(answerer, self.questions, hits, room, f"evaluating {arm}, in words")
+            form = self.settings.prompt.answer
+            self.readings.said[arm] = said
+            self.readings.strict[arm] = {
+                one.question_id: strict_choice(said[one.question_id], one, form) for one in self.questions
+            }
+        return answerer
+
+    def read_controls(self, answerer: Answerer, arm: str, hits: Hits, bm25: Hits) -> None:
+        """Reads again with other passages: the gold ones, another question's, BM25's.
+
+        Args:
+            answerer: with the arm's reader.
+            arm: its name.
+            hits: what the arm retrieved.
+            bm25: what BM25 finds.
+        """
+        controls = self.settings.evaluate.controls
+        known = [question for question in self.questions if question.gold_passage_ids]
+        if "gold" in controls and known:
+            gold = {one.question_id: [Hit(passage_id, 0.0) for passage_id in one.gold_passage_ids] for one in known}
+            self._read(answerer, f"{arm}{GOLD_SUFFIX}", known, gold)
+        if "shuffled" in controls and arm == "jmlr":
+            self._read(answerer, "jmlr_shuffled", self.questions, shuffled(hits, self.settings.evaluate.seed))
+        if "bm25" in controls and arm == "jmlr":
+            self._read(answerer, "jmlr_bm25", self.questions, bm25)
+
+    def _read(self, answerer: Answerer, name: str, questions: Sequence[Question], hits: Hits) -> None:
+        answerer.journal = Journal(self.journals / f"{name}.jsonl")
+        self.readings.answered[name] = answerer.read(questions, hits, f"evaluating {name}")
+        answerer.journal = None
+
+    def _choices(self, answerer: Answerer, arm: str, hits: Hits, title: str) -> dict[str, tuple[int, ...]]:
+        prompt = self.settings.prompt
+        if prompt.options == "hidden" and prompt.answer == "text":  # no order changes the prompt: nothing to read again
+            chosen = {answered.question_id: answered.chosen_index for answered in self.readings.answered[arm]}
+            return {one.question_id: (chosen[one.question_id],) * len(one.options) for one in self.questions}
+        found = read_in_every_order(answerer, self.questions, hits, title)
+        answerer.journal = None
+        return found
+
+
+def shuffled(hits: Hits, seed: int) -> dict[str, list[Hit]]:
+    """Every question with the passages of another question: as many and as good to read, but not about it.
+
+    >>> sorted(shuffled({"q1": [Hit("p1", 1.0)], "q2": [Hit("p2", 1.0)]}, 1).items())
+    [('q1', [Hit(passage_id='p2', score=1.0)]), ('q2', [Hit(passage_id='p1', score=1.0)])]
+    """
+    ids = sorted(hits)
+    random.Random(seed).shuffle(ids)
+    return {own: list(hits[other]) for own, other in zip(ids, ids[1:] + ids[:1], strict=True)}
