@@ -92,6 +92,12 @@ def index() -> None:
     _run_stage("index")
 
 
+@app.command()
+def refresh() -> None:
+    """Bring the indexes in line with build/ingest without training: added, replaced and deleted passages."""
+    _run_stage("refresh")
+
+
 @app.command(cls=_CommandWithSettings)
 def train() -> None:
     """Train all arms, resuming from the last checkpoint of the same settings; docs/training.md tells more."""

@@ -52,6 +52,6 @@ def plaid_bytes(embeddings: int, dimension: int, bits: int) -> int:
     """About how large PLAID's files become: codes and residuals, inverted lists, centroids.
 
     >>> plaid_bytes(1_000_000, 128, 2)
-    48388608
+    48194304
     """
     return embeddings * (4 + dimension * bits // 8 + 8) + 4 * dimension * count_partitions(embeddings)

@@ -22,6 +22,9 @@ from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
+LEAST_CLUSTERED = 0.75
+"""Of all embeddings, the share that PLAID's centroids must have been made for; below it they are made anew."""
+
 
 @dataclass(frozen=True)
 class Reused:
@@ -30,7 +33,7 @@ class Reused:
     Attributes:
         known: its embeddings.
         centroids: of PLAID, float32 (C, H); None: they are made anew.
-        clustered_embeddings: how many these centroids were made for.
+        clustered_embeddings: how many of its embeddings, at most, these centroids were made for.
     """
 
     known: Known
@@ -77,7 +80,13 @@ def build(
 def make(
     source: Source, passages: Sequence[Passage], wanted: Manifest, folder: Path, reused: Reused | None
 ) -> Manifest:
-    """Makes a generation and swaps it in."""
+    """Makes a generation and swaps it in.
+
+    Raises:
+        ConfigError: if the retriever's dimension does not fit PLAID's bits.
+    """
+    if wanted.backend == "plaid":
+        _check_dimension(source.retriever.dimension, source.settings)
     started = time.monotonic()
     known = reused.known if reused else None
     with generation.building(folder) as unfinished:
@@ -103,25 +112,20 @@ def load_retriever(folder: Path, settings: IndexSettings) -> Retriever:
     """The retriever that encodes, on a GPU where there is one.
 
     Raises:
-        ConfigError: if its dimension does not fit the bits.
         MissingResource: if there is no ColBERT checkpoint.
     """
     with quiet_cpu():
         retriever = Retriever.load(folder, settings)
-    if retriever.dimension % (8 * settings.bits):
-        raise ConfigError(
-            f"base.retriever.dimension {retriever.dimension} with index.bits {settings.bits}",
-            expected=f"a multiple of {8 * settings.bits}, which PLAID packs into whole bytes",
-            where="params.yaml",
-            next_step="set index.bits lower, or base.retriever.dimension to 128",
-        )
     return retriever.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def standing(folder: Path) -> Manifest | None:
-    """The manifest of the index that is in `folder`, or None."""
+    """The manifest of the whole index that is in `folder`, or None."""
     try:
-        return manifest.read(generation.current(folder))
+        current = generation.current(folder)
+        found = manifest.read(current)
+        manifest.check_files(found, current)
+        return found
     except (MissingResource, DataError):
         return None
 
@@ -134,6 +138,16 @@ def check_passages(passages: Sequence[Passage]) -> None:
     if count > 1:
         raise DataError(
             f"passage id {passage_id} comes {count} times", expected="ids that differ", next_step="dvc repro ingest"
+        )
+
+
+def _check_dimension(dimension: int, settings: IndexSettings) -> None:
+    if dimension % (8 * settings.bits):
+        raise ConfigError(
+            f"base.retriever.dimension {dimension} with index.bits {settings.bits}",
+            expected=f"a multiple of {8 * settings.bits}, which PLAID packs into whole bytes",
+            where="params.yaml",
+            next_step="set index.bits lower, or base.retriever.dimension to 128, or index.backend to exact",
         )
 
 
@@ -165,10 +179,10 @@ def _compress(built: Manifest, source: Source, made: Path, reused: Reused | None
     """Writes PLAID's files; returns the manifest with what their centroids were made for."""
     from jmlr.index import plaid
 
-    centroids = reused.centroids if reused else None
-    shutil.rmtree(made / manifest.PLAID_FOLDER, ignore_errors=True)
+    centroids, clustered = None, built.embedding_count
+    if reused is not None and reused.clustered_embeddings >= LEAST_CLUSTERED * built.embedding_count:
+        centroids, clustered = reused.centroids, reused.clustered_embeddings
+    shutil.rmtree(made / manifest.PLAID_FOLDER, ignore_errors=True)  # left by a try that was cut off
     (made / manifest.PLAID_FOLDER).mkdir()
     plaid.write(StoredEmbeddings.open(made), source.settings, made / manifest.PLAID_FOLDER, built.seed, centroids)
-    if reused is None or centroids is None:
-        return built
-    return replace(built, clustered_embeddings=reused.clustered_embeddings)
+    return built if centroids is None else replace(built, clustered_embeddings=clustered)

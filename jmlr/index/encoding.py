@@ -49,8 +49,13 @@ class Source:
 
 def suitable_processes(text_count: int) -> int:
     """How many processes encode: one a GPU, or one for 4 cores; each gets 2,000 texts or more, or this one has all."""
-    most = torch.cuda.device_count() or len(os.sched_getaffinity(0)) // _CORES_A_PROCESS
+    most = torch.cuda.device_count() or _cores() // _CORES_A_PROCESS
     return max(1, min(most, text_count // _FEWEST_TEXTS_A_PROCESS))
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ def _loaded(folder: Path, settings: IndexSettings, processes: int) -> Retriever:
         retriever = Retriever.load(folder, settings)
     if torch.cuda.is_available():
         return retriever.to(f"cuda:{(current_process()._identity[0] - 1) % torch.cuda.device_count()}")
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    torch.set_num_threads(max(1, _cores() // processes))
     return retriever
 
 

@@ -14,6 +14,7 @@ from jmlr.config import IndexSettings
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource
 from jmlr.files import write_json
 from jmlr.index.backend import choose
+from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.generation import REMEDY
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
@@ -121,8 +122,7 @@ def check(folder: Path, retriever_folder: Path, passages: Iterable[Passage]) -> 
             "the index is of another " + "; of other ".join(f"{name} ({made_of[name]})" for name in differing),
             expected="; ".join(f"{name} {found[name]}" for name in differing),
             where=str(folder),
-            next_step=REMEDY
-            + ("; for other passages under the same models: jmlr refresh" * (differing == ["passages"])),
+            next_step="jmlr refresh, or train anew: dvc repro" if differing == ["passages"] else REMEDY,
         )
     return manifest
 
@@ -141,5 +141,28 @@ def check_lengths(manifest: Manifest, retriever: Retriever, where: Path) -> None
             f"the index was made with {made_with}",
             expected=f"the lengths of the loaded retriever, {loaded}",
             where=str(where),
+            next_step=REMEDY,
+        )
+
+
+def check_files(manifest: Manifest, folder: Path) -> None:
+    """Refuses a generation whose embeddings are not as many as its manifest says.
+
+    Raises:
+        DataError: if files are missing, cut off or of another generation.
+    """
+    try:
+        stored = StoredEmbeddings.open(folder)
+        found = len(stored.passage_ids), len(stored.vectors), int(stored.offsets[-1])
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"its embeddings cannot be read ({error})", expected="whole files", where=str(folder), next_step=REMEDY
+        ) from error
+    expected = manifest.passage_count, manifest.embedding_count, manifest.embedding_count
+    if found != expected:
+        raise DataError(
+            f"passages, embeddings and offsets number {found}",
+            expected=f"{expected}, as {FILE} says",
+            where=str(folder),
             next_step=REMEDY,
         )

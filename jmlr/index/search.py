@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from jmlr.errors import MissingResource
 from jmlr.index import generation, manifest
 from jmlr.index.backend import Backend
 from jmlr.index.embeddings import StoredEmbeddings
@@ -61,6 +62,7 @@ class Searcher:
         current = generation.current(folder)
         checked = manifest.check(current, retriever_folder, passages)
         manifest.check_lengths(checked, retriever, current)
+        manifest.check_files(checked, current)
         return cls(current, retriever, checked, backend)
 
     def search(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
@@ -86,6 +88,13 @@ class Searcher:
 def _open(name: str, folder: Path, stored: StoredEmbeddings) -> Backend:
     if name == "exact":
         return ExactBackend(stored)
+    if not (folder / manifest.PLAID_FOLDER).exists():
+        raise MissingResource(
+            "the index holds no files of PLAID",
+            expected=f"an index built for {name}",
+            where=str(folder),
+            next_step="set index.backend to plaid in params.yaml, then: dvc repro index",
+        )
     from jmlr.index.plaid_search import PlaidBackend
 
     return PlaidBackend(folder / manifest.PLAID_FOLDER, stored)

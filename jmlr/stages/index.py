@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jmlr.answering.answerer import load_search
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.index import build, candidates
 from jmlr.stages import layout
+from jmlr.types import Passage
 
 
 def run(settings: Settings) -> None:
-    """Writes build/index: the PLAID index with its manifest, and candidates.parquet for the training questions.
+    """Writes build/index: the index as a generation with its manifest, and candidates.parquet for training questions.
 
     Raises:
-        MissingResource: if colbert-ai's extensions cannot be compiled.
+        MissingResource: if PLAID is the backend and colbert-ai's extensions cannot be compiled.
     """
     passages = read_passages(layout.PASSAGES)
     build.build(layout.BASE_RETRIEVER, passages, settings.index, layout.INDEX, settings.seed)
+    mine_candidates(passages, settings)
+
+
+def mine_candidates(passages: Sequence[Passage], settings: Settings) -> None:
+    """Writes the pool of every training question, searched in build/index."""
     search = load_search(layout.BASE_RETRIEVER, layout.INDEX, passages, settings)
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
     pools = candidates.mine(search, questions, settings.index.candidates)

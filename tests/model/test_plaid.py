@@ -35,9 +35,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def load_searcher(folder: Path) -> Searcher:
+def load_searcher(folder: Path, backend: str | None = None) -> Searcher:
     retriever = Retriever.load(folder / "retriever", SETTINGS)
-    return Searcher.load(folder / "index", retriever, folder / "retriever", PASSAGES)
+    return Searcher.load(folder / "index", retriever, folder / "retriever", PASSAGES, backend)
 
 
 @pytest.fixture(scope="module")
@@ -45,47 +45,52 @@ def searcher(pair: Path) -> Searcher:
     return load_searcher(pair)
 
 
+@pytest.fixture(scope="module")
+def exact_searcher(pair: Path) -> Searcher:
+    return load_searcher(pair, "exact")
+
+
 def ids(ranked):
     return [hit.passage_id for hit in ranked]
 
 
-def test_plaid_finds_what_exact_search_finds(searcher):
-    plaid, exact = searcher.search_plaid(QUESTIONS, 10), searcher.search_exact(QUESTIONS, 10)
+def test_plaid_finds_what_exact_search_finds(searcher, exact_searcher):
+    plaid, exact = searcher.search(QUESTIONS, 10), exact_searcher.search(QUESTIONS, 10)
     shared = sum(len(set(ids(one)) & set(ids(other))) for one, other in zip(plaid, exact, strict=True))
     assert shared / (10 * len(QUESTIONS)) >= 0.95
 
 
-def test_scores_are_those_of_exact_search(searcher):
-    plaid, exact = searcher.search_plaid(QUESTIONS[:4], 20), searcher.search_exact(QUESTIONS[:4], len(PASSAGES))
+def test_scores_are_those_of_exact_search(searcher, exact_searcher):
+    plaid, exact = searcher.search(QUESTIONS[:4], 20), exact_searcher.search(QUESTIONS[:4], len(PASSAGES))
     for found, everything in zip(plaid, exact, strict=True):
         scores = {hit.passage_id: hit.score for hit in everything}
         assert [hit.score for hit in found] == pytest.approx([scores[hit.passage_id] for hit in found], abs=1e-4)
 
 
-def test_the_compressed_index_ranks_alone_nearly_as_well(searcher):
+def test_the_compressed_index_ranks_alone_nearly_as_well(searcher, exact_searcher):
     """Guards the compression: PLAID's own order, before the stored embeddings score again, is near the exact one."""
-    exact, shared = searcher.search_exact(QUESTIONS, 10), 0
+    exact, shared = exact_searcher.search(QUESTIONS, 10), 0
     for query, ranked in zip(searcher._encode(QUESTIONS), exact, strict=True):
-        numbers = searcher._probe(searcher._scorer, query[None], 10)[:10]
+        numbers = searcher.backend._probe(query[None], 10)[:10]
         shared += len({searcher.stored.passage_ids[number] for number in numbers} & set(ids(ranked)))
     assert shared / (10 * len(QUESTIONS)) >= 0.85
 
 
 def test_rankings_are_ordered_whole_and_without_duplicates(searcher):
     for k in (1, 10, 30, 101):
-        for ranked in searcher.search_plaid(QUESTIONS[:4], k):
+        for ranked in searcher.search(QUESTIONS[:4], k):
             assert len(set(ids(ranked))) == len(ranked) == k
             assert [hit.score for hit in ranked] == sorted((hit.score for hit in ranked), reverse=True)
 
 
 def test_fewer_than_k_only_if_the_index_holds_fewer(searcher):
-    for ranked in searcher.search_plaid(QUESTIONS[:2], len(PASSAGES) + 50):
+    for ranked in searcher.search(QUESTIONS[:2], len(PASSAGES) + 50):
         assert sorted(ids(ranked)) == sorted(passage.passage_id for passage in PASSAGES)
 
 
 def test_a_search_does_not_depend_on_earlier_ones(pair, searcher):
-    searcher.search_plaid(QUESTIONS[:3], 1)
-    after, fresh = searcher.search_plaid(QUESTIONS[:3], 30), load_searcher(pair).search_plaid(QUESTIONS[:3], 30)
+    searcher.search(QUESTIONS[:3], 1)
+    after, fresh = searcher.search(QUESTIONS[:3], 30), load_searcher(pair).search(QUESTIONS[:3], 30)
     assert after == fresh
 
 
@@ -93,14 +98,14 @@ def test_equal_scores_go_by_passage_id(pair, tmp_path):
     rows = [Passage(name, PASSAGES[0].text) for name in ("z", "b", "m")] + PASSAGES[5:30]
     build(pair / "retriever", rows, SETTINGS, tmp_path / "index", 1)
     twins = Searcher.load(tmp_path / "index", Retriever.load(pair / "retriever", SETTINGS), pair / "retriever", rows)
-    best = twins.search_plaid([PASSAGES[0].text.split(".")[0]], 3)[0]
+    best = twins.search([PASSAGES[0].text.split(".")[0]], 3)[0]
     assert ids(best) == ["b", "m", "z"]
     assert len({hit.score for hit in best}) == 1
 
 
 def test_a_moved_pair_finds_the_same(pair, searcher, tmp_path):
     moved = Path(shutil.copytree(pair, tmp_path / "moved"))
-    assert load_searcher(moved).search_plaid(QUESTIONS[:3], 5) == searcher.search_plaid(QUESTIONS[:3], 5)
+    assert load_searcher(moved).search(QUESTIONS[:3], 5) == searcher.search(QUESTIONS[:3], 5)
 
 
 def test_a_visible_gpu_changes_nothing(pair, searcher, tmp_path, monkeypatch):
@@ -109,8 +114,8 @@ def test_a_visible_gpu_changes_nothing(pair, searcher, tmp_path, monkeypatch):
     monkeypatch.setattr(RunSettings, "total_visible_gpus", 1)
     build(pair / "retriever", PASSAGES, SETTINGS, tmp_path / "index", 1)
     retriever = Retriever.load(pair / "retriever", SETTINGS)
-    found = Searcher.load(tmp_path / "index", retriever, pair / "retriever", PASSAGES).search_plaid(QUESTIONS[:3], 10)
-    assert found == searcher.search_plaid(QUESTIONS[:3], 10)
+    found = Searcher.load(tmp_path / "index", retriever, pair / "retriever", PASSAGES).search(QUESTIONS[:3], 10)
+    assert found == searcher.search(QUESTIONS[:3], 10)
     assert RunSettings.total_visible_gpus == 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jmlr.config import IndexSettings
+from jmlr.index import generation
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
@@ -24,7 +25,7 @@ WORDS = (
 @pytest.fixture(scope="session")
 def settings() -> IndexSettings:
     return IndexSettings(
-        backend="auto", hybrid=False, query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=10
+        backend="plaid", hybrid=False, query_tokens=16, passage_tokens=24, bits=4, kmeans_iterations=3, candidates=10
     )
 
 
@@ -63,3 +64,9 @@ def index_folder(
     folder = tmp_path_factory.mktemp("built") / "index"
     build(retriever_folder, passages, settings, folder, seed=3)
     return folder
+
+
+@pytest.fixture(scope="session")
+def generation_folder(index_folder: Path) -> Path:
+    """The one generation of the index."""
+    return generation.current(index_folder)

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from jmlr.errors import FingerprintMismatch
-from jmlr.index import search
+from jmlr.errors import FingerprintMismatch, MissingResource
+from jmlr.index import exact, search
 from jmlr.index.build import build
 from jmlr.index.search import Searcher
 from jmlr.models.maxsim import maxsim
@@ -19,13 +19,13 @@ QUESTIONS = ["gout toe pain", "kidney stone urine blood", "anxiety sleep loss"]
 
 @pytest.fixture
 def searcher(index_folder, retriever, retriever_folder, passages) -> Searcher:
-    return Searcher.load(index_folder, retriever, retriever_folder, passages)
+    return Searcher.load(index_folder, retriever, retriever_folder, passages, "exact")
 
 
 @pytest.mark.parametrize("block", [1, 100, 16_384])
 def test_exact_scores_equal_maxsim_passage_by_passage(searcher, retriever, monkeypatch, block):
-    monkeypatch.setattr(search, "_BLOCK_EMBEDDINGS", block)
-    hits = searcher.search_exact(QUESTIONS, 48)
+    monkeypatch.setattr(exact, "_BLOCK_EMBEDDINGS", block)
+    hits = searcher.search(QUESTIONS, 48)
     with torch.inference_mode():
         queries = retriever.encode_queries(QUESTIONS)
     for query, ranked in zip(queries, hits, strict=True):
@@ -38,34 +38,34 @@ def test_exact_scores_equal_maxsim_passage_by_passage(searcher, retriever, monke
 
 
 def test_the_best_k_are_the_beginning_of_all(searcher):
-    every, few = searcher.search_exact(QUESTIONS, 48), searcher.search_exact(QUESTIONS, 5)
+    every, few = searcher.search(QUESTIONS, 48), searcher.search(QUESTIONS, 5)
     assert few == [ranked[:5] for ranked in every]
 
 
 def test_more_than_there_are_gives_all_once(searcher):
-    for ranked in searcher.search_exact(QUESTIONS, 1000):
+    for ranked in searcher.search(QUESTIONS, 1000):
         assert len({hit.passage_id for hit in ranked}) == len(ranked) == 48
 
 
 def test_batches_do_not_mix_questions(searcher, monkeypatch):
-    together = searcher.search_exact(QUESTIONS, 3)
+    together = searcher.search(QUESTIONS, 3)
     monkeypatch.setattr(search, "QUESTIONS_PER_BATCH", 2)
-    parted = searcher.search_exact(QUESTIONS, 3)
+    parted = searcher.search(QUESTIONS, 3)
     assert [[hit.passage_id for hit in ranked] for ranked in parted] == [
         [hit.passage_id for hit in ranked] for ranked in together
     ]
 
 
 def test_no_questions_give_no_rankings(searcher):
-    assert searcher.search_exact([], 5) == []
+    assert searcher.search([], 5) == []
 
 
 def test_equal_scores_go_by_passage_id(retriever, retriever_folder, settings, tmp_path):
     texts = {"z": "gout toe", "b": "gout toe", "m": "gout toe", "a": "heart failure"}
     rows = [Passage(name, text) for name, text in texts.items()]
     build(retriever_folder, rows, settings, tmp_path / "index", seed=1)
-    searcher = Searcher.load(tmp_path / "index", retriever, retriever_folder, rows)
-    ranked = searcher.search_exact(["gout toe"], 4)[0]
+    searcher = Searcher.load(tmp_path / "index", retriever, retriever_folder, rows, "exact")
+    ranked = searcher.search(["gout toe"], 4)[0]
     assert [hit.passage_id for hit in ranked if hit.passage_id != "a"] == ["b", "m", "z"]
     assert len({hit.score for hit in ranked if hit.passage_id != "a"}) == 1
 
@@ -74,3 +74,9 @@ def test_another_table_of_passages_is_refused(index_folder, retriever, retriever
     changed = [dataclasses.replace(passages[0], text="another"), *passages[1:]]
     with pytest.raises(FingerprintMismatch, match="another passages"):
         Searcher.load(index_folder, retriever, retriever_folder, changed)
+
+
+def test_an_index_without_plaid_cannot_be_searched_by_it(retriever, retriever_folder, passages, settings, tmp_path):
+    build(retriever_folder, passages, settings.model_copy(update={"backend": "exact"}), tmp_path / "index", seed=1)
+    with pytest.raises(MissingResource, match="holds no files of PLAID; expected an index built for plaid"):
+        Searcher.load(tmp_path / "index", retriever, retriever_folder, passages, "plaid")

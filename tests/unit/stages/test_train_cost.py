@@ -42,6 +42,7 @@ def train_closed_book(monkeypatch, tmp_path, repository, make_tiny_reader, tiny_
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.setattr(train, "load_for_training", lambda *_: (make_tiny_reader(), tiny_tokenizer))
+    monkeypatch.setattr(train.generation, "current", lambda folder: folder)
     monkeypatch.setattr(train.StoredEmbeddings, "open", lambda _: None)
     store = PassageStore(torch.zeros(20, 1, 4), torch.ones(20, 1, dtype=torch.bool))
     monkeypatch.setattr(train.PassageStore, "from_index", lambda _: store)

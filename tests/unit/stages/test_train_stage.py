@@ -13,8 +13,7 @@ import yaml
 from jmlr import config, recipes
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import TrainingFailed
-from jmlr.index import candidates, embeddings, manifest
-from jmlr.models.retriever import Retriever
+from jmlr.index import build, candidates
 from jmlr.stages import layout, train
 from jmlr.types import Hit
 
@@ -42,11 +41,7 @@ def stages_before(
     shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)
     make_tiny_reader().save_pretrained(layout.BASE_READER)
     tiny_tokenizer.save_pretrained(layout.BASE_READER)
-    layout.INDEX.mkdir()
-    stored = embeddings.store(Retriever.load(layout.BASE_RETRIEVER, tiny_index_settings), tiny_passages, layout.INDEX)
-    manifest.write(
-        manifest.describe(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, len(stored.vectors)), layout.INDEX
-    )
+    build.build(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, layout.INDEX, 1)
     hits = [Hit(passage.passage_id, 1.0) for passage in tiny_passages[:6]]
     candidates.write(layout.CANDIDATES, {question.question_id: hits for question in tiny_questions})
     monkeypatch.setattr(train.build, "build", lambda retriever, passages, settings, folder, seed: folder.mkdir())

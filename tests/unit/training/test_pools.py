@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from jmlr.index import embeddings
+from jmlr.index.encoding import Plan, Source, encode
 from jmlr.models.maxsim import maxsim
 from jmlr.training import pools as pools_module
 from jmlr.training.pools import PassageStore
@@ -137,8 +138,11 @@ def test_only_the_questions_asked_for_are_searched(tiny_pools, tiny_retriever, q
     assert asked == [2, 1]
 
 
-def test_the_first_store_comes_from_the_index(tiny_store, tiny_retriever, tiny_passages, tmp_path):
-    stored = PassageStore.from_index(embeddings.store(tiny_retriever, tiny_passages, tmp_path))
+def test_the_first_store_comes_from_the_index(tiny_store, tiny_retriever, tiny_passages, tiny_index_settings, tmp_path):
+    source = Source(tiny_retriever, tmp_path, tiny_index_settings)
+    encode(source, Plan.make(tiny_retriever, [passage.indexed_text for passage in tiny_passages], None), tmp_path, None)
+    embeddings.write_passages(tmp_path, tiny_passages)
+    stored = PassageStore.from_index(embeddings.StoredEmbeddings.open(tmp_path))
     assert torch.equal(stored.mask.sum(1), tiny_store.mask.sum(1))
     for number in range(len(tiny_passages)):
         ours, theirs = (store.embeddings[number][store.mask[number]] for store in (stored, tiny_store))
