@@ -194,6 +194,7 @@ class EvaluateSettings(Block):
     `controls`: further readings by the joint arm's reader: gold passages, those of another question (shuffled), BM25's.
     `option_orders`: every cyclic order of the options is read; `strict_text`: what the reader writes is read too;
     `evidence`: each passage that was read is left out in turn; `rationale_tokens`: of a written rationale, 0: none.
+    `abstain_for`: accuracy that a threshold of confidence, chosen on the split dev, shall reach on what is answered.
     `seed`: of intervals and shuffled passages, and of the protocol.
     """
 
@@ -203,6 +204,7 @@ class EvaluateSettings(Block):
     strict_text: bool
     evidence: bool
     rationale_tokens: int = Field(ge=0)
+    abstain_for: float = Field(gt=0, le=1)
     splits: tuple[Literal["dev", "test", "test_seen"], ...] = Field(min_length=1)
     questions_per_batch: int = Field(ge=1)
     recall_at: tuple[int, ...] = Field(min_length=1)

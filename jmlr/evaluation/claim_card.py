@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import Settings
-from jmlr.evaluation.notation import arm_label, ordered_arms, percent, points
+from jmlr.evaluation.notation import PLAIN_ARMS, arm_label, ordered_arms, percent, points
 from jmlr.evaluation.public_sets import paper_table
 from jmlr.files import write_text
 
 CLAIM_CARD_FILE = "claim_card.md"
 _NOT_RUN = "not run here"
-_PLAIN_ARMS = ("closed_book", "rag", "jmlr")
 
 
 def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], provenance: Mapping[str, str]) -> None:
@@ -117,7 +116,7 @@ def _scale(settings: Settings, measured: Mapping[str, Any], split: str, provenan
 
 
 def _on_sets(measured: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    shown = {arm: arm_label(arm) for arm in ordered_arms(measured["accuracy"]) if arm in _PLAIN_ARMS}
+    shown = {arm: arm_label(arm) for arm in ordered_arms(measured["accuracy"]) if arm in PLAIN_ARMS}
     return paper_table(measured.get("by_set", {}), shown)
 
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from jmlr.config import Settings
 from jmlr.evaluation import arms
+from jmlr.evaluation.abstention import Judged, measure_abstention
 from jmlr.evaluation.accuracy import outcomes
-from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
+from jmlr.evaluation.calibration import grade, measure_calibration
+from jmlr.evaluation.evidence import summarise_evidence
+from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
 from jmlr.evaluation.public_sets import by_set
 from jmlr.evaluation.readings import in_words, over_orders
 from jmlr.evaluation.session import Readings
@@ -31,7 +34,9 @@ def measure(
 
     Returns:
         Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
-        accuracy over the orders of the options and in the reader's own words.
+        accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration (see
+        `measure_calibration`) and what abstaining brings (see `measure_abstention`); `evidence`, per arm (see
+        `summarise_evidence`).
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.
@@ -46,7 +51,31 @@ def measure(
 def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
     plain = [arm for arm in ordered_arms(readings.answered) if not arm.endswith(GOLD_SUFFIX)]
     right = {arm: outcomes(asked, readings.answered[arm], arm) for arm in plain}
-    return {"by_set": by_set(asked, right, settings.evaluate), "reading": _reading(settings, asked, readings)}
+    return {
+        "by_set": by_set(asked, right, settings.evaluate),
+        "reading": _reading(settings, asked, readings),
+        "confidence": {arm: _confidence(settings, asked, readings, arm) for arm in PLAIN_ARMS if arm in right},
+        "evidence": _evidence(settings, asked, readings),
+    }
+
+
+def _confidence(settings: Settings, asked: Sequence[Question], readings: Readings, arm: str) -> dict[str, Any]:
+    """Calibration of an arm, and abstention by confidences at the temperature fitted on dev."""
+    evaluate, dev = settings.evaluate, readings.fitted_on.get(arm)
+    graded = grade(asked, readings.answered[arm], arm)
+    fitted = grade(readings.dev, dev, arm) if dev else None
+    found = measure_calibration(fitted, graded, evaluate, evaluate.seed)
+    temperature = found["temperature"] or 1.0
+    chosen_on = Judged(fitted.confidences(temperature), fitted.right) if fitted else None
+    judged = Judged(graded.confidences(temperature), graded.right)
+    found["abstention"] = measure_abstention(chosen_on, judged, evaluate.abstain_for, evaluate, evaluate.seed)
+    return found
+
+
+def _evidence(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
+    names = {question.question_id for question in asked}
+    rows = {arm: [row for row in found if row.question_id in names] for arm, found in readings.evidence.items()}
+    return {arm: summarise_evidence(found, settings.evaluate, settings.evaluate.seed) for arm, found in rows.items()}
 
 
 def _reading(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:

@@ -15,6 +15,9 @@ ARM_LABELS = {
 }
 """The known arms, in the order in which they are listed everywhere."""
 
+PLAIN_ARMS = ("closed_book", "rag", "jmlr")
+"""The trained arms, each with what it retrieves itself."""
+
 SPLIT_LABELS = {
     "dev": "development questions",
     "test": "held-out test questions",

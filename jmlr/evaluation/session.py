@@ -13,6 +13,7 @@ from jmlr.answering.generation import say, strict_choice
 from jmlr.answering.journal import Journal
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.config import Settings
+from jmlr.evaluation.evidence import Evidence, without_each
 from jmlr.evaluation.notation import GOLD_SUFFIX
 from jmlr.types import Hit, Passage, Question
 
@@ -29,12 +30,18 @@ class Readings:
         choices: by question id the option chosen in each order of the options.
         said: by question id what the reader wrote.
         strict: by question id the option that this names, or None.
+        dev: questions of the split dev, on which temperature and threshold of confidence are chosen.
+        fitted_on: answers to them.
+        evidence: what leaving out each read passage does.
     """
 
     answered: dict[str, list[Answered]] = field(default_factory=dict)
     choices: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
     said: dict[str, dict[str, str]] = field(default_factory=dict)
     strict: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    dev: Sequence[Question] = ()
+    fitted_on: dict[str, list[Answered]] = field(default_factory=dict)
+    evidence: dict[str, list[Evidence]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Session:
     Attributes:
         settings: of the whole project.
         questions: of all evaluated splits.
+        dev: questions that the confidence is calibrated on; may be none.
         passages: all passages.
         journals: folder of the answers already given by the same readers under the same settings.
         readings: filled arm by arm.
@@ -51,6 +59,7 @@ class Session:
 
     settings: Settings
     questions: Sequence[Question]
+    dev: Sequence[Question]
     passages: Sequence[Passage]
     journals: Path
     readings: Readings = field(default_factory=Readings)
@@ -62,7 +71,10 @@ class Session:
             MissingResource: if the reader is not there.
         """
         answerer = Answerer.load_reader(reader_folder, self.passages, self.settings)
-        self._read(answerer, arm, self.questions, hits)
+        self.readings.answered[arm] = self._read(answerer, arm, self.questions, hits)
+        if self.dev:
+            self.readings.dev = self.dev
+            self.readings.fitted_on[arm] = self._read(answerer, f"{arm} on dev", self.dev, hits)
         evaluate = self.settings.evaluate
         if evaluate.option_orders:
             answerer.journal = Journal(self.journals / f"{arm}.orders.jsonl")
@@ -79,7 +91,7 @@ class Session:
         return answerer
 
     def read_controls(self, answerer: Answerer, arm: str, hits: Hits, bm25: Hits) -> None:
-        """Reads again with other passages: the gold ones, another question's, BM25's.
+        """Reads again with other passages: the gold ones, another question's, BM25's, and without each of its own.
 
         Args:
             answerer: with the arm's reader.
@@ -89,18 +101,30 @@ class Session:
         """
         controls = self.settings.evaluate.controls
         known = [question for question in self.questions if question.gold_passage_ids]
+        answered = self.readings.answered
         if "gold" in controls and known:
             gold = {one.question_id: [Hit(passage_id, 0.0) for passage_id in one.gold_passage_ids] for one in known}
-            self._read(answerer, f"{arm}{GOLD_SUFFIX}", known, gold)
+            answered[f"{arm}{GOLD_SUFFIX}"] = self._read(answerer, f"{arm}{GOLD_SUFFIX}", known, gold)
         if "shuffled" in controls and arm == "jmlr":
-            self._read(answerer, "jmlr_shuffled", self.questions, shuffled(hits, self.settings.evaluate.seed))
+            others = shuffled({one.question_id: hits[one.question_id] for one in self.questions}, self._seed)
+            answered["jmlr_shuffled"] = self._read(answerer, "jmlr_shuffled", self.questions, others)
         if "bm25" in controls and arm == "jmlr":
-            self._read(answerer, "jmlr_bm25", self.questions, bm25)
+            answered["jmlr_bm25"] = self._read(answerer, "jmlr_bm25", self.questions, bm25)
+        if self.settings.evaluate.evidence:
+            answerer.journal = Journal(self.journals / f"{arm}.evidence.jsonl")
+            title = f"evaluating {arm} without each passage"
+            self.readings.evidence[arm] = without_each(answerer, self.questions, answered[arm], arm, title)
+            answerer.journal = None
 
-    def _read(self, answerer: Answerer, name: str, questions: Sequence[Question], hits: Hits) -> None:
+    @property
+    def _seed(self) -> int:
+        return self.settings.evaluate.seed
+
+    def _read(self, answerer: Answerer, name: str, questions: Sequence[Question], hits: Hits) -> list[Answered]:
         answerer.journal = Journal(self.journals / f"{name}.jsonl")
-        self.readings.answered[name] = answerer.read(questions, hits, f"evaluating {name}")
+        answered = answerer.read(questions, hits, f"evaluating {name}")
         answerer.journal = None
+        return answered
 
     def _choices(self, answerer: Answerer, arm: str, hits: Hits, title: str) -> dict[str, tuple[int, ...]]:
         prompt = self.settings.prompt

@@ -15,7 +15,7 @@ from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation import claim_card, plots, predictions, report
+from jmlr.evaluation import claim_card, evidence, plots, predictions, report
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol, protocol_hash
 from jmlr.evaluation.session import Session
@@ -46,10 +46,12 @@ def run(settings: Settings) -> None:
     """
     start = time.monotonic()
     splits = set(settings.evaluate.splits)
-    questions = [question for question in read_questions(layout.QUESTIONS) if question.split in splits]
+    everything = read_questions(layout.QUESTIONS)
+    questions = [question for question in everything if question.split in splits]
+    dev = [question for question in everything if question.split == "dev"]
     passages = read_passages(layout.PASSAGES)
-    hits = _retrieve(settings, questions, passages)
-    session = Session(settings, questions, passages, _journals(settings))
+    hits = _retrieve(settings, questions if "dev" in splits else questions + dev, passages)
+    session = Session(settings, questions, dev, passages, _journals(settings))
     _read(session, hits)
     rankings = {name: _rankings(found) for name, found in hits.items()}
     metrics = measure(settings, questions, session.readings, rankings)
@@ -80,6 +82,7 @@ def _write(session: Session, metrics: dict[str, Any], ledger: Mapping[str, Any],
     write_json(layout.PROTOCOL, protocol(settings, questions))
     write_json(layout.METRICS, metrics)
     predictions.write(layout.PREDICTIONS, questions, session.readings)
+    evidence.write(layout.EVIDENCE, [row for rows in session.readings.evidence.values() for row in rows])
     history = pq.read_table(layout.HISTORY).to_pylist()
     plots.write(layout.PLOTS, metrics, history)
     inputs = report.ReportInputs(
@@ -120,7 +123,7 @@ def _read(session: Session, hits: Mapping[str, HitsById]) -> None:
     """All arms' answers, with the controls of those that read passages."""
     settings = session.settings
     read = _read_by_arm(settings, hits)
-    nothing: HitsById = {question.question_id: [] for question in session.questions}
+    nothing: HitsById = {question.question_id: [] for question in (*session.questions, *session.dev)}
     for arm in settings.train.arms:
         found = hits[read[arm]] if arm in read else nothing
         answerer = session.read_arm(arm, layout.arm_folder(arm) / "reader", found)

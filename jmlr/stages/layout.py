@@ -45,6 +45,7 @@ PROTOCOL = EVALUATE / "protocol.json"
 CLAIM_CARD = EVALUATE / "claim_card.md"
 JOURNALS = BUILD / "answers"
 PREDICTIONS = EVALUATE / "predictions.parquet"
+EVIDENCE = EVALUATE / "evidence.parquet"
 PLOTS = EVALUATE / "plots"
 REPORT = EVALUATE / "report.html"
 

@@ -115,8 +115,8 @@ def test_each_arm_reads_its_own_ranking(make_settings, monkeypatch, tmp_path, hy
     noting = NotingAnswerer()
     monkeypatch.setattr(Answerer, "load_reader", lambda *given: noting)
     settings = make_settings(hybrid)
-    asked = settings.evaluate.model_copy(update={"option_orders": False, "strict_text": False})
-    session = Session(settings.model_copy(update={"evaluate": asked}), questions, [], tmp_path)
+    asked = settings.evaluate.model_copy(update={"option_orders": False, "strict_text": False, "evidence": False})
+    session = Session(settings.model_copy(update={"evaluate": asked}), questions, [], [], tmp_path)
     evaluate._read(session, hits)
     gold = {"q1": [Hit("p9", 0.0)]}
     controls = ["jmlr_gold", "jmlr_shuffled", "jmlr_bm25"]
