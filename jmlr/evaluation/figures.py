@@ -19,6 +19,8 @@ ARM_COLOURS = {
     "jmlr": "#d1602b",
     "rag_gold": "#9dc0de",
     "jmlr_gold": "#efb592",
+    "jmlr_bm25": "#c9a227",
+    "jmlr_shuffled": "#b8bec6",
 }
 RETRIEVER_COLOURS = {
     "before": ARM_COLOURS["rag"],
@@ -110,6 +112,46 @@ def _draw_recall(records: Sequence[Record]) -> Figure:
     return figure
 
 
+def _draw_reliability(records: Sequence[Record]) -> Figure:
+    splits = _values(records, "split")
+    figure, panels = _panels(len(splits), 3.4)
+    for panel, split in zip(panels, splits, strict=True):
+        of_split = [record for record in records if record["split"] == split]
+        panel.plot([0, 100], [0, 100], color=_INK, linewidth=1, linestyle=(0, (2, 3)), label="calibrated")
+        most = max(record["count"] for record in of_split)
+        for arm in ordered_arms(_values(of_split, "arm")):
+            points = sorted((r["confidence"], r["accuracy"], r["count"]) for r in of_split if r["arm"] == arm)
+            confidences, accuracies = ([100 * point[axis] for point in points] for axis in (0, 1))
+            colour = ARM_COLOURS.get(arm, _OTHER_COLOUR)
+            panel.plot(confidences, accuracies, color=colour, linewidth=1.4, label=arm_label(arm))
+            panel.scatter(confidences, accuracies, [12 + 110 * point[2] / most for point in points], color=colour)
+        panel.set(
+            xlim=(0, 102), ylim=(-3, 103), xlabel="confidence (%), dot size: questions", ylabel="right answers (%)"
+        )
+        panel.set_title(f"{split}: {split_label(split)}")
+        panel.grid(color=_LIGHT)
+        panel.legend(frameon=False, loc="upper left", fontsize=8.5)
+    return figure
+
+
+def _draw_coverage(records: Sequence[Record]) -> Figure:
+    splits = _values(records, "split")
+    figure, panels = _panels(len(splits), 2.9)
+    for panel, split in zip(panels, splits, strict=True):
+        of_split = [record for record in records if record["split"] == split]
+        for arm in ordered_arms(_values(of_split, "arm")):
+            line = sorted((r["coverage"], r["value"], r["low"], r["high"]) for r in of_split if r["arm"] == arm)
+            coverages, values, lows, highs = ([100 * point[axis] for point in line] for axis in range(4))
+            colour = ARM_COLOURS.get(arm, _OTHER_COLOUR)
+            panel.plot(coverages, values, marker="o", markersize=3.5, color=colour, label=arm_label(arm))
+            panel.fill_between(coverages, lows, highs, color=colour, alpha=0.15, linewidth=0)
+        panel.set(xlim=(0, 103), ylim=(-3, 103), xlabel="most confident questions (%)", ylabel="right answers (%)")
+        panel.set_title(f"{split}: {split_label(split)}")
+        panel.grid(color=_LIGHT)
+        panel.legend(frameon=False, loc="lower left", fontsize=8.5)
+    return figure
+
+
 def _draw_curves(records: Sequence[Record]) -> Figure:
     found = _values(records, "name")
     names = [name for name in _FIRST_CURVES if name in found]
@@ -140,6 +182,8 @@ def draw(records: Mapping[str, Sequence[Record]], chance: Mapping[str, float]) -
     drawings: dict[str, Callable[[Sequence[Record]], Figure]] = {
         "accuracy_by_arm": lambda found: _draw_accuracy(found, chance),
         "recall_by_k": _draw_recall,
+        "reliability": _draw_reliability,
+        "accuracy_by_coverage": _draw_coverage,
         "training_curves": _draw_curves,
     }
     with matplotlib.rc_context(_STYLE):

@@ -9,7 +9,7 @@ from jmlr.config import Settings
 from jmlr.evaluation import arms
 from jmlr.evaluation.abstention import Judged, measure_abstention
 from jmlr.evaluation.accuracy import outcomes
-from jmlr.evaluation.calibration import grade, measure_calibration
+from jmlr.evaluation.calibration import bin_edges, grade, measure_calibration, reliability
 from jmlr.evaluation.evidence import summarise_evidence
 from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
 from jmlr.evaluation.public_sets import by_set
@@ -35,8 +35,8 @@ def measure(
     Returns:
         Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
         accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration (see
-        `measure_calibration`) and what abstaining brings (see `measure_abstention`); `evidence`, per arm (see
-        `summarise_evidence`).
+        `measure_calibration`), the records of its reliability and what abstaining brings (see `measure_abstention`);
+        `evidence`, per arm (see `summarise_evidence`).
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.
@@ -68,6 +68,7 @@ def _confidence(settings: Settings, asked: Sequence[Question], readings: Reading
     temperature = found["temperature"] or 1.0
     chosen_on = Judged(fitted.confidences(temperature), fitted.right) if fitted else None
     judged = Judged(graded.confidences(temperature), graded.right)
+    found["reliability"] = reliability(judged.confidences, judged.right, bin_edges(judged.confidences))
     found["abstention"] = measure_abstention(chosen_on, judged, evaluate.abstain_for, evaluate, evaluate.seed)
     return found
 

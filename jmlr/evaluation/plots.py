@@ -43,6 +43,31 @@ def recall_records(metrics: Mapping[str, Any]) -> list[Record]:
     ]
 
 
+def reliability_records(metrics: Mapping[str, Any]) -> list[Record]:
+    """Accuracy against confidence, one record a split, arm and bin; confidences are scaled where dev was there.
+
+    >>> found = {"rag": {"reliability": [{"count": 3, "confidence": 0.55, "accuracy": 0.5}]}}
+    >>> reliability_records({"test": {"confidence": found}})
+    [{'split': 'test', 'arm': 'rag', 'confidence': 0.55, 'accuracy': 0.5, 'count': 3}]
+    """
+    return [
+        {"split": split, "arm": arm, **{key: record[key] for key in ("confidence", "accuracy", "count")}}
+        for split, measured in metrics.items()
+        for arm, found in measured.get("confidence", {}).items()
+        for record in found["reliability"]
+    ]
+
+
+def coverage_records(metrics: Mapping[str, Any]) -> list[Record]:
+    """Accuracy on the most confident questions, one record a split, arm and coverage."""
+    return [
+        {"split": split, "arm": arm, "coverage": record["coverage"], **record["accuracy"]}
+        for split, measured in metrics.items()
+        for arm, found in measured.get("confidence", {}).items()
+        for record in found["abstention"]["at_coverage"]
+    ]
+
+
 def curve_records(history: Iterable[Mapping[str, Any]]) -> list[Record]:
     """The rows of history.parquet, without values that are not finite: JSON has none.
 
@@ -61,12 +86,14 @@ def plot_records(metrics: Mapping[str, Any], history: Iterable[Mapping[str, Any]
     return {
         "accuracy_by_arm": accuracy_records(metrics),
         "recall_by_k": recall_records(metrics),
+        "reliability": reliability_records(metrics),
+        "accuracy_by_coverage": coverage_records(metrics),
         "training_curves": curve_records(history),
     }
 
 
 def write(folder: Path, metrics: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> None:
-    """Writes accuracy_by_arm.json, recall_by_k.json and training_curves.json into `folder`, one record a line.
+    """Writes a JSON file a plot (see `plot_records`) into `folder`, one record a line.
 
     Args:
         folder: made if it is missing.

@@ -16,6 +16,7 @@ from jmlr.config import Settings
 from jmlr.evaluation import figures, notation, plots
 from jmlr.evaluation.examples import worked_examples
 from jmlr.evaluation.headline import headline, verdict
+from jmlr.evaluation.public_sets import paper_table
 from jmlr.files import write_text
 from jmlr.types import Passage, Question
 
@@ -134,6 +135,11 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
             inputs.passages,
         ),
         "arm_colours": figures.ARM_COLOURS,
+        "plain_arms": notation.PLAIN_ARMS,
+        "paper_table": paper_table(
+            metrics[first_split].get("by_set", {}) if first_split else {},
+            {arm: notation.arm_label(arm) for arm in notation.PLAIN_ARMS if arm in inputs.answered},
+        ),
         "ledger_arms": ledger_arms,
         "ledger_rows": ledger_rows,
         "run_with": {**ledger_rest, **provenance},
