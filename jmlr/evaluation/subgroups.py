@@ -23,7 +23,7 @@ from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
 from jmlr.evaluation.vignette import AGE_GROUPS, SEXES, UNKNOWN, read_patient
 from jmlr.types import Question
 
-MAX_GROUPS = 30
+MAX_GROUPS = 25
 """An attribute with more values than this is no grouping (the starter's subject is one of 151 diseases)."""
 SMALL_BELOW = 20
 GAINS = (("jmlr", "rag"),)
