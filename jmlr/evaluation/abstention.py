@@ -102,7 +102,7 @@ def risk_coverage_area(judged: Judged) -> dict[str, float]:
 
 
 def choose_threshold(judged: Judged, wanted_accuracy: float, min_answered: int = MIN_ANSWERED) -> float | None:
-    """The lowest confidence from which on the answers are right as often as wanted; None if there is none.
+    """The lowest confidence from which on the answers are right as often as wanted; 0 if all may stay, None if none.
 
     Args:
         judged: the answers to choose on, not those to report on.
@@ -111,11 +111,12 @@ def choose_threshold(judged: Judged, wanted_accuracy: float, min_answered: int =
 
     >>> judged = Judged(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]))
     >>> choose_threshold(judged, 0.75, min_answered=1), choose_threshold(judged, 0.9, min_answered=1)
-    (0.6, 0.8)
+    (0.0, 0.8)
     >>> choose_threshold(judged, 0.9, min_answered=3) is None
     True
     """
-    for threshold in np.unique(judged.confidences):
+    # Where all may be answered the threshold is 0, not the least confidence that this split happens to hold.
+    for threshold in (0.0, *np.unique(judged.confidences)[1:]):
         kept = judged.confidences >= threshold
         if kept.sum() < min_answered:
             return None

@@ -65,8 +65,10 @@ def test_area_with_ties_is_the_mean_over_their_orders() -> None:
 
 
 def test_threshold_takes_the_largest_coverage_that_keeps_the_accuracy() -> None:
-    # at 0.7: 2 of 3 right; at 0.6: 3 of 4 right, so wanting 0.7 skips the dip
-    assert choose_threshold(FOUR, 0.7, min_answered=1) == 0.6
+    # 2 of the first 3 are right, but 3 of all 4: wanting 0.7 does not stop at the dip, and abstains from nothing
+    assert choose_threshold(FOUR, 0.7, min_answered=1) == 0.0
+    with_a_wrong_last = Judged(np.append(FOUR.confidences, 0.5), np.append(FOUR.right, False))
+    assert choose_threshold(with_a_wrong_last, 0.7, min_answered=1) == 0.6
     assert choose_threshold(FOUR, 0.76, min_answered=1) == 0.8
     assert choose_threshold(FOUR, 0.76, min_answered=3) is None
 
@@ -96,8 +98,8 @@ def test_what_cannot_be_promised_is_none(evaluate: EvaluateSettings) -> None:
 
 
 def test_a_threshold_above_every_reported_confidence_answers_nothing(evaluate: EvaluateSettings) -> None:
-    sure = Judged(np.full(30, 0.99), np.ones(30, bool))
-    abstaining = measure_abstention(sure, FOUR, 0.9, evaluate, 1)["abstaining"]
+    sure = Judged(np.append(np.full(30, 0.99), 0.3), np.arange(31) < 30)
+    abstaining = measure_abstention(sure, FOUR, 0.99, evaluate, 1)["abstaining"]
     assert (abstaining["answered"], abstaining["coverage"], abstaining["accuracy"]) == (0, 0.0, None)
 
 
