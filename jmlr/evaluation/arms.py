@@ -34,9 +34,11 @@ _Right = dict[str, NDArray[np.bool_]]
 
 
 def rounded(value: Any) -> Any:
-    """The same nested dict, floats at six decimals, so that equal results give equal files."""
+    """The same nested value, floats at six decimals, so that equal results give equal files."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
     return round(value, _DECIMALS) if isinstance(value, float) else value
 
 

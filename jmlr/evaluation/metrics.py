@@ -15,6 +15,7 @@ from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
 from jmlr.evaluation.public_sets import by_set
 from jmlr.evaluation.readings import in_words, over_orders
 from jmlr.evaluation.session import Readings
+from jmlr.evaluation.subgroups import measure_subgroups
 from jmlr.types import Question
 
 
@@ -34,9 +35,9 @@ def measure(
 
     Returns:
         Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
-        accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration (see
-        `measure_calibration`), the records of its reliability and what abstaining brings (see `measure_abstention`);
-        `evidence`, per arm (see `summarise_evidence`).
+        accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration
+        (`measure_calibration`), the records of its reliability and what abstaining brings (`measure_abstention`);
+        `evidence`, per arm (`summarise_evidence`); `subgroups` (`measure_subgroups`).
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.
@@ -51,11 +52,13 @@ def measure(
 def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
     plain = [arm for arm in ordered_arms(readings.answered) if not arm.endswith(GOLD_SUFFIX)]
     right = {arm: outcomes(asked, readings.answered[arm], arm) for arm in plain}
+    of_plain = {arm: readings.answered[arm] for arm in PLAIN_ARMS if arm in right}
     return {
         "by_set": by_set(asked, right, settings.evaluate),
         "reading": _reading(settings, asked, readings),
         "confidence": {arm: _confidence(settings, asked, readings, arm) for arm in PLAIN_ARMS if arm in right},
         "evidence": _evidence(settings, asked, readings),
+        "subgroups": measure_subgroups(asked, of_plain, settings.evaluate, settings.evaluate.seed),
     }
 
 
