@@ -15,8 +15,8 @@ _BLOCK_VECTORS = 1 << 17
 class NearestCentroid:
     """Finds the centroid nearest to each of many vectors.
 
-    A vector is put into one of about 2 sqrt(C) groups and compared with the 8 sqrt(C) centroids nearest to the middle of
-    its group. Where it misses the nearest one (1 vector in 40) it finds one that is nearly as near.
+    A vector is put into one of about 2 sqrt(C) groups and compared with the 8 sqrt(C) centroids nearest to the middle
+    of its group. Where it misses the nearest one (1 vector in 40) it finds another near one.
 
     Args:
         centroids: unit vectors, float32 (C, H).
