@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ import torch
 from index_arms import ARMS, COLBERT, EXACT, PLAID, build, searcher
 
 from jmlr import telemetry
-from jmlr.files import write_json
 from jmlr.index import candidates, manifest
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.exact import ExactBackend
@@ -39,7 +39,7 @@ from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
 from jmlr.types import Question
 
-RESULTS = Path("benchmarks/results/index.json")
+RESULTS = Path("benchmarks/results/index.jsonl")
 K, FAST_PLAID = 10, "fast-plaid"
 EXACT_QUERIES, GOLD_BATCH = 20, 16
 
@@ -50,26 +50,31 @@ def main(words: Sequence[str] | None = None) -> int:
     telemetry.stay_offline()
     asked = parse(words)
     torch.set_num_threads(asked.threads)
-    rows, mined = [], []
+    rows: list[dict[str, Any]] = []
     for size in asked.sizes:
-        for row in measure(size, asked):
-            rows.append({"passages": size, **row})
-            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-        for arm in asked.mine_with if asked.mined and size <= index_corpus.ENCODED else []:
-            mined.append({"passages": size, "arm": arm, **mine(size, arm, asked)})
-            print(json.dumps(mined[-1]), file=sys.stderr, flush=True)
-    result = {
+        mined = asked.mine_with if asked.mined and size <= index_corpus.ENCODED else []
+        for row in chain(measure(size, asked), (mine(size, arm, asked) for arm in mined)):
+            rows.append({"passages": size, **row, **conditions(asked)})
+            append(asked.results, rows[-1])
+    print(table(rows))
+    return 0
+
+
+def conditions(asked: argparse.Namespace) -> dict[str, Any]:
+    """When and where a row was measured."""
+    return {
         "date": date.today().isoformat(),
         "machine": f"{measurement.machine('cpu')}; 1-minute load when done {os.getloadavg()[0]:.1f}",
         "threads": asked.threads,
-        "queries": asked.queries,
-        "k": K,
-        "rows": rows,
-        "mining": mined,
     }
-    write_json(asked.results, result)
-    print(table(result))
-    return 0
+
+
+def append(results: Path, row: dict[str, Any]) -> None:
+    """Adds a row to the results, so that a run that is cut off has left what it measured."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(row) + "\n")
+    print(json.dumps(row), file=sys.stderr, flush=True)
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -157,6 +162,7 @@ def search_row(seen: list[tuple[Any, float, float]], gold: list[set[int]]) -> di
     walls = [1000 * wall for _, wall, _ in seen]
     hits = [len(set(found) & best) / K for (found, _, _), best in zip(seen, gold, strict=False)]
     return {
+        "queries": len(seen),
         "p50_ms": float(np.median(walls)),
         "p99_ms": float(np.quantile(walls, 0.99)),
         "cpu_ms": 1000 * float(np.mean([cpu for _, _, cpu in seen])),
@@ -177,15 +183,15 @@ def fast_plaid_row(generation: Path, queries: torch.Tensor, gold: list, asked: a
     return {"arm": FAST_PLAID, **seen, **search_row(searched, gold)}
 
 
-def mine(size: int, arm: str, asked: argparse.Namespace) -> dict[str, float]:
-    """Seconds a question of mining in one pass and one by one; the pool has as many passages as the settings say."""
+def mine(size: int, arm: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """Mining in one pass and one by one; the pool has as many passages as the settings say."""
     generation = index_corpus.embedded(asked.data, asked.work, size, asked.seed)
-    if arm == PLAID and not (generation / manifest.PLAID_FOLDER).exists():
-        shutil.copytree(asked.work / "arms" / f"{PLAID}-{size}", generation / manifest.PLAID_FOLDER)
+    if arm == PLAID:
+        built_row(arm, StoredEmbeddings.open(generation), generation / manifest.PLAID_FOLDER, asked.seed)
     retriever = Retriever.load(index_corpus.retriever(asked.data, asked.work, asked.seed), index_corpus.SETTINGS)
     made = Searcher(generation, retriever, manifest.read(generation), arm)
     questions = index_corpus.questions(asked.data, asked.mined, asked.seed)
-    return mined_row(made, questions, asked.one_by_one)
+    return {"arm": arm, **mined_row(made, questions, asked.one_by_one)}
 
 
 def mined_row(searcher: Searcher, questions: list[Question], one_by_one: int) -> dict[str, float]:
@@ -209,27 +215,27 @@ def mined_row(searcher: Searcher, questions: list[Question], one_by_one: int) ->
     }
 
 
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown."""
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown: searches, then mining."""
     lines = [
         "| passages | embeddings | search | build s | CPU s | bytes a passage | p50 ms | p99 ms | CPU ms | recall@10 |",
         "| --- " * 10 + "|",
     ]
-    for row in result["rows"]:
-        cells = [
-            f"{row['passages']:,} | {row['embeddings']:,} | {row['arm']}",
-            f"{row['build_seconds']:.1f} | {row['build_cpu_seconds']:.1f} | {row['bytes'] / row['passages']:,.0f}",
-            f"{row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['cpu_ms']:.1f} | {row['recall']:.3f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    if result["mining"]:
-        lines += ["", "| passages | search | batched ms | one by one ms | times | CPU times |", "| --- " * 6 + "|"]
-    for row in result["mining"]:
-        times = [f"{row[f'one_by_one{kind}_ms'] / row[f'batched{kind}_ms']:.1f}" for kind in ("", "_cpu")]
-        cells = [f"{row['passages']:,}", row["arm"], f"{row['batched_ms']:.1f}", f"{row['one_by_one_ms']:.1f}", *times]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", f"{result['machine']}, {result['threads']} threads; {result['queries']} queries; {COLBERT}: defaults"]
-    return "\n".join(lines)
+    for row in rows:
+        if "recall" in row:
+            cells = [
+                f"{row['passages']:,} | {row['embeddings']:,} | {row['arm']}",
+                f"{row['build_seconds']:.1f} | {row['build_cpu_seconds']:.1f} | {row['bytes'] / row['passages']:,.0f}",
+                f"{row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['cpu_ms']:.1f} | {row['recall']:.3f}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| passages | search | batched ms | one by one ms | times | CPU times |", "| --- " * 6 + "|"]
+    for row in rows:
+        if "batched_ms" in row:
+            times = [f"{row[f'one_by_one{kind}_ms'] / row[f'batched{kind}_ms']:.1f}" for kind in ("", "_cpu")]
+            cells = [f"{row['passages']:,}", row["arm"], f"{row['batched_ms']:.1f}", f"{row['one_by_one_ms']:.1f}"]
+            lines.append(f"| {' | '.join(cells + times)} |")
+    return "\n".join([*lines, "", f"{rows[-1]['machine']}; {rows[-1]['threads']} threads; {COLBERT}: its defaults"])
 
 
 if __name__ == "__main__":
