@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from colbert_extensions import ensure_extensions
 from index_corpus import SETTINGS
 
 from jmlr.index import plaid
 from jmlr.index.backend import Backend
-from jmlr.index.compile import ensure_extensions
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.exact import ExactBackend
 from jmlr.index.plaid_search import PlaidBackend

@@ -22,16 +22,14 @@ from jmlr.index.centroids import NearestCentroid, cluster
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.quiet import quiet_cpu
 
-METADATA_FILE, PLAN_FILE, CENTROIDS_FILE = "metadata.json", "plan.json", "centroids.pt"
+METADATA_FILE, PLAN_FILE = "metadata.json", "plan.json"
 
 _CHUNK_PASSAGES = 8192
 _SAMPLED_PER_PARTITION = 64
 _HELD_OUT_FRACTION, _MAX_HELD_OUT = 0.05, 10_000
 
 
-def write(
-    stored: StoredEmbeddings, settings: IndexSettings, folder: Path, seed: int, centroids: torch.Tensor | None = None
-) -> None:
+def write(stored: StoredEmbeddings, settings: IndexSettings, folder: Path, seed: int) -> None:
     """Writes PLAID's files of the stored embeddings into `folder`, for colbert-ai's own searcher too.
 
     Args:
@@ -39,7 +37,6 @@ def write(
         settings: bits a dimension, k-means iterations, lengths in retriever tokens.
         folder: empty.
         seed: draws the k-means sample and first centroids.
-        centroids: float32 (C, H), taken as they are; None: made by k-means.
     """
     config = ColBERTConfig(
         index_path=str(folder),
@@ -50,12 +47,7 @@ def write(
         doc_maxlen=settings.passage_tokens,
     )
     with quiet_cpu():
-        PlaidIndexer(config, stored, seed, centroids).run()
-
-
-def read_centroids(folder: Path) -> torch.Tensor:
-    """The centroids of PLAID's files in `folder`, float32 (C, H)."""
-    return torch.load(folder / CENTROIDS_FILE, map_location="cpu", weights_only=True).float()
+        PlaidIndexer(config, stored, seed).run()
 
 
 class PlaidIndexer(CollectionIndexer):
@@ -64,10 +56,8 @@ class PlaidIndexer(CollectionIndexer):
     Sampling, k-means, the plan and how codes are found are overridden; what is written is colbert-ai's.
     """
 
-    def __init__(
-        self, config: ColBERTConfig, stored: StoredEmbeddings, seed: int, centroids: torch.Tensor | None
-    ) -> None:
-        self.config, self.stored, self.seed, self.given_centroids = config, stored, seed, centroids
+    def __init__(self, config: ColBERTConfig, stored: StoredEmbeddings, seed: int) -> None:
+        self.config, self.stored, self.seed = config, stored, seed
         self.verbose, self.rank, self.nranks, self.use_gpu = 0, 0, 1, False
         self.collection = _PassageNumbers(len(stored.passage_ids))
         self.encoder = _Lookup(stored)
@@ -90,8 +80,7 @@ class PlaidIndexer(CollectionIndexer):
         self.num_chunks = math.ceil(len(self.collection) / self.collection.get_chunksize())
         self.num_embeddings_est = int(self.stored.offsets[-1])
         self.avg_doclen_est = self.num_embeddings_est / len(self.collection)
-        given = self.given_centroids
-        self.num_partitions = count_partitions(self.num_embeddings_est) if given is None else len(given)
+        self.num_partitions = count_partitions(self.num_embeddings_est)
         self._save_plan()
 
     def _concatenate_and_split_sample(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,8 +92,6 @@ class PlaidIndexer(CollectionIndexer):
         return vectors[held_out:], vectors[:held_out]
 
     def _train_kmeans(self, sample: torch.Tensor, shared_lists: object) -> torch.Tensor:
-        if self.given_centroids is not None:
-            return self.given_centroids
         return cluster(sample, self.num_partitions, self.config.kmeans_niters, self.seed)
 
 

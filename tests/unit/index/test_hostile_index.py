@@ -44,8 +44,6 @@ def test_a_pickle_in_an_index_is_not_run(plaid_index, retriever_folder, retrieve
         np.save(file, np.array([hostile], dtype=object), allow_pickle=True)
     else:
         file.write_bytes(pickle.dumps(hostile))
-    with pytest.raises(
-        (DataError, ValueError, pickle.UnpicklingError), match=r"allow_pickle|Python objects|[Ww]eights.only"
-    ):
+    with pytest.raises(DataError, match="cannot be read"):
         Searcher.load(folder, retriever, retriever_folder, passages)
     assert not marker.exists()
