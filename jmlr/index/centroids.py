@@ -27,7 +27,7 @@ class NearestCentroid:
         grouped = len(centroids) >= _FEWEST_GROUPED
         self._middles = centroids[:: root // 2][: 2 * root] if grouped else centroids[:1]
         for _ in range(_GROUPING_ITERATIONS if grouped else 0):
-            self._middles = _means(centroids, (centroids @ self._middles.T).argmax(dim=1), self._middles)
+            self._middles = _means(centroids, _most_alike(centroids, self._middles), self._middles)
         compared = 8 * root if grouped else len(centroids)
         self._compared = (self._middles @ centroids.T).topk(compared, dim=1).indices
 
@@ -36,13 +36,14 @@ class NearestCentroid:
         return torch.cat([self._of_block(block.float()) for block in vectors.split(_BLOCK_VECTORS)])
 
     def _of_block(self, vectors: torch.Tensor) -> torch.Tensor:
-        group_of = (vectors @ self._middles.T).argmax(dim=1)
-        order, codes = group_of.argsort(stable=True), torch.empty(len(vectors), dtype=torch.int64)
-        counts = torch.bincount(group_of, minlength=len(self._middles)).tolist()
-        for rows, compared in zip(order.split(counts), self._compared, strict=True):
-            if len(rows):
-                codes[rows] = compared[(vectors[rows] @ self.centroids[compared].T).argmax(dim=1)]
-        return codes
+        group_of = _most_alike(vectors, self._middles)
+        order, counts = group_of.argsort(stable=True), torch.bincount(group_of, minlength=len(self._middles))
+        found = [
+            compared[_most_alike(part, self.centroids.index_select(0, compared))]
+            for part, compared in zip(vectors[order].split(counts.tolist()), self._compared, strict=True)
+            if len(part)
+        ]
+        return torch.empty_like(order).scatter_(0, order, torch.cat(found))
 
 
 def cluster(sample: torch.Tensor, count: int, iterations: int, seed: int) -> torch.Tensor:
@@ -55,6 +56,11 @@ def cluster(sample: torch.Tensor, count: int, iterations: int, seed: int) -> tor
     for _ in range(iterations):
         centroids = _means(sample, NearestCentroid(centroids).of(sample), centroids)
     return centroids
+
+
+def _most_alike(vectors: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
+    # NumPy's argmax takes an eighth of the time of torch's.
+    return torch.from_numpy((vectors @ centroids.T).numpy().argmax(axis=1))
 
 
 def _means(vectors: torch.Tensor, codes: torch.Tensor, former: torch.Tensor) -> torch.Tensor:
