@@ -41,8 +41,8 @@ def refresh(
 ) -> Changes:
     """Makes an index of `passages` the next generation in `folder`; only texts that it does not hold are encoded.
 
-    All else is made anew, PLAID's centroids too, so that it answers as an index built from nothing does, but for the last
-    bits of float16s of texts that were encoded in other batches.
+    All else is made anew, PLAID's centroids too, so that it answers as an index built from nothing does but for the
+    last bits of float16s of texts that were encoded in other batches.
 
     Args:
         retriever_folder: the checkpoint that made the index.

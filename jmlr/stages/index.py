@@ -13,7 +13,7 @@ from jmlr.types import Passage
 
 
 def run(settings: Settings) -> None:
-    """Writes build/index: the index as a generation with its manifest, and candidates.parquet for training questions."""
+    """Writes build/index: the index as a generation, and candidates.parquet for the training questions."""
     passages = read_passages(layout.PASSAGES)
     build.build(layout.BASE_RETRIEVER, passages, settings.index, layout.INDEX, settings.seed)
     mine_candidates(passages, settings)

@@ -121,16 +121,7 @@ def test_the_seed_decides_every_byte(stored, settings, tmp_path):
         {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "again", "other")
     )
     assert one == again
-    assert one[plaid.CENTROIDS_FILE] != other[plaid.CENTROIDS_FILE]
-
-
-def test_given_centroids_are_taken_as_they_are(built, stored, settings, tmp_path):
-    given = plaid.read_centroids(built / manifest.PLAID_FOLDER)[:16]
-    plaid.write(stored, settings, tmp_path, 1, given)
-    assert torch.equal(plaid.read_centroids(tmp_path), given)
-    codes = torch.load(tmp_path / "0.codes.pt", weights_only=True)
-    best = (torch.from_numpy(stored.vectors).float() @ given.T).argmax(dim=1)
-    assert torch.equal(codes.long(), best)
+    assert one[plaid_search.CENTROIDS_FILE] != other[plaid_search.CENTROIDS_FILE]
 
 
 def test_passages_of_several_chunks_are_one_index(built, stored, settings, queries, tmp_path, monkeypatch):
