@@ -42,11 +42,9 @@ prerequisites:
 	[ -n "$(PYTHON)" ] || stop "no Python 3.10, 3.11 or 3.12 on the PATH; install one, or name it: make repro PYTHON=/path/to/python3.11"
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' || stop "$(PYTHON) is not Python 3.10, 3.11 or 3.12; name another: make repro PYTHON=/path/to/python3.11"
 	$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || stop "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"
-	$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || stop "$(PYTHON) has no header Python.h, which colbert-ai's C++ extensions need; on Debian and Ubuntu: apt-get install python3-dev"
-	command -v "$${CXX:-c++}" >/dev/null || command -v g++ >/dev/null || stop "no C++ compiler, which colbert-ai's extensions need; on Debian and Ubuntu: apt-get install g++"
 	command -v git >/dev/null || stop "no git, which DVC needs; on Debian and Ubuntu: apt-get install git"
 
-# Made again only when the lock or the project's own definition changes; ninja, for the extensions, comes with the lock.
+# Made again only when the lock or the project's own definition changes.
 $(STAMP): requirements.lock pyproject.toml
 	@$(MAKE) --no-print-directory prerequisites
 	[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,24 +21,6 @@ from jmlr.index.manifest import Manifest
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
-
-LEAST_CLUSTERED = 0.75
-"""Of all embeddings, the share that PLAID's centroids must have been made for; below it they are made anew."""
-
-
-@dataclass(frozen=True)
-class Reused:
-    """What a new generation takes over from the one before.
-
-    Attributes:
-        known: its embeddings.
-        centroids: of PLAID, float32 (C, H); None: they are made anew.
-        clustered_embeddings: how many of its embeddings, at most, these centroids were made for.
-    """
-
-    known: Known
-    centroids: torch.Tensor | None
-    clustered_embeddings: int
 
 
 def build(
@@ -77,9 +59,7 @@ def build(
     return make(Source(retriever, retriever_folder, settings), passages, wanted, folder, None)
 
 
-def make(
-    source: Source, passages: Sequence[Passage], wanted: Manifest, folder: Path, reused: Reused | None
-) -> Manifest:
+def make(source: Source, passages: Sequence[Passage], wanted: Manifest, folder: Path, known: Known | None) -> Manifest:
     """Makes a generation and swaps it in.
 
     Raises:
@@ -88,7 +68,6 @@ def make(
     if wanted.backend == "plaid":
         _check_dimension(source.retriever.dimension, source.settings)
     started = time.monotonic()
-    known = reused.known if reused else None
     with generation.building(folder) as unfinished:
         made = _place(unfinished, wanted.digest)
         plan = Plan.make(source.retriever, [passage.indexed_text for passage in passages], known)
@@ -96,9 +75,9 @@ def make(
         encoding.encode(source, plan, made, known)
         write_passages(made, passages)
         count = int(plan.offsets[-1])
-        built = replace(wanted, embedding_count=count, clustered_embeddings=count)
+        built = replace(wanted, embedding_count=count)
         if wanted.backend == "plaid":
-            built = _compress(built, source, made, reused)
+            _compress(built, source, made)
         manifest.write(built, made)
         generation.swap_in(made, folder, generation.name(built.generation, built.digest))
     print(
@@ -175,14 +154,10 @@ def _tell_size(plan: Plan, source: Source, wanted: Manifest) -> None:
     )
 
 
-def _compress(built: Manifest, source: Source, made: Path, reused: Reused | None) -> Manifest:
-    """Writes PLAID's files; returns the manifest with what their centroids were made for."""
+def _compress(built: Manifest, source: Source, made: Path) -> None:
+    """Writes PLAID's files."""
     from jmlr.index import plaid
 
-    centroids, clustered = None, built.embedding_count
-    if reused is not None and reused.clustered_embeddings >= LEAST_CLUSTERED * built.embedding_count:
-        centroids, clustered = reused.centroids, reused.clustered_embeddings
     shutil.rmtree(made / manifest.PLAID_FOLDER, ignore_errors=True)  # left by a try that was cut off
     (made / manifest.PLAID_FOLDER).mkdir()
-    plaid.write(StoredEmbeddings.open(made), source.settings, made / manifest.PLAID_FOLDER, built.seed, centroids)
-    return built if centroids is None else replace(built, clustered_embeddings=clustered)
+    plaid.write(StoredEmbeddings.open(made), source.settings, made / manifest.PLAID_FOLDER, built.seed)

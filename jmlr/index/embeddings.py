@@ -24,7 +24,7 @@ class StoredEmbeddings:
     """Passage `pid` (its place in the passages table) owns the rows offsets[pid] to offsets[pid + 1] of `vectors`.
 
     Attributes:
-        vectors: float16 (E, H), unit vectors, memory-mapped read-only.
+        vectors: float16 (E, H), unit vectors, memory-mapped; what is written to it does not reach the file.
         offsets: int64 (N + 1,).
         passage_ids: N ids.
         text_hashes: of the N indexed texts; equal texts have equal embeddings.
@@ -43,7 +43,7 @@ class StoredEmbeddings:
             DataError: if the table of passages is missing or broken.
         """
         rows = read_rows(folder / PASSAGES_FILE, PASSAGES_SCHEMA, "dvc repro index")
-        vectors, offsets = np.load(folder / VECTORS_FILE, mmap_mode="r"), np.load(folder / OFFSETS_FILE)
+        vectors, offsets = np.load(folder / VECTORS_FILE, mmap_mode="c"), np.load(folder / OFFSETS_FILE)
         return cls(vectors, offsets, *(tuple(row[name] for row in rows) for name in PASSAGES_SCHEMA.names))
 
     @cached_property

@@ -49,7 +49,7 @@ class Hybrid:
 
     Each gives its best 100, or k if that is more. A passage that two of them rank 100th still scores 2/160, above one
     that a single search ranks 21st (1/81), so a pool of 30 cannot be fused from rankings of 30; for PLAID 100 costs
-    hardly more than 30, since colbert-ai probes as much for both.
+    hardly more than 30, since it opens as many lists for both.
 
     Args:
         searches: in any order.

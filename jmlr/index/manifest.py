@@ -25,7 +25,7 @@ PLAID_FOLDER = "plaid"
 _FORMAT = 1  # one more whenever an index of the same retriever, passages and settings becomes another
 _LIBRARIES = ("colbert-ai", "faiss-cpu", "torch", "transformers")
 _OF_BUILD = {"query_tokens", "passage_tokens", "bits", "kmeans_iterations"}
-_FOUND_LATER = ("embedding_count", "clustered_embeddings")
+_FOUND_LATER = ("embedding_count",)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Manifest:
         passage_count: number of passages.
         generation: 1: built from nothing; one more after each refresh.
         embedding_count: number of token embeddings.
-        clustered_embeddings: of these, how many PLAID's centroids were made for; others came by refreshes.
         index_format: of the files.
     """
 
@@ -55,7 +54,6 @@ class Manifest:
     passage_count: int
     generation: int = 1
     embedding_count: int = 0
-    clustered_embeddings: int = 0
     index_format: int = _FORMAT
 
     @property

@@ -14,7 +14,7 @@ _TOKENIZER_THREADS = "TOKENIZERS_PARALLELISM"
 def quiet_cpu() -> Iterator[None]:
     """Within, colbert-ai prints nothing and takes the CPU path even where a GPU is visible.
 
-    Its GPU path compiles CUDA sources with nvcc; the CPU path needs a C++ compiler only and is quick at our sizes.
+    Its GPU path compiles CUDA sources with nvcc; what is left of it here, writing PLAID's files, compiles nothing.
     """
     threads = os.environ.get(_TOKENIZER_THREADS)
     from colbert.infra.config import ColBERTConfig

@@ -10,7 +10,7 @@ from jmlr import fingerprint
 from jmlr.config import IndexSettings
 from jmlr.errors import FingerprintMismatch
 from jmlr.index import generation, manifest
-from jmlr.index.build import Reused, check_passages, load_retriever, make
+from jmlr.index.build import check_passages, load_retriever, make
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.encoding import Known, Source
 from jmlr.index.manifest import Manifest
@@ -41,16 +41,15 @@ def refresh(
 ) -> Changes:
     """Makes an index of `passages` the next generation in `folder`; only texts that it does not hold are encoded.
 
-    It answers as an index built from nothing does: exactly so with exact search, but for the last bit of a float16 of
-    texts encoded in other batches; with PLAID but for what other centroids make it miss. PLAID's centroids stay while
-    at least build.LEAST_CLUSTERED of the embeddings are those they were made for.
+    All else is made anew, PLAID's centroids too, so that it answers as an index built from nothing does but for the
+    last bits of float16s of texts that were encoded in other batches.
 
     Args:
         retriever_folder: the checkpoint that made the index.
         passages: all passages from now on, in their order.
         settings: as of the index.
         folder: of the index; swapped by one rename, as by `build`.
-        seed: for new centroids.
+        seed: of PLAID's clustering.
 
     Raises:
         FingerprintMismatch: if the index is another retriever's or of other lengths: then only a new one is right.
@@ -70,8 +69,9 @@ def refresh(
         print(f"index: nothing to refresh, {changes} in {folder}")
         return changes
     print(f"index: {changes}")
-    reused = _reused(wanted, before, current, Known.find(stored, passages))
-    make(Source(retriever, retriever_folder, settings), passages, wanted, folder, reused)
+    same_code = wanted.libraries == before.libraries and wanted.index_format == before.index_format
+    known = Known.find(stored, passages) if same_code else None
+    make(Source(retriever, retriever_folder, settings), passages, wanted, folder, known)
     return changes
 
 
@@ -93,16 +93,3 @@ def _check_retriever(before: Manifest, retriever_folder: Path, where: Path) -> N
             where=str(where),
             next_step=generation.REMEDY,
         )
-
-
-def _reused(wanted: Manifest, before: Manifest, current: Path, known: Known) -> Reused | None:
-    """What the next generation takes over; nothing of what other libraries made."""
-    if wanted.libraries != before.libraries or wanted.index_format != before.index_format:
-        return None
-    kept = int(known.stored.lengths[known.places[known.places >= 0]].sum())
-    centroids = None
-    if wanted.backend == before.backend == "plaid" and wanted.settings == before.settings:
-        from jmlr.index.plaid import read_centroids
-
-        centroids = read_centroids(current / manifest.PLAID_FOLDER)
-    return Reused(known, centroids, min(before.clustered_embeddings, kept))

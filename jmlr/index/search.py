@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from jmlr.errors import MissingResource
+from jmlr.errors import DataError, MissingResource
 from jmlr.index import generation, manifest
 from jmlr.index.backend import Backend
 from jmlr.index.embeddings import StoredEmbeddings
@@ -30,8 +31,8 @@ class Searcher:
         backend: `exact` or `plaid`; None: the one the index was built for. Every index can be searched exactly.
 
     Raises:
-        MissingResource: if PLAID is asked for, and the index is not built for it or colbert-ai's extensions cannot be
-            compiled.
+        MissingResource: if PLAID is asked for and the index is not built for it.
+        DataError: if PLAID's files are broken.
     """
 
     def __init__(
@@ -97,4 +98,12 @@ def _open(name: str, folder: Path, stored: StoredEmbeddings) -> Backend:
         )
     from jmlr.index.plaid_search import PlaidBackend
 
-    return PlaidBackend(folder / manifest.PLAID_FOLDER, stored)
+    try:
+        return PlaidBackend(folder / manifest.PLAID_FOLDER, stored)
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"PLAID's files cannot be read ({type(error).__name__})",
+            expected="whole files of tensors",
+            where=str(folder / manifest.PLAID_FOLDER),
+            next_step="remove the index folder, then: dvc repro index",
+        ) from error

@@ -13,11 +13,7 @@ from jmlr.types import Passage
 
 
 def run(settings: Settings) -> None:
-    """Writes build/index: the index as a generation with its manifest, and candidates.parquet for training questions.
-
-    Raises:
-        MissingResource: if PLAID is the backend and colbert-ai's extensions cannot be compiled.
-    """
+    """Writes build/index: the index as a generation, and candidates.parquet for the training questions."""
     passages = read_passages(layout.PASSAGES)
     build.build(layout.BASE_RETRIEVER, passages, settings.index, layout.INDEX, settings.seed)
     mine_candidates(passages, settings)
@@ -29,4 +25,5 @@ def mine_candidates(passages: Sequence[Passage], settings: Settings) -> None:
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
     pools = candidates.mine(search, questions, settings.index.candidates)
     candidates.write(layout.CANDIDATES, pools)
-    print(f"candidates: {settings.index.candidates} for each of {len(pools):,} training questions")
+    count = sum(map(len, pools.values()))
+    print(f"candidates: {count:,} for {len(pools):,} training questions, at most {settings.index.candidates} each")

@@ -14,7 +14,8 @@ from jmlr.index.build import build
 from jmlr.index.generation import current
 from jmlr.index.search import Searcher
 
-FILES = ("centroids.pt", "ivf.pid.pt", "buckets.pt", "avg_residual.pt", "0.codes.pt", "0.residuals.pt")
+FILES = ("embeddings.npy", "offsets.npy", "centroids.pt", "ivf.pid.pt", "0.codes.pt")
+"""What a search reads."""
 
 
 class Hostile:
@@ -34,7 +35,7 @@ def plaid_index(tmp_path_factory, retriever_folder, passages, settings) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["embeddings.npy", "offsets.npy", *FILES])
+@pytest.mark.parametrize("name", FILES)
 def test_a_pickle_in_an_index_is_not_run(plaid_index, retriever_folder, retriever, passages, tmp_path, name):
     folder, marker = Path(shutil.copytree(plaid_index, tmp_path / "index")), tmp_path / "executed"
     (file,) = current(folder).rglob(name)
@@ -43,8 +44,6 @@ def test_a_pickle_in_an_index_is_not_run(plaid_index, retriever_folder, retrieve
         np.save(file, np.array([hostile], dtype=object), allow_pickle=True)
     else:
         file.write_bytes(pickle.dumps(hostile))
-    with pytest.raises(
-        (DataError, ValueError, pickle.UnpicklingError), match=r"allow_pickle|Python objects|[Ww]eights.only"
-    ):
+    with pytest.raises(DataError, match="cannot be read"):
         Searcher.load(folder, retriever, retriever_folder, passages)
     assert not marker.exists()

@@ -24,7 +24,7 @@ def test_manifest_says_what_the_index_was_made_of(generation_folder, retriever_f
     assert made.settings == settings.model_dump(include={"query_tokens", "passage_tokens", "bits", "kmeans_iterations"})
     assert (made.backend, made.seed) == ("plaid", 3)
     assert (made.passage_count, made.generation) == (48, 1)
-    assert made.clustered_embeddings == made.embedding_count > 48
+    assert made.embedding_count > 48
     assert set(made.libraries) == {"colbert-ai", "faiss-cpu", "torch", "transformers"}
 
 

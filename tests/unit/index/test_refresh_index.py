@@ -8,10 +8,8 @@ import shutil
 import pytest
 
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource
-from jmlr.index import build as building
 from jmlr.index import generation, manifest
 from jmlr.index.build import build
-from jmlr.index.plaid import read_centroids
 from jmlr.index.refresh import Changes, refresh
 from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
@@ -73,7 +71,6 @@ def test_the_manifest_counts_generations_and_one_folder_is_left(folder, retrieve
     refresh(retriever_folder, changed, settings, folder, seed=3)
     made = manifest.check(generation.current(folder), retriever_folder, changed)
     assert (made.generation, made.passage_count) == (2, 48)
-    assert made.clustered_embeddings < made.embedding_count
     assert generation.current(folder).name.startswith("generation-2-")
     assert len(list(folder.iterdir())) == 2
 
@@ -83,17 +80,6 @@ def test_nothing_changed_leaves_the_generation(folder, retriever_folder, setting
     assert refresh(retriever_folder, passages, settings, folder, seed=3) == Changes(0, 0, 0, 48)
     assert "nothing to refresh" in capsys.readouterr().out
     assert generation.current(folder) == before
-
-
-def test_centroids_stay_until_too_much_is_new(folder, retriever_folder, settings, passages, changed, monkeypatch):
-    before = read_centroids(generation.current(folder) / "plaid")
-    refresh(retriever_folder, changed, settings, folder, seed=3)
-    assert read_centroids(generation.current(folder) / "plaid").equal(before)
-    monkeypatch.setattr(building, "LEAST_CLUSTERED", 0.99)
-    refresh(retriever_folder, passages[:30], settings, folder, seed=3)
-    made = manifest.read(generation.current(folder))
-    assert not read_centroids(generation.current(folder) / "plaid").equal(before)
-    assert (made.generation, made.clustered_embeddings) == (3, made.embedding_count)
 
 
 def test_what_other_libraries_encoded_is_encoded_again(folder, retriever_folder, settings, changed, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -10,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from jmlr.errors import MissingResource
-from jmlr.index import compile as extensions
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def extensions(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("colbert_extensions")
 
 
 @pytest.fixture
@@ -29,55 +37,55 @@ def unloaded(monkeypatch, tmp_path) -> list[str]:
     return loaded
 
 
-def pretend_compiled(folder: Path) -> None:
+def pretend_compiled(extensions, folder: Path) -> None:
     for name in extensions.EXTENSIONS:
         (folder / name).mkdir(parents=True)
         (folder / name / f"{name}.so").touch()
 
 
-def test_compiling_is_said_and_every_owner_loads(unloaded, capsys, monkeypatch):
+def test_compiling_is_said_and_every_owner_loads(extensions, unloaded, capsys, monkeypatch):
     monkeypatch.setattr(extensions, "_check_toolchain", lambda: None)
     extensions.ensure_extensions()
     assert sorted(unloaded) == ["ColBERT", "IndexScorer", "StridedTensor"]
     assert capsys.readouterr().out.startswith("compiling ColBERT's extensions (about a minute, once): segmented_maxsim")
 
 
-def test_compiled_extensions_need_no_compiler_and_no_words(unloaded, capsys, monkeypatch, tmp_path):
-    pretend_compiled(tmp_path / "extensions")
+def test_compiled_extensions_need_no_compiler_and_no_words(extensions, unloaded, capsys, monkeypatch, tmp_path):
+    pretend_compiled(extensions, tmp_path / "extensions")
     monkeypatch.setenv("CXX", "no-such-compiler")
     extensions.ensure_extensions()
     assert len(unloaded) == 3
     assert capsys.readouterr().out == ""
 
 
-def test_a_missing_compiler_names_what_to_install(unloaded, monkeypatch):
+def test_a_missing_compiler_names_what_to_install(extensions, unloaded, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(MissingResource, match=r"no-such-compiler is not on PATH(?s:.*)install g\+\+ .*ninja"):
         extensions.ensure_extensions()
     assert unloaded == []
 
 
-def test_missing_headers_name_what_to_install(unloaded, monkeypatch, tmp_path):
+def test_missing_headers_name_what_to_install(extensions, unloaded, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", sys.executable)
     monkeypatch.setattr(extensions.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
     with pytest.raises(MissingResource, match=r"headers are not there; expected .*Python\.h(?s:.*)python3-dev"):
         extensions.ensure_extensions()
 
 
-def test_ninja_is_found_in_its_package_when_the_environment_is_not_activated(monkeypatch, tmp_path):
+def test_ninja_is_found_in_its_package_when_the_environment_is_not_activated(extensions, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     extensions._find_ninja()
     assert extensions.shutil.which("ninja")
 
 
-def test_a_missing_ninja_names_what_to_install(monkeypatch, tmp_path):
+def test_a_missing_ninja_names_what_to_install(extensions, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ninja", None)
     with pytest.raises(MissingResource, match="ninja is not there(?s:.*)pip install ninja"):
         extensions._find_ninja()
 
 
-def test_a_failed_compilation_says_why(unloaded, monkeypatch):
+def test_a_failed_compilation_says_why(extensions, unloaded, monkeypatch):
     from colbert.modeling.colbert import ColBERT
 
     def fail(use_gpu):
@@ -89,8 +97,8 @@ def test_a_failed_compilation_says_why(unloaded, monkeypatch):
         extensions.ensure_extensions()
 
 
-def test_only_old_locks_are_dropped(unloaded, monkeypatch, tmp_path):
-    pretend_compiled(tmp_path / "extensions")
+def test_only_old_locks_are_dropped(extensions, unloaded, monkeypatch, tmp_path):
+    pretend_compiled(extensions, tmp_path / "extensions")
     old, fresh = (tmp_path / "extensions" / name / "lock" for name in extensions.EXTENSIONS[:2])
     for lock in (old, fresh):
         lock.touch()
@@ -100,7 +108,7 @@ def test_only_old_locks_are_dropped(unloaded, monkeypatch, tmp_path):
     assert (old.exists(), fresh.exists()) == (False, True)
 
 
-def test_each_environment_has_its_own_cache(monkeypatch, tmp_path):
+def test_each_environment_has_its_own_cache(extensions, monkeypatch, tmp_path):
     monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with extensions._cache_of_this_environment():
@@ -109,7 +117,7 @@ def test_each_environment_has_its_own_cache(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("case", ["set by the user", "no virtual environment", "read-only"])
-def test_the_cache_stays_where_it_is(monkeypatch, tmp_path, case):
+def test_the_cache_stays_where_it_is(extensions, monkeypatch, tmp_path, case):
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", "/mine")
     if case != "set by the user":
         monkeypatch.delenv("TORCH_EXTENSIONS_DIR")
