@@ -204,14 +204,14 @@ def table_rows(arm: str, rationales: Sequence[Rationale], scores: Sequence[Ratio
 
 
 def summarise_rationales(
-    settings: Settings, scores: Mapping[str, Sequence[RationaleScores]], made_by: Mapping[str, Any]
+    settings: Settings, scores: Mapping[str, Sequence[RationaleScores]], made_by: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Per arm the mean of each measure with its bootstrap interval: a part of metrics.json.
 
     Args:
         settings: gives the number of resamples, the level of the intervals and the seed.
         scores: per arm, of `score_rationales`.
-        made_by: what extractor and similarity say of themselves.
+        made_by: what extractor and similarity say of themselves (`describe`), each under a key.
 
     Returns:
         `made_by`, and per arm: rationales, without_concepts and with_hallucination (counts), and per measure
