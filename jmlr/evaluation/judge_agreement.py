@@ -98,6 +98,22 @@ def summarise_judgements(settings: Settings, judgements: Sequence[Judgement]) ->
         raise DataError("no judgements", expected="at least one comparison in both orders")
     both = _by_question(judgements)
     readable = [found for found in both if None not in (found[0].verdict, found[1].verdict)]
+    return {
+        "model": judgements[0].model,
+        "first_arm": judgements[0].first_arm,
+        "second_arm": judgements[0].second_arm,
+        "pairs": len(both),
+        "unreadable_pairs": len(both) - len(readable),
+        "unreadable_replies": sum(judgement.verdict is None for judgement in judgements),
+        "refused_replies": sum(bool(judgement.refused) for judgement in judgements),
+        **_figures(settings, readable),
+        "prompt_tokens": sum(judgement.prompt_tokens for judgement in judgements),
+        "completion_tokens": sum(judgement.completion_tokens for judgement in judgements),
+    }
+
+
+def _figures(settings: Settings, readable: Sequence[tuple[Judgement, Judgement]]) -> dict[str, Any]:
+    """What the pairs come to that were judged readably in both orders."""
     pairs: list[Pair] = [(given.preferred or 0, swapped.preferred or 0) for given, swapped in readable]
     outcomes = [outcome(pair) for pair in pairs]
     inconsistent = sum(given != swapped for given, swapped in pairs)
@@ -107,21 +123,12 @@ def summarise_judgements(settings: Settings, judgements: Sequence[Judgement]) ->
         "first_place_share": first_place_share([judgement for found in readable for judgement in found]),
     }
     return {
-        "model": judgements[0].model,
-        "first_arm": judgements[0].first_arm,
-        "second_arm": judgements[0].second_arm,
-        "pairs": len(both),
-        "unreadable_pairs": len(both) - len(readable),
-        "unreadable_replies": sum(judgement.verdict is None for judgement in judgements),
-        "refused_replies": sum(bool(judgement.refused) for judgement in judgements),
         "wins": outcomes.count(1),
         "losses": outcomes.count(-1),
         "ties": outcomes.count(0) - inconsistent,
         "position_inconsistent": inconsistent,
         "win_rate": _win_rate(settings, outcomes),
         **{name: None if share is None else round(share, _DECIMALS) for name, share in shares.items()},
-        "prompt_tokens": sum(judgement.prompt_tokens for judgement in judgements),
-        "completion_tokens": sum(judgement.completion_tokens for judgement in judgements),
     }
 
 
