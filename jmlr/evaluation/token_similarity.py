@@ -32,8 +32,9 @@ class TextSimilarity(Protocol):
 class BertScore:
     """F1 of BERTScore by the library bert-score, with an encoder in a local folder and its last layer.
 
-    Raw cosines, not rescaled, without idf weights: unrelated texts do not have 0 (MiniLM: 0.25 between the conclusions of
-    other PubMedQA abstracts), and values of two encoders do not compare. A text beyond the encoder's length (512 tokens for MiniLM) is cut there.
+    Raw cosines, not rescaled, without idf weights: unrelated texts do not have 0 (MiniLM: 0.25 between the conclusions
+    of different PubMedQA abstracts), and values of two encoders do not compare. A text beyond the encoder's length (512
+    tokens for MiniLM) is cut there.
 
     Source: Zhang et al. 2020, arXiv 1904.09675. Deviation: the published figures are of roberta-large's 17th layer.
     """
