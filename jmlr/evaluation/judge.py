@@ -136,16 +136,22 @@ def judge(comparisons: Sequence[Comparison], client: ChatClient, log: Path, thre
         for comparison in comparisons
         for order in ORDERS
     }
+    failures: list[MissingResource] = []
     with JudgementLog(log) as kept:
         missing = [judgement for judgement in asked if judgement.key not in kept.judgements]
         bar = tqdm(desc=f"judging by {client.endpoint.model}", total=len(asked), initial=len(asked) - len(missing))
         with bar, ThreadPoolExecutor(threads) as pool:
 
             def ask(judgement: Judgement) -> None:
-                kept.append(_made(judgement, asked[judgement], client))
-                bar.update()
+                try:
+                    kept.append(_made(judgement, asked[judgement], client))
+                    bar.update()
+                except MissingResource as error:
+                    failures.append(error)
+                    client.stop()
+                    raise
 
-            _finish([pool.submit(ask, judgement) for judgement in missing], client)
+            _finish([pool.submit(ask, judgement) for judgement in missing], failures, client)
         return [kept.judgements[judgement.key] for judgement in asked]
 
 
@@ -153,7 +159,6 @@ def _made(judgement: Judgement, prompt: Sequence[Message], client: ChatClient) -
     try:
         reply = client.complete(prompt)
     except MissingResource as error:
-        client.stop()
         where = f"{error.where}, question {judgement.question_id}"
         raise MissingResource(error.found, expected=error.expected, where=where, next_step=error.next_step) from error
     return replace(
@@ -166,14 +171,14 @@ def _made(judgement: Judgement, prompt: Sequence[Message], client: ChatClient) -
     )
 
 
-def _finish(running: Sequence[Future[None]], client: ChatClient) -> None:
+def _finish(running: Sequence[Future[None]], failures: Sequence[MissingResource], client: ChatClient) -> None:
     """Waits for all; at the first that fails, or at an interrupt, what has not begun is not begun."""
     try:
         done, _ = wait(running, return_when=FIRST_EXCEPTION)
-        # In the order they were begun: the first failure is one of the endpoint, not of being stopped.
-        for future in running:
-            if future in done:
-                future.result()
+        if failures:  # the first is the endpoint's, those after it may come of being stopped
+            raise failures[0]
+        for future in done:
+            future.result()
     except BaseException:
         client.stop()
         for future in running:

@@ -74,7 +74,7 @@ def test_a_broken_reply_is_asked_again(server: Any, tmp_path: Path, broken: Resp
 def test_an_endpoint_that_fails_for_ever_ends_the_run(server: Any, tmp_path: Path) -> None:
     server.play = lambda _: (500, HEAD, b"out of order")
     began = time.monotonic()
-    message = r"/v1, question q\d: status 500 \(out of order\), \d times; expected a chat completion by judge-1"
+    message = r"/v1, question q\d: status 500 \(out of order\), 4 times; expected a chat completion by judge-1"
     with pytest.raises(MissingResource, match=message):
         server.judged(tmp_path / "judged.jsonl", *PAIRS)
     assert len(server.requests) <= 4 * 4  # 4 threads, 4 tries: what had not begun was not begun
