@@ -125,6 +125,21 @@ def compare(
 
 
 @app.command()
+def rationales(
+    arm: Annotated[list[str], typer.Option(help="An arm that wrote; name two to have them judged.")],
+    concepts: Annotated[str, typer.Option(help="medquad, tsv, titles, scispacy or quickumls.")] = "titles",
+    place: Annotated[str, typer.Option(help="MedQuAD's folder, a table of names and CUIs, or a model.")] = "",
+    judge: Annotated[
+        str, typer.Option(help="A chat model that judges two arms: MODEL@URL, or MODEL@URL@KEY_VARIABLE.")
+    ] = "",
+) -> None:
+    """Measure what arms wrote in words against the reference rationales; have a chat model judge two arms."""
+    from jmlr.stages.rationales import Asked, endpoint_of
+
+    _run_stage("rationales", Asked(tuple(arm), concepts, place, endpoint_of(judge)))
+
+
+@app.command()
 def results() -> None:
     """Print the result table, and where to look next."""
     _run_stage("results")

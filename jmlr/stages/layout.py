@@ -49,6 +49,8 @@ EVIDENCE = EVALUATE / "evidence.parquet"
 PLOTS = EVALUATE / "plots"
 REPORT = EVALUATE / "report.html"
 
+RATIONALES = BUILD / "rationales"
+
 
 def arm_folder(arm: str) -> Path:
     """Where an arm's reader folder lies; the joint arm's is the pair's own.
