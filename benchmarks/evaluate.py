@@ -1,6 +1,6 @@
 """Questions a second of the evaluation's reading, in batches and one question at a time, with equal answers.
 
-Reads a finished build (`make repro`): the joint arm's reader answers test questions after the passages of the trained index.
+Reads a finished build (`make repro`): the joint arm's reader answers test questions with what the trained index gives.
 
     python benchmarks/evaluate.py                      # two threads, 96 questions, three turns
 """
