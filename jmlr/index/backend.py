@@ -26,7 +26,7 @@ class Backend(Protocol):
 def choose(name: str, passage_count: int) -> str:
     """The backend that settings name, or that suits the size.
 
-    Up to EXACT_UP_TO_PASSAGES an exact search costs no more than PLAID's, misses nothing and needs no compiler.
+    Up to EXACT_UP_TO_PASSAGES an exact search costs little more than PLAID's and misses nothing.
 
     >>> choose("auto", 750), choose("auto", 30_000), choose("exact", 30_000)
     ('exact', 'plaid', 'exact')

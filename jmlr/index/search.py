@@ -29,8 +29,7 @@ class Searcher:
         backend: `exact` or `plaid`; None: the one the index was built for. Every index can be searched exactly.
 
     Raises:
-        MissingResource: if PLAID is asked for, and the index is not built for it or colbert-ai's extensions cannot be
-            compiled.
+        MissingResource: if PLAID is asked for, and the index is not built for it.
     """
 
     def __init__(
