@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,12 +87,15 @@ def _of_backend(backend: Backend) -> Search:
 
 def _of_colbert(folder: Path) -> Search:
     """colbert-ai's Searcher.dense_search without its checkpoint; it chooses cells, threshold and documents by k."""
-    ensure_extensions()
+    # Its extensions are compiled at their first use, with ninja, which lies beside the interpreter.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with quiet_cpu():
         from colbert.infra.config import ColBERTConfig
+        from colbert.modeling.colbert import ColBERT
         from colbert.search.index_storage import IndexScorer
         from colbert.searcher import Searcher
 
+        ColBERT.try_load_torch_extensions(False)  # as its Checkpoint does
         scorer = IndexScorer(str(folder), use_gpu=False)
 
     def search(query: torch.Tensor, k: int) -> list[int]:

@@ -8,8 +8,8 @@ import torch
 from jmlr.index.backend import Found
 from jmlr.index.embeddings import StoredEmbeddings
 
-# As float32 1 MB, so that a block stays in a core's cache while all queries meet it.
-_BLOCK_EMBEDDINGS = 2048
+# With many queries a block of 1 MB stays in a core's cache until all have met it; with one, threads wait less often.
+_FEWEST_EMBEDDINGS, _MOST_EMBEDDINGS, _BLOCK_SIMILARITIES = 2048, 16_384, 1 << 20
 
 
 class ExactBackend:
@@ -37,8 +37,9 @@ class ExactBackend:
         flat, offsets = queries.flatten(0, 1).T.contiguous(), self.stored.offsets
         vectors, lengths = torch.from_numpy(self.stored.vectors), torch.from_numpy(self.stored.lengths)
         scores, first = torch.empty(len(lengths), len(queries)), 0
+        block = max(_FEWEST_EMBEDDINGS, min(_MOST_EMBEDDINGS, _BLOCK_SIMILARITIES // flat.shape[1]))
         while first < len(lengths):
-            room = np.searchsorted(offsets, offsets[first] + _BLOCK_EMBEDDINGS, side="right") - 1
+            room = np.searchsorted(offsets, offsets[first] + block, side="right") - 1
             last = max(first + 1, int(room))
             similarity = vectors[offsets[first] : offsets[last]].float() @ flat
             best = largest_a_passage(similarity, lengths[first:last])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from jmlr.errors import MissingResource
 from jmlr.index.backend import Found
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.exact import largest_a_passage
@@ -52,9 +53,19 @@ class PlaidBackend:
     Args:
         folder: PLAID's files, as jmlr.index.plaid wrote them.
         stored: the embeddings they were made of.
+
+    Raises:
+        MissingResource: if there are no such files.
     """
 
     def __init__(self, folder: Path, stored: StoredEmbeddings) -> None:
+        if not (folder / METADATA_FILE).exists():
+            raise MissingResource(
+                "the index is not built for PLAID",
+                expected=METADATA_FILE,
+                where=str(folder),
+                next_step="set index.backend to plaid in params.yaml, then dvc repro; or search it exactly",
+            )
         self.stored = stored
         self._vectors, self._lengths = torch.from_numpy(stored.vectors), torch.from_numpy(stored.lengths)
         self._offsets = torch.from_numpy(stored.offsets)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jmlr.errors import DataError, MissingResource
+from jmlr.errors import DataError
 from jmlr.index import generation, manifest
 from jmlr.index.backend import Backend
 from jmlr.index.embeddings import StoredEmbeddings
@@ -89,13 +89,6 @@ class Searcher:
 def _open(name: str, folder: Path, stored: StoredEmbeddings) -> Backend:
     if name == "exact":
         return ExactBackend(stored)
-    if not (folder / manifest.PLAID_FOLDER).exists():
-        raise MissingResource(
-            "the index holds no files of PLAID",
-            expected=f"an index built for {name}",
-            where=str(folder),
-            next_step="set index.backend to plaid in params.yaml, then: dvc repro index",
-        )
     from jmlr.index.plaid_search import PlaidBackend
 
     try:

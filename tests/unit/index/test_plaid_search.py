@@ -11,6 +11,7 @@ import torch
 from colbert.indexing.codecs.residual import ResidualCodec
 from colbert.infra.config import ColBERTConfig
 
+from jmlr.errors import MissingResource
 from jmlr.index import generation, manifest, plaid, plaid_search
 from jmlr.index.build import build
 from jmlr.index.embeddings import StoredEmbeddings
@@ -131,6 +132,11 @@ def test_passages_of_several_chunks_are_one_index(built, stored, settings, queri
     parted = PlaidBackend(tmp_path, stored).best(queries, 10)
     whole = PlaidBackend(built / manifest.PLAID_FOLDER, stored).best(queries, 10)
     assert all(np.array_equal(one[0], other[0]) for one, other in zip(parted, whole, strict=True))
+
+
+def test_an_index_built_for_exact_search_alone_is_told(index_folder, stored):
+    with pytest.raises(MissingResource, match="not built for PLAID"):
+        PlaidBackend(generation.current(index_folder) / manifest.PLAID_FOLDER, stored)
 
 
 def test_rows_of_passages_are_numbered_one_after_another():
