@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from colbert_extensions import ensure_extensions
 from index_corpus import SETTINGS
 
 from jmlr.index import plaid
