@@ -59,12 +59,9 @@ def main(words: Sequence[str] | None = None) -> int:
     rates = {size: len(questions) / median(taken) for size, taken in seconds.items()}
     first = rates[asked.batches[0]]
     for size, rate in rates.items():
-        same = sum(
-            a.chosen_index == b.chosen_index for a, b in zip(answers[size], answers[asked.batches[0]], strict=True)
-        )
-        print(
-            f"{size:3d} a batch: {rate:6.1f} questions/s, {rate / first:4.1f} x, same answers {same} of {len(questions)}"
-        )
+        pairs = zip(answers[size], answers[asked.batches[0]], strict=True)
+        same = sum(one.chosen_index == other.chosen_index for one, other in pairs)
+        print(f"{size:3d} a batch: {rate:6.1f} questions/s, {rate / first:4.1f} x, {same} answers the same")
     machine = f"{os.cpu_count()} cores, {asked.threads} threads, torch {torch.__version__}"
     write_json(RESULTS, {"date": str(date.today()), "machine": machine, "questions": len(questions), "rates": rates})
     return 0
