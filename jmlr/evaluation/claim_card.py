@@ -86,7 +86,8 @@ def claims(measured: Mapping[str, Any]) -> list[list[str]]:
 
 def deviations(settings: Settings) -> list[str]:
     """How the settings depart from the paper's, in sentences."""
-    train, objective = settings.train, settings.train.objective
+    objective = settings.train.objective
+    sampled, read = settings.train.sampling.passages, settings.train.read_passages
     found = []
     if settings.base.reader.source == "starter":
         found.append("The reader is a small Llama pre-trained here, not Llama 2 of 7 or 13 billion parameters.")
@@ -97,10 +98,10 @@ def deviations(settings: Settings) -> list[str]:
             f"The retriever's loss is {objective.name} on {objective.scores} scores with pair weight "
             f"{objective.pair_weight}; the paper's is llm_rank on minmax scores, all pairs alike."
         )
-    if train.sampling.passages != 10:
-        found.append(f"{train.sampling.passages} passages are sampled for a question; the released code samples 10.")
-    if train.read_passages != 7:
-        found.append(f"The reader reads {train.read_passages} passages; the paper's 7.")
+    if sampled != 10:
+        found.append(f"{sampled} passages are sampled for a question; the released code samples 10.")
+    if read != 7:
+        found.append(f"The reader reads {read} passages; the paper's 7.")
     found.append("Answers are read by option likelihood, not from sampled text (docs/evaluation.md).")
     return found
 

@@ -65,7 +65,9 @@ def run(settings: Settings) -> None:
 def _journals(settings: Settings) -> Path:
     """The folder of the answers that this evaluation has given so far; those of another one are removed."""
     read = [layout.INGEST, *(layout.arm_folder(arm) / "reader" for arm in settings.train.arms)]
-    made_of = [settings.model_dump(mode="json", exclude={"train": {"steps"}}), *map(fingerprint.of_folder, read)]
+    made_of: list[Any] = [settings.model_dump(include={"evaluate", "index", "prompt"}, mode="json")]
+    made_of += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]
+    made_of += map(fingerprint.of_folder, read)
     made_of += [fingerprint.of_folder(folder, manifest.FILE) for folder in (layout.INDEX, layout.TRAINED_INDEX)]
     package = Path(__file__).parents[1]
     made_of += [fingerprint.of_folder(package / name, "*.py") for name in ("answering", "index", "models")]

@@ -215,4 +215,10 @@ def test_the_check_sees_settings_that_are_read() -> None:
 
 
 def test_the_check_follows_settings_that_are_handed_on() -> None:
-    assert keys_of_stage("register") == ["evaluate.splits", "prompt", "recipe", "track.registered_model"]
+    assert keys_of_stage("register") == [
+        "evaluate.seed",
+        "evaluate.splits",
+        "prompt",
+        "recipe",
+        "track.registered_model",
+    ]
