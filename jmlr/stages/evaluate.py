@@ -35,7 +35,7 @@ HitsById = dict[str, list[Hit]]
 
 
 def run(settings: Settings) -> None:
-    """Writes build/evaluate: metrics.json, predictions.parquet, plots/, report.html, claim_card.md, protocol.json.
+    """Writes build/evaluate: metrics.json, predictions.parquet, plots/, report.html and what docs/evaluation.md names.
 
     All of it is logged in the training's run. What an evaluation of the same models, index, questions and settings that
     was cut off has answered is not answered again.
@@ -58,7 +58,7 @@ def run(settings: Settings) -> None:
     ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
     provenance = _provenance(settings, questions, ledger, time.monotonic() - start)
     _write(session, metrics, ledger, provenance)
-    _track(settings, metrics)
+    _track(settings, _headline(metrics))
     shutil.rmtree(layout.JOURNALS, ignore_errors=True)
 
 
@@ -82,7 +82,8 @@ def _write(session: Session, metrics: dict[str, Any], ledger: Mapping[str, Any],
     """Writes all files of build/evaluate."""
     settings, questions, answered = session.settings, session.questions, session.readings.answered
     write_json(layout.PROTOCOL, protocol(settings, questions))
-    write_json(layout.METRICS, metrics)
+    write_json(layout.METRICS, _headline(metrics))
+    write_json(layout.SUBGROUPS, {split: measured["subgroups"] for split, measured in metrics.items()})
     predictions.write(layout.PREDICTIONS, questions, session.readings)
     evidence.write(layout.EVIDENCE, [row for rows in session.readings.evidence.values() for row in rows])
     history = pq.read_table(layout.HISTORY).to_pylist()
@@ -99,6 +100,14 @@ def _write(session: Session, metrics: dict[str, Any], ledger: Mapping[str, Any],
     )
     report.write(layout.EVALUATE, inputs)
     claim_card.write(layout.EVALUATE, settings, metrics, provenance)
+
+
+def _headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is compared from run to run: all but the subgroups, hundreds of figures that would hide the others."""
+    return {
+        split: {name: found for name, found in measured.items() if name != "subgroups"}
+        for split, measured in metrics.items()
+    }
 
 
 def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PARAM_CHARACTERS = 6000
 _LONGEST_DIGEST_CHARACTERS = 36
+_MOST_METRICS_A_BATCH = 1000  # MLflow takes no more at once
 _PAUSE_AFTER_FAILURE_SECONDS = 300.0
 
 
@@ -115,7 +116,8 @@ class TrainingRun:
         now_milliseconds = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now_milliseconds, step) for name, value in values.items()]
         try:
-            self._client.log_batch(self.run_id, metrics=metrics)
+            for start in range(0, len(metrics), _MOST_METRICS_A_BATCH):
+                self._client.log_batch(self.run_id, metrics=metrics[start : start + _MOST_METRICS_A_BATCH])
         except MlflowException as error:
             warnings.warn(f"MLflow does not take metrics, training goes on: {error}", stacklevel=2)
             self._quiet_until = time.monotonic() + _PAUSE_AFTER_FAILURE_SECONDS

@@ -51,6 +51,12 @@ def test_an_error_marks_the_run_failed(tracked: MlflowClient) -> None:
     assert tracked.get_run(run.run_id).info.status == "FAILED"
 
 
+def test_more_metrics_than_mlflow_takes_at_once_all_arrive(tracked: MlflowClient) -> None:
+    with TrainingRun.start("exam", {"seed": 1}) as run:
+        run.log(1, {f"metric_{number}": float(number) for number in range(1003)})
+    assert len(tracked.get_run(run.run_id).data.metrics) == 1003
+
+
 def test_resuming_continues_the_same_run(tracked: MlflowClient, tmp_path: Path) -> None:
     first = TrainingRun.start("exam", {"seed": 1})
     first.fail()
