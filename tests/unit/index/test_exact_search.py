@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from jmlr.errors import FingerprintMismatch, MissingResource
-from jmlr.index import exact, search
+from jmlr.index import search
 from jmlr.index.build import build
 from jmlr.index.search import Searcher
 from jmlr.models.maxsim import maxsim
@@ -22,9 +22,7 @@ def searcher(index_folder, retriever, retriever_folder, passages) -> Searcher:
     return Searcher.load(index_folder, retriever, retriever_folder, passages, "exact")
 
 
-@pytest.mark.parametrize("block", [1, 100, 16_384])
-def test_exact_scores_equal_maxsim_passage_by_passage(searcher, retriever, monkeypatch, block):
-    monkeypatch.setattr(exact, "_BLOCK_EMBEDDINGS", block)
+def test_exact_scores_equal_maxsim_passage_by_passage(searcher, retriever):
     hits = searcher.search(QUESTIONS, 48)
     with torch.inference_mode():
         queries = retriever.encode_queries(QUESTIONS)

@@ -134,9 +134,9 @@ def test_passages_of_several_chunks_are_one_index(built, stored, settings, queri
     assert all(np.array_equal(one[0], other[0]) for one, other in zip(parted, whole, strict=True))
 
 
-def test_an_index_built_for_exact_search_alone_is_told(index_folder, stored):
+def test_an_index_built_for_exact_search_alone_is_told(stored, tmp_path):
     with pytest.raises(MissingResource, match="not built for PLAID"):
-        PlaidBackend(generation.current(index_folder) / manifest.PLAID_FOLDER, stored)
+        PlaidBackend(tmp_path / manifest.PLAID_FOLDER, stored)
 
 
 def test_rows_of_passages_are_numbered_one_after_another():
