@@ -150,10 +150,8 @@ class Answerer:
                 )
         kept = self.journal.kept if self.journal else {}
         answered = {one.question_id: kept[one.question_id] for one in questions if one.question_id in kept}
-        left, size = (
-            [one for one in questions if one.question_id not in kept],
-            self.settings.evaluate.questions_per_batch,
-        )
+        left = [one for one in questions if one.question_id not in kept]
+        size = self.settings.evaluate.questions_per_batch
         for start in tqdm(range(0, len(left), size), desc=progress, disable=not progress, unit="batch"):
             batch = list(self._read_batch(left[start : start + size], hits))
             answered.update((one.question_id, one) for one in batch)

@@ -66,7 +66,7 @@ def accuracy_at_coverage(
                 "coverage": float(kept.mean()),
                 "threshold": threshold,
                 "answered": found.questions,
-                "accuracy": {"value": found.value, "low": found.low, "high": found.high},
+                "accuracy": found.bounds,
             }
         )
     return records
@@ -174,5 +174,5 @@ def _reported(judged: Judged, threshold: float | None, settings: EvaluateSetting
         "questions": len(judged.right),
         "answered": int(kept.sum()),
         "coverage": float(kept.mean()),
-        "accuracy": {"value": found.value, "low": found.low, "high": found.high} if found else None,
+        "accuracy": found.bounds if found else None,
     }

@@ -25,6 +25,15 @@ class Interval:
     high: float
     questions: int
 
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The mean with its interval as metrics.json holds it: {value, low, high}.
+
+        >>> Interval(0.5, 0.4, 0.6, questions=9).bounds
+        {'value': 0.5, 'low': 0.4, 'high': 0.6}
+        """
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 @dataclass(frozen=True)
 class PairedDifference:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jmlr.answering.answered import Answered
 from jmlr.config import Settings
 from jmlr.errors import DataError
-from jmlr.evaluation.accuracy import Interval, mean_interval, outcomes, paired_difference
+from jmlr.evaluation.accuracy import mean_interval, outcomes, paired_difference
 from jmlr.evaluation.notation import GOLD_SUFFIX, RANKING_LABELS, ordered_arms
 from jmlr.evaluation.retrieval import measure_retrieval
 from jmlr.types import Question
@@ -40,10 +40,6 @@ def rounded(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [rounded(item) for item in value]
     return round(value, _DECIMALS) if isinstance(value, float) else value
-
-
-def _bounds(interval: Interval) -> dict[str, float | int]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def _outcomes_by_arm(questions: Sequence[Question], answered: AnsweredByArm) -> _Right:
@@ -80,7 +76,7 @@ def _differences(settings: Settings, right: _Right) -> dict[str, dict[str, float
         if first in right and second in right:
             paired = paired_difference(right[first], right[second], settings.evaluate, settings.evaluate.seed)
             differences[f"{first}_minus_{second}"] = {
-                **_bounds(paired.interval),
+                **paired.interval.bounds,
                 "mcnemar_p": paired.mcnemar_p,
                 "helped": paired.helped,
                 "hurt": paired.hurt,
@@ -97,7 +93,7 @@ def _summarise_split(
     return {
         "questions": len(questions),
         "chance": sum(1 / len(question.options) for question in questions) / len(questions),
-        "accuracy": {arm: {**_bounds(found), "questions": found.questions} for arm, found in intervals.items()},
+        "accuracy": {arm: {**found.bounds, "questions": found.questions} for arm, found in intervals.items()},
         "difference": _differences(settings, right),
         "gap_closed": _gap_closed(settings, questions, right),
         "retrieval": {

@@ -22,7 +22,7 @@ from scipy.special import logsumexp
 from jmlr.answering.answered import Answered
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
-from jmlr.evaluation.accuracy import Interval, mean_interval, outcomes
+from jmlr.evaluation.accuracy import mean_interval, outcomes
 from jmlr.types import Question
 
 BINS = 10
@@ -180,10 +180,6 @@ def error_if_calibrated(
     return {"mean": float(np.mean(errors)), "high": float(np.quantile(errors, settings.confidence))}
 
 
-def _bounds(interval: Interval) -> dict[str, float]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
-
-
 def summarise_confidence(
     graded: Graded, temperature: float, settings: EvaluateSettings, seed: int, bins: int = BINS
 ) -> dict[str, Any]:
@@ -213,8 +209,8 @@ def summarise_confidence(
         summary[name] = calibration_error(confidences, graded.right, edges)
         summary[f"{name}_if_calibrated"] = error_if_calibrated(confidences, edges, settings, seed)
     brier = (confidences - graded.right) ** 2
-    summary["brier"] = _bounds(mean_interval(brier, settings, seed))
-    summary["answer_loss"] = _bounds(mean_interval(graded.answer_losses(temperature), settings, seed))
+    summary["brier"] = mean_interval(brier, settings, seed).bounds
+    summary["answer_loss"] = mean_interval(graded.answer_losses(temperature), settings, seed).bounds
     return summary
 
 

@@ -247,4 +247,4 @@ def _share(values: Sequence[float], settings: EvaluateSettings, seed: int) -> di
     if not values:
         return None
     found = mean_interval(np.array(values), settings, seed)
-    return {"value": found.value, "low": found.low, "high": found.high, "questions": found.questions}
+    return {**found.bounds, "questions": found.questions}

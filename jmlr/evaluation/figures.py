@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jmlr.evaluation.notation import arm_label, ordered_arms, ranking_label, split_label
 
@@ -73,6 +73,13 @@ def _svg(figure: Figure) -> str:
     return stream.getvalue()
 
 
+def _name(panel: Axes, split: str, grid: Literal["both", "y"], **legend: Any) -> None:
+    """Says which split a panel shows, and which line is what."""
+    panel.set_title(f"{split}: {split_label(split)}")
+    panel.grid(axis=grid, color=_LIGHT)
+    panel.legend(frameon=False, **legend)
+
+
 def _draw_accuracy(records: Sequence[Record], chance: Mapping[str, float]) -> Figure:
     splits = _values(records, "split")
     arms = ordered_arms(_values(records, "arm"))
@@ -106,9 +113,7 @@ def _draw_recall(records: Sequence[Record]) -> Figure:
         panel.set_xticks(cutoffs, [str(k) for k in cutoffs])
         panel.set_xticks([], minor=True)
         panel.set(ylim=(0, 103), xlabel="first k passages (log scale)", ylabel="questions with a gold passage (%)")
-        panel.set_title(f"{split}: {split_label(split)}")
-        panel.grid(axis="y", color=_LIGHT)
-        panel.legend(frameon=False, loc="lower right", title="ranking")
+        _name(panel, split, "y", loc="lower right", title="ranking")
     return figure
 
 
@@ -128,9 +133,7 @@ def _draw_reliability(records: Sequence[Record]) -> Figure:
         panel.set(
             xlim=(0, 102), ylim=(-3, 103), xlabel="confidence (%), dot size: questions", ylabel="right answers (%)"
         )
-        panel.set_title(f"{split}: {split_label(split)}")
-        panel.grid(color=_LIGHT)
-        panel.legend(frameon=False, loc="upper left", fontsize=8.5)
+        _name(panel, split, "both", loc="upper left", fontsize=8.5)
     return figure
 
 
@@ -146,9 +149,7 @@ def _draw_coverage(records: Sequence[Record]) -> Figure:
             panel.plot(coverages, values, marker="o", markersize=3.5, color=colour, label=arm_label(arm))
             panel.fill_between(coverages, lows, highs, color=colour, alpha=0.15, linewidth=0)
         panel.set(xlim=(0, 103), ylim=(-3, 103), xlabel="most confident questions (%)", ylabel="right answers (%)")
-        panel.set_title(f"{split}: {split_label(split)}")
-        panel.grid(color=_LIGHT)
-        panel.legend(frameon=False, loc="lower left", fontsize=8.5)
+        _name(panel, split, "both", loc="lower left", fontsize=8.5)
     return figure
 
 

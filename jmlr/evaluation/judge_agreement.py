@@ -136,5 +136,4 @@ def _win_rate(settings: Settings, outcomes: Sequence[int]) -> dict[str, float | 
     if not outcomes:
         return None
     found = mean_interval((np.array(outcomes) + 1) / 2, settings.evaluate, settings.seed)
-    bounds = {"value": found.value, "low": found.low, "high": found.high}
-    return {**{name: round(bound, _DECIMALS) for name, bound in bounds.items()}, "questions": found.questions}
+    return {**{name: round(bound, _DECIMALS) for name, bound in found.bounds.items()}, "questions": found.questions}

@@ -69,7 +69,9 @@ def by_set(
         rows = names == name
         found[str(name)] = {
             "questions": int(rows.sum()),
-            "accuracy": {arm: _bounds(values[rows], settings) for arm, values in arms.items()},
+            "accuracy": {
+                arm: mean_interval(values[rows], settings, settings.seed).bounds for arm, values in arms.items()
+            },
         }
         if name == "MMLU-Medical":
             found[str(name)]["subjects"] = _by_subject(questions, rows, arms)
@@ -94,11 +96,6 @@ def _by_subject(
         }
         for subject in sorted({str(subject) for subject in subjects[rows]})
     }
-
-
-def _bounds(values: NDArray[np.bool_], settings: EvaluateSettings) -> dict[str, float]:
-    found = mean_interval(values, settings, settings.seed)
-    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def paper_table(sets: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:

@@ -230,7 +230,6 @@ def _summary(settings: Settings, scores: Sequence[RationaleScores]) -> dict[str,
         values = [value for scored in scores if (value := getattr(scored, name)) is not None]
         if values:
             mean = mean_interval(np.array(values), settings.evaluate, settings.seed)
-            bounds = {"value": mean.value, "low": mean.low, "high": mean.high}
-            rounded = {key: round(bound, _DECIMALS) for key, bound in bounds.items()}
+            rounded = {key: round(bound, _DECIMALS) for key, bound in mean.bounds.items()}
             summary[name] = {**rounded, "questions": len(values)}
     return summary

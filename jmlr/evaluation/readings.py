@@ -31,8 +31,8 @@ def over_orders(
     right = np.array([np.mean([c == q.answer_index for c in choices[q.question_id]]) for q in questions])
     same = np.array([len(set(choices[question.question_id])) == 1 for question in questions])
     return {
-        "accuracy": _bounds(right, settings),
-        "consistency": _bounds(same, settings),
+        "accuracy": mean_interval(right, settings, settings.seed).bounds,
+        "consistency": mean_interval(same, settings, settings.seed).bounds,
         "orders": sum(len(choices[question.question_id]) for question in questions),
     }
 
@@ -52,9 +52,4 @@ def in_words(
     """
     right = np.array([read[question.question_id] == question.answer_index for question in questions])
     unreadable = sum(read[question.question_id] is None for question in questions) / len(questions)
-    return {"accuracy": _bounds(right, settings), "unreadable": unreadable}
-
-
-def _bounds(values: np.ndarray, settings: EvaluateSettings) -> dict[str, float]:
-    found = mean_interval(values, settings, settings.seed)
-    return {"value": found.value, "low": found.low, "high": found.high}
+    return {"accuracy": mean_interval(right, settings, settings.seed).bounds, "unreadable": unreadable}

@@ -182,13 +182,13 @@ def _entries(
     for group, inside in members.items():
         rest, gap = known & ~inside, None
         if group != UNKNOWN and rest.any():
-            gap = {**_bounds(compare.gap(inside, rest)), "p": None, "p_holm": None}
+            gap = {**compare.gap(inside, rest).bounds, "p": None, "p_holm": None}
             mirrored = _is_pair(members) and bool(entries)
             if min(inside.sum(), rest.sum()) >= small_below and not mirrored:
                 gap["p"] = compare.test(inside, rest)
                 tests.append(gap)
         questions = int(inside.sum())
-        summed = _bounds(compare.summary(inside))
+        summed = compare.summary(inside).bounds
         entries[group] = {"questions": questions, "small": questions < small_below, **summed, "gap": gap}
     return entries, tests
 
@@ -211,7 +211,3 @@ def _mirror(entries: Mapping[str, dict[str, Any]]) -> None:
         gap = first["gap"]
         turned = {"value": -gap["value"] + 0.0, "low": -gap["high"] + 0.0, "high": -gap["low"] + 0.0}
         second["gap"] = {**gap, **turned}
-
-
-def _bounds(interval: Interval) -> dict[str, float]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}

@@ -1,16 +1,23 @@
-"""PLAID on MiniLM and starter passages: what exact search finds, PLAID finds."""
+"""PLAID on MiniLM and starter passages: it finds what exact search finds, and colbert-ai's scorer reads its files."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from jmlr.config import BaseRetrieverSettings, IndexSettings
-from jmlr.index import candidates
+from jmlr.index import candidates, generation, manifest
 from jmlr.index.build import build
+from jmlr.index.embeddings import StoredEmbeddings
+from jmlr.index.exact import ExactBackend
+from jmlr.index.plaid_search import PlaidBackend
+from jmlr.index.quiet import quiet_cpu
 from jmlr.index.refresh import Changes, refresh
 from jmlr.index.search import Searcher
 from jmlr.models import retriever as retrievers
@@ -136,3 +143,53 @@ def test_a_refreshed_index_answers_as_a_new_one(pair, tmp_path):
     same = sum(set(ids(one)) == set(ids(other)) for one, other in zip(refreshed, new, strict=True))
     assert len(asked) > 200
     assert same / len(asked) >= 0.99
+
+
+@pytest.fixture(scope="module")
+def built(pair: Path) -> Path:
+    """The generation of the index of PASSAGES."""
+    return generation.current(pair / "index")
+
+
+@pytest.fixture(scope="module")
+def queries(pair: Path) -> torch.Tensor:
+    with torch.inference_mode():
+        return Retriever.load(pair / "retriever", SETTINGS).encode_queries(QUESTIONS)
+
+
+def share(found: list[list[int]], expected: list[list[int]]) -> float:
+    pairs = zip(found, expected, strict=True)
+    return sum(len(set(one) & set(other)) for one, other in pairs) / sum(map(len, expected))
+
+
+def tops(found, k):
+    return [sorted(pids.tolist(), key=dict(zip(pids.tolist(), -scores, strict=True)).get)[:k] for pids, scores in found]
+
+
+def test_the_backend_finds_what_the_exact_one_finds(built, queries):
+    stored = StoredEmbeddings.open(built)
+    plaid = PlaidBackend(built / manifest.PLAID_FOLDER, stored)
+    exact = tops(ExactBackend(stored).best(queries, 10), 10)
+    assert share(tops(plaid.best(queries, 10), 10), exact) >= 0.98
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="colbert-ai's scorer compiles extensions")
+def test_colbert_ai_reads_the_files_and_ranks_by_them_nearly_as_well(built, queries, monkeypatch):
+    """Guards codes, residuals and buckets, none of which our own scores need."""
+    from colbert.infra.config import ColBERTConfig
+
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # ninja
+    with quiet_cpu():
+        from colbert.modeling.colbert import ColBERT
+        from colbert.search.index_storage import IndexScorer
+
+        ColBERT.try_load_torch_extensions(False)
+        scorer = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
+    config = ColBERTConfig(query_maxlen=32, ncells=4, centroid_score_threshold=0.4, ndocs=1024)
+    config.total_visible_gpus = 0
+    ranked = [scorer.rank(config, query[None]) for query in queries]
+    stored = StoredEmbeddings.open(built)
+    assert share([pids[:10] for pids, _ in ranked], tops(ExactBackend(stored).best(queries, 10), 10)) >= 0.9
+    everything = ExactBackend(stored).score_all(queries)
+    for (pids, scores), exact in zip(ranked, everything, strict=True):
+        assert scores == pytest.approx(exact[pids].tolist(), abs=1.0)
