@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from enum import Enum
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import settings_doc, telemetry
+from jmlr import cli_registry, settings_doc, telemetry
+from jmlr.cli_stage import run_stage
 from jmlr.errors import JmlrError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ starter_app = typer.Typer(no_args_is_help=True, help="The embedded default data.
 app.add_typer(starter_app, name="starter")
 data_app = typer.Typer(no_args_is_help=True, help="What came in: look at it, and accept it.")
 app.add_typer(data_app, name="data")
+app.add_typer(cli_registry.app)
 
 _debug = False
 
@@ -53,67 +54,48 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the trace
     _debug = debug
 
 
-def _run_stage(name: str, *arguments: object) -> None:
-    """Load params.yaml and call jmlr.stages.NAME.run; the stage's libraries are imported only now."""
-    from jmlr import config, recipes
-    from jmlr.stages import costs
-
-    settings = config.load()
-    if not recipes.uses_hub(settings):
-        telemetry.stay_offline()
-    stage = importlib.import_module(f"jmlr.stages.{name}")
-    with costs.counted(name):
-        stage.run(settings, *arguments)
-
-
 @app.command()
 def ingest(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; by default one a core.")] = None,
 ) -> None:
     """Read the raw files of data/ into the tables of passages and questions."""
-    _run_stage("ingest", *([] if workers is None else [workers]))
+    run_stage("ingest", *([] if workers is None else [workers]))
 
 
 @app.command()
 def validate() -> None:
     """Check both tables; a broken critical expectation stops the pipeline."""
-    _run_stage("validate")
+    run_stage("validate")
 
 
 @app.command()
 def base() -> None:
     """Make or fetch the retriever and the reader as they are before joint training."""
-    _run_stage("base")
+    run_stage("base")
 
 
 @app.command()
 def index() -> None:
     """Index the passages with the base retriever and list candidates for every question."""
-    _run_stage("index")
+    run_stage("index")
 
 
 @app.command()
 def refresh() -> None:
     """Bring the indexes in line with build/ingest without training: added, replaced and deleted passages."""
-    _run_stage("refresh")
+    run_stage("refresh")
 
 
 @app.command(cls=_CommandWithSettings)
 def train() -> None:
     """Train all arms, resuming from the last checkpoint of the same settings; docs/training.md tells more."""
-    _run_stage("train")
+    run_stage("train")
 
 
 @app.command()
 def evaluate() -> None:
     """Compare the arms on the test questions; write metrics, plots and the report."""
-    _run_stage("evaluate")
-
-
-@app.command()
-def register() -> None:
-    """Make one MLflow registry version of the trained retriever, reader and index."""
-    _run_stage("register")
+    run_stage("evaluate")
 
 
 @app.command()
@@ -121,7 +103,7 @@ def compare(
     folders: Annotated[list[Path], typer.Argument(help="Folders of finished evaluations, as build/evaluate is one.")],
 ) -> None:
     """Compare evaluations of the same protocol: side by side, and their mean over the seeds."""
-    _run_stage("compare", folders)
+    run_stage("compare", folders)
 
 
 @app.command()
@@ -136,13 +118,13 @@ def rationales(
     """Measure what arms wrote in words against the reference rationales; have a chat model judge two arms."""
     from jmlr.stages.rationales import Asked, endpoint_of
 
-    _run_stage("rationales", Asked(tuple(arm), concepts, place, endpoint_of(judge)))
+    run_stage("rationales", Asked(tuple(arm), concepts, place, endpoint_of(judge)))
 
 
 @app.command()
 def results() -> None:
     """Print the result table, and where to look next."""
-    _run_stage("results")
+    run_stage("results")
 
 
 @app.command()
@@ -151,7 +133,7 @@ def ask(
     option: Annotated[list[str], typer.Option("--option", "-o", help="One possible answer; give at least two.")],
 ) -> None:
     """Answer a question with the trained pair, with the passages it read."""
-    _run_stage("ask", vignette, option)
+    run_stage("ask", vignette, option)
 
 
 @app.command()
@@ -215,7 +197,7 @@ def data_stats() -> None:
 @data_app.command("accept")
 def data_accept() -> None:
     """Take the validated data as what the next version is compared with (accepted_data.json)."""
-    _run_stage("data_accept")
+    run_stage("data_accept")
 
 
 def main() -> None:
