@@ -1,0 +1,92 @@
+"""A pair of a few bytes with an evaluation, and a stand-in for the answerer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from jmlr import fingerprint, recipes
+from jmlr.answering.answered import Answered
+from jmlr.data.tables import write_passages
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.package import Registered, register
+from jmlr.registry.pair import Pair
+from jmlr.registry.unit import Unit
+from jmlr.tracking.run import TrainingRun
+from jmlr.types import Hit, Passage, Question
+
+PASSAGES = (("p1", "Gout hurts.", "Gout"), ("p2", "Asthma.", ""))
+CONF = Path(__file__).parents[3] / "conf"
+
+
+class FirstOption:
+    """Stands for the answerer: the first option, with the only passage."""
+
+    passages: ClassVar = {name: Passage(name, text, title) for name, text, title in PASSAGES}
+
+    @classmethod
+    def load(cls, retriever: Path, reader: Path, index: Path, passages: Path, settings: object) -> FirstOption:
+        assert (retriever / "weights.bin").exists()
+        assert (reader / "weights.bin").exists()
+        assert (index / "generation-1-abc" / "manifest.json").exists()
+        assert passages.exists()
+        return cls()
+
+    def answer(self, questions: list[Question]) -> list[Answered]:
+        return [
+            Answered(question.question_id, (-1.0, -2.0), (0.75, 0.25), (Hit("p1", 9.5), Hit("p2", 1.0)), ("p1",))
+            for question in questions
+        ]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    fake = ModuleType("jmlr.answering.answerer")
+    fake.Answerer = FirstOption  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "jmlr.answering.answerer", fake)
+    for name in ("retriever", "reader"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.bin").write_bytes(str(tmp_path).encode() + name.encode())
+    generation = tmp_path / "index" / "generation-1-abc"
+    generation.mkdir(parents=True)
+    (generation / "manifest.json").write_text("{}")
+    (generation / "embeddings.npy").write_bytes(b"vectors")
+    (tmp_path / "index" / "CURRENT").write_text("generation-1-abc\n")
+    write_passages(tmp_path / "passages.parquet", list(FirstOption.passages.values()))
+    recipes.write_params("starter", tmp_path / "params.yaml", CONF)
+    files = ("retriever", "reader", "index", "passages.parquet", "params.yaml")
+    return Pair(*(tmp_path / name for name in files))
+
+
+@pytest.fixture
+def unit(pair: Pair, tmp_path: Path) -> Unit:
+    """The pair with an evaluation that chose to abstain below 0.7."""
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "metrics.json").write_text("{}")
+    (tmp_path / "evaluation" / "claim_card.md").write_text("# Claim card\n")
+    return Unit(pair, tmp_path / "evaluation", Abstaining(1.0, 0.7, 0.95))
+
+
+@pytest.fixture
+def model_name(tmp_path: Path) -> str:
+    """A registered model of the test's own."""
+    return f"pair-{fingerprint.of_text(str(tmp_path))[:12]}"
+
+
+@pytest.fixture
+def enter(unit: Unit, model_name: str, tracked: MlflowClient) -> Callable[..., tuple[ModelVersion, bool]]:
+    """Registers the unit, or another one, with tags."""
+    run = TrainingRun.start("exam", {})
+
+    def enter(other: Unit | None = None, **tags: str) -> tuple[ModelVersion, bool]:
+        chosen = other or unit
+        return register(chosen, Registered(model_name, chosen.facts(run.run_id), tags, "# Model card\n", "In short."))
+
+    return enter
