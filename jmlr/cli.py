@@ -1,4 +1,4 @@
-"""The command line: one command a stage, and what a person asks besides. Errors end with exit status 2."""
+"""The command line: one command a stage, and what a person asks besides. Errors give an exit status, mostly 2."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def data_accept() -> None:
 
 
 def main() -> None:
-    """Run the command line; a JmlrError is printed without its traceback, exit status 2."""
+    """Run the command line; a JmlrError is printed without its traceback and gives the exit status."""
     telemetry.turn_off()
     try:
         app()
@@ -209,7 +209,7 @@ def main() -> None:
         if _debug:
             raise
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

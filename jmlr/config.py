@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
+from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
 from jmlr.errors import ConfigError
 
@@ -16,6 +17,7 @@ __all__ = [
     "Block",
     "IngestSettings",
     "LeakageSettings",
+    "PromoteSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -232,6 +234,7 @@ class Settings(Block):
     train: TrainSettings
     evaluate: EvaluateSettings
     track: TrackSettings
+    promote: PromoteSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

@@ -52,6 +52,9 @@ REPORT = EVALUATE / "report.html"
 
 RATIONALES = BUILD / "rationales"
 
+EVALUATIONS = BUILD / "evaluations"
+GATES = BUILD / "promotion" / "gates.json"
+
 
 def arm_folder(arm: str) -> Path:
     """Where an arm's reader folder lies; the joint arm's is the pair's own.

@@ -11,7 +11,7 @@ from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.registry.package import CHALLENGER, Pair, register
-from jmlr.stages import costs, layout
+from jmlr.stages import costs, layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
@@ -55,5 +55,6 @@ def run(settings: Settings) -> None:
             tags["device_hours"] = hours
             tracked.log_artifacts(layout.COSTS)
         version, is_new = register(pair, settings.track.registered_model, tracked.run_id, tags)
+        papers.keep(version)
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
