@@ -1,8 +1,8 @@
 """Who changed the champion, when, from what to what, by which gates: entries that are only ever added.
 
 The registered model's tags `audit.00001`, `audit.00002` ... hold the entries: all who use the store see the same ones.
-A file beside the store, or in the working folder for a store elsewhere, holds them too. Each carries the hash of the one
-before it, so that an entry that was changed or taken away is noticed.
+A file beside the store, or in the working folder for a store elsewhere, holds them too. Each carries the hash of the
+one before it, so that an entry that was changed or taken away is noticed.
 """
 
 from __future__ import annotations
