@@ -51,7 +51,7 @@ def run(settings: Settings) -> None:
     session = Session(settings, questions, dev, passages, _answers(settings))
     _read(session, hits)
     metrics = measure(settings, questions, session.readings, rankings(hits))
-    evaluation_files.write(layout.EVALUATE, session, metrics, _origin(time.monotonic() - start))
+    evaluation_files.write(settings, layout.EVALUATE, session, metrics, _origin(time.monotonic() - start))
     _track(settings, evaluation_files.headline(metrics))
     shutil.rmtree(layout.JOURNALS, ignore_errors=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
+from jmlr.config import Settings
 from jmlr.evaluation import claim_card, evidence, plots, predictions, report
 from jmlr.evaluation.protocol import protocol
 from jmlr.evaluation.session import Session
@@ -32,16 +33,20 @@ class Origin:
     history: Sequence[Mapping[str, Any]] = ()
 
 
-def write(folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> None:
+def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
     """Writes metrics.json, protocol.json, predictions.parquet, plots/, report.html and the others into `folder`.
 
     Args:
+        settings: under which it was evaluated.
         folder: build/evaluate, or one like it.
-        session: with its settings, questions and readings.
+        session: with its questions and readings.
         metrics: what `measure` made of them.
         origin: of the readers.
+
+    Returns:
+        The protocol's hash.
     """
-    settings, questions = session.settings, session.questions
+    questions = session.questions
     measured_by = protocol(settings, questions)
     provenance = {**origin.provenance, "protocol_hash": fingerprint.of_json(measured_by)}
     write_json(folder / layout.PROTOCOL.name, measured_by)
@@ -63,6 +68,7 @@ def write(folder: Path, session: Session, metrics: Mapping[str, Any], origin: Or
     )
     report.write(folder, inputs)
     claim_card.write(folder, settings, metrics, provenance)
+    return provenance["protocol_hash"]
 
 
 def headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
