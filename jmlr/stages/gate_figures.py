@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jmlr import config
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.errors import JmlrError, RegistryError
@@ -24,6 +23,7 @@ from jmlr.registry.record import Record
 from jmlr.registry.version import files
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_version import evaluate_version, settings_of
 from jmlr.tracking.store import connect
 from jmlr.types import Question
 
@@ -115,8 +115,6 @@ def _champions_evaluation(
 
 
 def _evaluate_version(settings: Settings, version: str, folder: Path) -> object:
-    from jmlr.stages.evaluate_version import evaluate_version
-
     CONSOLE.print(f"the test data have changed since version {version} was evaluated: evaluating it again")
     return evaluate_version(settings, version, folder)
 
@@ -130,7 +128,8 @@ def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None
     table = pd.read_parquet(papers.evaluation / layout.PREDICTIONS.name, columns=["question_id", "text", "options"])
     rows = table.drop_duplicates("question_id").head(settings.promote.latency_questions + 1)
     asked = [Question(row.question_id, row.text, tuple(row.options), 0, "test") for row in rows.itertuples()]
-    answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, config.load(pair.params))
+    its_settings = settings_of(settings, pair.params)
+    answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, its_settings)
     seconds = []
     for question in asked:
         start = time.perf_counter()
