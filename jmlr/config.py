@@ -215,10 +215,11 @@ class EvaluateSettings(Block):
 
 
 class TrackSettings(Block):
-    """Names in MLflow."""
+    """Names in MLflow. `stages`: every stage gets a run of its own, below one of the pipeline."""
 
     experiment: str
     registered_model: str
+    stages: bool
 
 
 class Settings(Block):

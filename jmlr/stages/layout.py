@@ -6,6 +6,7 @@ from pathlib import Path
 
 BUILD = Path("build")
 COSTS = BUILD / "costs.jsonl"
+PIPELINE_RUN = BUILD / "pipeline_run.json"
 
 INGEST = BUILD / "ingest"
 PASSAGES = INGEST / "passages.parquet"

@@ -24,14 +24,14 @@ FAILED = Gate("size", False, 3.0, 2.0, "gigabytes of its files")
 
 
 @pytest.fixture
-def make_registry(tracked: MlflowClient, request: pytest.FixtureRequest) -> Callable[..., Registry]:
+def make_registry(tracked: MlflowClient, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Registry]:
     """A registered model of the test's own with three versions of nothing."""
 
     def make(versions: int = 3) -> Registry:
         model = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
         tracked.create_registered_model(model)
         for _ in range(versions):
-            tracked.create_model_version(model, source="models:/nothing")
+            tracked.create_model_version(model, source=str(tmp_path))
         return Registry(tracked, model)
 
     return make
