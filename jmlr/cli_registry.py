@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ import typer
 from jmlr.cli_stage import run_stage
 
 app = typer.Typer()
+
+_VERSION = "A number, @champion, @challenger, or models:/NAME/NUMBER."
 
 
 @app.command()
@@ -52,3 +55,28 @@ def audit(
 ) -> None:
     """Print who changed the champion, when, from which version to which, and which gates failed."""
     run_stage("audit", as_json)
+
+
+@app.command()
+def runs(
+    most: Annotated[int, typer.Option("--most", "-n", min=1, help="How many, newest first.")] = 20,
+) -> None:
+    """List pipelines and trainings: when, state, recipe, accuracy, recall, hours, version."""
+    run_stage("runs", most)
+
+
+@app.command()
+def show(version: Annotated[str, typer.Argument(help=_VERSION)] = "@champion") -> None:
+    """Print everything about one version: results with intervals, origin, aliases, history, how to restore it."""
+    run_stage("show", version)
+
+
+@app.command()
+def restore(
+    version: Annotated[str, typer.Argument(help=_VERSION)],
+    folder: Annotated[
+        Path | None, typer.Argument(help="A new folder; without one this checkout, if it has no changes.")
+    ] = None,
+) -> None:
+    """Bring back the exact code, data and settings of a version, from git and DVC's cache."""
+    run_stage("restore", version, folder)

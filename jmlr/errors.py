@@ -82,6 +82,10 @@ class BudgetReached(TrainingFailed):
     """Training has used the device hours it was given; what it did is saved."""
 
 
+class RestoreError(JmlrError):
+    """Code, data or settings of a version cannot be brought back."""
+
+
 class RegistryError(JmlrError):
     """The registry refused, or a version is not what it should be."""
 

@@ -69,11 +69,11 @@ class Pipeline:
             try:
                 yield
             except BaseException:
-                _end(child, parent, failed=True)
+                _quietly(lambda: [run.fail() for run in (child, parent) if run is not None])
                 raise
             if child is not None:
                 _quietly(lambda: [child.log_artifacts(path) for path in stage.outputs if path.exists()])
-            _end(child, None, failed=False)
+                _quietly(child.finish)
 
     def close(self) -> None:
         """Ends the pipeline's run; the next stage opens another."""
@@ -88,11 +88,11 @@ class Pipeline:
         here = provenance()
         digest = fingerprint.of_json([here["params_hash"], here["data_dvc_hash"], tracking_uri()])
         known = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
-        if known.get("digest") == digest:
-            reference = RunReference(**known["reference"])
-            return _quietly(lambda: TrainingRun.resume(reference, self.params))
         if known:
-            _quietly(TrainingRun(connect(known["reference"]["tracking_uri"]), RunReference(**known["reference"])).fail)
+            reference = RunReference(**known["reference"])
+            if known["digest"] == digest:
+                return _quietly(lambda: TrainingRun.resume(reference, self.params))
+            _quietly(lambda: TrainingRun(connect(reference.tracking_uri), reference).fail())
         name = f"pipeline {self.params.get('recipe', '')}".strip()
         parent = _quietly(lambda: TrainingRun.start(self.experiment, self.params, name=name))
         if parent is not None:
@@ -112,7 +112,8 @@ def _start(parent: TrainingRun, experiment: str, stage: Stage) -> TrainingRun | 
         for path in stage.inputs:
             if path.exists():
                 child.log_dataset(path, fingerprint.of_file(path), stage.name)
-        return child.__enter__()
+        child.watch()
+        return child
 
     return _quietly(start)
 
@@ -126,14 +127,6 @@ def _mark_killed(parent: TrainingRun) -> None:
     )
     for run in client.search_runs([experiment_id], query):
         client.set_terminated(run.info.run_id, "KILLED")
-
-
-def _end(child: TrainingRun | None, parent: TrainingRun | None, failed: bool) -> None:
-    error = RuntimeError() if failed else None
-    if child is not None:
-        _quietly(lambda: child.__exit__(type(error) if error else None, error, None))
-    if parent is not None and failed:
-        _quietly(parent.fail)
 
 
 @contextmanager

@@ -178,20 +178,24 @@ class TrainingRun:
         """Mark the run failed."""
         self._end("FAILED")
 
+    def watch(self) -> None:
+        """Measures the machine until the run ends."""
+        if self._client is not None:
+            self._monitor = watch(self.reference)
+
     def _end(self, status: str) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
         if self._client is not None:
             self._client.set_terminated(self.run_id, status)
 
     def __enter__(self) -> TrainingRun:
-        if self._client is not None:
-            self._monitor = watch(self.reference)
+        self.watch()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._monitor is not None:
-            self._monitor.finish()
         if kind is None:
             self.finish()
         else:
