@@ -1,4 +1,4 @@
-"""The command line: one command a stage, and what a person asks besides. Errors end with exit status 2."""
+"""The command line: one command a stage, and what a person asks besides. Errors give an exit status, mostly 2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from jmlr import cli_registry, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
-from jmlr.errors import JmlrError
+from jmlr.errors import ConfigError, JmlrError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,9 +93,31 @@ def train() -> None:
 
 
 @app.command()
-def evaluate() -> None:
-    """Compare the arms on the test questions; write metrics, plots and the report."""
-    run_stage("evaluate")
+def evaluate(
+    version: Annotated[
+        str, typer.Option(help="Evaluate this registry version instead: a number, an alias, or models:/NAME/NUMBER.")
+    ] = "",
+    reader: Annotated[
+        str, typer.Option(help="Evaluate this reader as it comes instead, with the current index: a folder or hub id.")
+    ] = "",
+    revision: Annotated[str | None, typer.Option(help="Commit hash of a --reader from a hub.")] = None,
+    name: Annotated[str, typer.Option(help="Folder below build/evaluations; by default named after it.")] = "",
+) -> None:
+    """Compare the arms on the test questions; write metrics, plots and the report.
+
+    With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
+    puts both side by side.
+    """
+    if version and reader:
+        raise ConfigError("--version and --reader", expected="one of them", next_step="evaluate one after the other")
+    if (revision and not reader) or (name and not (version or reader)):
+        raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
+    if version:
+        run_stage("evaluate_version", version, name)
+    elif reader:
+        run_stage("evaluate_reader", reader, revision, name, asks_hub=revision is not None)
+    else:
+        run_stage("evaluate")
 
 
 @app.command()
@@ -201,7 +223,7 @@ def data_accept() -> None:
 
 
 def main() -> None:
-    """Run the command line; a JmlrError is printed without its traceback, exit status 2."""
+    """Run the command line; a JmlrError is printed without its traceback and gives the exit status."""
     telemetry.turn_off()
     try:
         app()
@@ -209,7 +231,7 @@ def main() -> None:
         if _debug:
             raise
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
+from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
 from jmlr.errors import ConfigError
 
@@ -16,6 +17,7 @@ __all__ = [
     "Block",
     "IngestSettings",
     "LeakageSettings",
+    "PromoteSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -213,10 +215,15 @@ class EvaluateSettings(Block):
 
 
 class TrackSettings(Block):
-    """Names in MLflow. `index_store`: a folder that keeps each index once for several versions; null: inside each."""
+    """Names in MLflow.
+
+    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each index
+    once for several versions; null: inside each.
+    """
 
     experiment: str
     registered_model: str
+    stages: bool
     index_store: str | None
 
 
@@ -233,6 +240,7 @@ class Settings(Block):
     train: TrainSettings
     evaluate: EvaluateSettings
     track: TrackSettings
+    promote: PromoteSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

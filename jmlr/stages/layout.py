@@ -6,6 +6,7 @@ from pathlib import Path
 
 BUILD = Path("build")
 COSTS = BUILD / "costs.jsonl"
+PIPELINE_RUN = BUILD / "pipeline_run.json"
 
 INGEST = BUILD / "ingest"
 PASSAGES = INGEST / "passages.parquet"
@@ -50,7 +51,12 @@ EVIDENCE = EVALUATE / "evidence.parquet"
 PLOTS = EVALUATE / "plots"
 REPORT = EVALUATE / "report.html"
 
+EVALUATIONS = BUILD / "evaluations"
+
 RATIONALES = BUILD / "rationales"
+
+EVALUATIONS = BUILD / "evaluations"
+GATES = BUILD / "promotion" / "gates.json"
 
 
 def arm_folder(arm: str) -> Path:
