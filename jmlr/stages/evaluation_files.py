@@ -11,11 +11,17 @@ from typing import Any
 from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.evaluation import claim_card, evidence, plots, predictions, report
+from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
 from jmlr.evaluation.session import Session
+from jmlr.evaluation.written import measure_written
 from jmlr.files import write_json
 from jmlr.index import manifest
 from jmlr.stages import layout
+from jmlr.types import Hit
+
+HitsById = dict[str, list[Hit]]
+"""Hits by question id, best first."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
         questions=questions,
         passages={passage.passage_id: passage for passage in session.passages},
         answered=session.readings.answered,
+        said=session.readings.said if settings.evaluate.rationale_tokens else {},
         history=origin.history,
         ledger=origin.ledger,
         provenance=provenance,
@@ -69,6 +76,32 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
     report.write(folder, inputs)
     claim_card.write(folder, settings, metrics, provenance)
     return provenance["protocol_hash"]
+
+
+def measure_all(settings: Settings, session: Session, hits: Mapping[str, HitsById]) -> dict[str, Any]:
+    """What `measure` gives, and per split `rationales` where arms wrote them (`measure_written`).
+
+    Args:
+        settings: under which it was evaluated.
+        session: with its questions and readings.
+        hits: of every ranking that is reported.
+    """
+    metrics = measure(settings, session.questions, session.readings, rankings(hits))
+    for split, found in measure_written(settings, session).items():
+        metrics[split]["rationales"] = found
+    return metrics
+
+
+def rankings(hits: Mapping[str, HitsById]) -> dict[str, dict[str, list[str]]]:
+    """Passage ids, best first, by question id, of every ranking.
+
+    >>> rankings({"after": {"q1": [Hit("p2", 9.0), Hit("p1", 3.5)]}})
+    {'after': {'q1': ['p2', 'p1']}}
+    """
+    return {
+        name: {question_id: [hit.passage_id for hit in row] for question_id, row in found.items()}
+        for name, found in hits.items()
+    }
 
 
 def headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
