@@ -68,12 +68,13 @@ class PromptSettings(Block):
     """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving.
 
     `layout`: what comes first. With the question first, the reader's judgement of many passages reads it only once.
+    `answer`: what is taught; letter_rationale: the letter, then the question's rationale; options are told by letter.
     `context_tokens`: of passages, question and answer together; passages that do not fit are dropped; null: no bound.
     """
 
     layout: Literal["passages_first", "question_first"]
     options: Literal["hidden", "shown"]
-    answer: Literal["text", "letter", "letter_text"]
+    answer: Literal["text", "letter", "letter_text", "letter_rationale"]
     passage_tokens: int = Field(ge=8)
     question_tokens: int = Field(ge=8)
     answer_tokens: int = Field(ge=1)
