@@ -1,0 +1,127 @@
+"""Versions of the registered model: found by number, alias or models:/ address, and their files on this machine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jmlr.errors import RegistryError
+from jmlr.files import making
+from jmlr.registry.pair import Pair
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+VERSIONS = Path("build/versions")
+"""Where versions of a store on another machine are kept once they were fetched."""
+
+_SPEC = re.compile(r"(?:models:/(?P<model>[^/@]+)(?=[/@]))?/?(?:@(?P<alias>[\w.-]+)|(?P<number>[1-9]\d*))")
+
+
+@dataclass(frozen=True)
+class VersionFiles:
+    """Where a version's files lie.
+
+    Attributes:
+        name: the registered model's.
+        number: the version's.
+        pair: models, index, passages and params.yaml.
+        evaluation: folder with metrics.json, protocol.json, claim_card.md and report.html; None in a version from
+            before it was kept.
+        card: the model card; None in a version from before there were any.
+    """
+
+    name: str
+    number: int
+    pair: Pair
+    evaluation: Path | None
+    card: Path | None
+
+
+def resolve(client: MlflowClient, name: str, spec: str) -> ModelVersion:
+    """The version of the registered model `name` that `spec` means.
+
+    Args:
+        client: of the store.
+        name: the registered model's name; one in a models:/ address goes before it.
+        spec: `3`, `@champion`, `models:/jmlr/3` or `models:/jmlr@champion`.
+
+    Raises:
+        RegistryError: if it is written otherwise, or there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    parts = _SPEC.fullmatch(spec.strip())
+    if not parts:
+        raise RegistryError(
+            f"{spec!r} names no version",
+            expected="a number, @ALIAS, models:/NAME/NUMBER or models:/NAME@ALIAS",
+            next_step=f"for example @champion, or models:/{name}/1",
+        )
+    model = parts["model"] or name
+    try:
+        if parts["alias"]:
+            return client.get_model_version_by_alias(model, parts["alias"])
+        return client.get_model_version(model, parts["number"])
+    except MlflowException as error:
+        raise RegistryError(
+            "no such version",
+            expected=_describe(client, model),
+            where=f"registered model {model}, {spec.strip()}",
+            next_step="jmlr register makes one of the evaluated pair; jmlr promote gives @champion to the best",
+        ) from error
+
+
+def _describe(client: MlflowClient, model: str) -> str:
+    """Which versions there are, in words."""
+    numbers = sorted(int(version.version) for version in client.search_model_versions(f"name = '{model}'"))
+    return f"one of the versions {', '.join(map(str, numbers))}" if numbers else "a registered version; there is none"
+
+
+def files(client: MlflowClient, version: ModelVersion, keep_in: Path = VERSIONS) -> VersionFiles:
+    """The version's files: in the store itself where it lies on this machine, else fetched once into `keep_in`.
+
+    Nobody may write into them.
+
+    Raises:
+        RegistryError: if the store does not have them any more.
+    """
+    root = _root(client, version, keep_in) / "artifacts"
+    pair = Pair(root / "retriever", root / "reader", root / "index", root / "passages.parquet", root / "params.yaml")
+    pair.require()
+    evaluation, card = root / "evaluation", root / "model_card.md"
+    return VersionFiles(
+        version.name,
+        int(version.version),
+        pair,
+        evaluation if evaluation.is_dir() else None,
+        card if card.exists() else None,
+    )
+
+
+def _root(client: MlflowClient, version: ModelVersion, keep_in: Path) -> Path:
+    """The folder with the version's MLmodel."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.uri import is_local_uri
+
+    uri = client.get_model_version_download_uri(version.name, version.version)
+    where = f"{version.name} version {version.version}, {uri}"
+    try:
+        if is_local_uri(uri):
+            return Path(mlflow.artifacts.download_artifacts(uri, tracking_uri=client.tracking_uri))
+        kept = keep_in / version.source.rsplit("/", 1)[-1]
+        if not kept.exists():
+            with making(kept) as unfinished:
+                mlflow.artifacts.download_artifacts(uri, dst_path=str(unfinished), tracking_uri=client.tracking_uri)
+    except (MlflowException, OSError) as error:
+        raise RegistryError(
+            f"its files cannot be read ({error})",
+            expected="the store's files as they were when it was registered",
+            where=where,
+            next_step="bring the store's artifact folder back, or register the pair again",
+        ) from error
+    return kept if (kept / "MLmodel").exists() else next(kept.glob("*/MLmodel")).parent
