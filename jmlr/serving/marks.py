@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
+
+from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 from jmlr.evaluation.evidence import SUPPORT_BOUND
 from jmlr.serving.matches import Match
-from jmlr.serving.model import Cited, Effect
+from jmlr.serving.model import Effect
 
 LEVELS = 4
+_LISTED_PAIRS = 6
+_FUNCTION_WORDS = frozenset(STOPWORDS_EN_PLUS)
 
 
 @dataclass(frozen=True)
@@ -22,29 +28,46 @@ class Piece:
     why: str = ""
 
 
-def pieces(text: str, matches: Sequence[Match], scale: float) -> list[Piece]:
+def marked(text: str, matches: Sequence[Match]) -> list[tuple[Match, int]]:
+    """The words that match better than most of the text's, with their level, 1 to LEVELS.
+
+    From the median of the words to the best one in LEVELS equal steps; less than one step above the median is not
+    marked. Words such as "of" are left out: in context they are near to each other in any two texts.
+
+    >>> words = [Match(0, 3, 0.7, "a", 0.0), Match(4, 7, 0.9, "toe", 2.0), Match(8, 10, 0.95, "of", 0.0)]
+    >>> [(word.question_word, level) for word, level in marked("Big toe of", [*words, Match(11, 12, 0.6, "b", 0.0)])]
+    [('toe', 4)]
+    """
+    words = [match for match in matches if text[match.start : match.end].lower() not in _FUNCTION_WORDS]
+    if not words:
+        return []
+    usual, best = median(word.similarity for word in words), max(word.similarity for word in words)
+    if best <= usual:
+        return []
+    levels = [math.floor(LEVELS * (word.similarity - usual) / (best - usual)) for word in words]
+    return [(word, level) for word, level in zip(words, levels, strict=True) if level >= 1]
+
+
+def pieces(text: str, matches: Sequence[Match]) -> list[Piece]:
     """The text cut into plain and marked pieces; joined they are the text.
 
-    A word is marked by its share of the passage's MaxSim: `scale` and more is the highest level, and so in LEVELS equal
-    steps; less than one step is plain.
-
-    >>> [(piece.text, piece.level) for piece in pieces("Big toe.", [Match(4, 7, 0.9, "toe", 2.0)], 2.0)]
+    >>> words = [Match(0, 3, 0.7, "a", 0.0), Match(4, 7, 0.9, "toe", 2.0)]
+    >>> [(piece.text, piece.level) for piece in pieces("Big toe.", words)]
     [('Big ', 0), ('toe', 4), ('.', 0)]
     """
     found, end = [], 0
-    for match in matches:
-        level = min(LEVELS, int(LEVELS * match.share / scale)) if scale > 0 else 0
-        if level < 1 or match.start < end:
-            continue
+    for match, level in marked(text, matches):
         why = f"similarity {match.similarity:.2f} with “{match.question_word}”; {match.share:.1f} of the score"
         found += [Piece(text[end : match.start]), Piece(text[match.start : match.end], level, why)]
         end = match.end
     return [piece for piece in [*found, Piece(text[end:])] if piece.text]
 
 
-def scale(passage: Cited) -> float:
-    """The largest share of one of its words; 0 without any."""
-    return max((match.share for match in (*passage.matches, *passage.title_matches)), default=0.0)
+def pairs(text: str, matches: Sequence[Match]) -> list[tuple[str, str, str]]:
+    """The best marked words: each with the question's word it is nearest to, and their similarity; none twice."""
+    best = sorted((match for match, _ in marked(text, matches)), key=lambda match: -match.similarity)
+    found = {(text[match.start : match.end], match.question_word): f"{match.similarity:.2f}" for match in best}
+    return [(word, other, similarity) for (word, other), similarity in found.items()][:_LISTED_PAIRS]
 
 
 def percent(value: float) -> str:
@@ -82,7 +105,7 @@ def verdict(effect: Effect) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "pieces": pieces,
-    "scale": scale,
+    "pairs": pairs,
     "percent": percent,
     "points": points,
     "verdict": verdict,
