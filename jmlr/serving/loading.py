@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -15,21 +15,16 @@ from jmlr.data.tables import read_passages
 from jmlr.errors import ConfigError
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.registry import version as versions
+from jmlr.registry.facts import Abstaining
 from jmlr.registry.pair import Pair
-from jmlr.serving.model import Caution, Label, ServedModel
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-CAUTIOUS_SPLITS = ("test", "test_seen")
-"""Whose metrics tell temperature and threshold; both were fitted on dev and are the same in each."""
+from jmlr.serving.model import Label, ServedModel
+from jmlr.tracking.store import connect
 
 
-def load_version(client: MlflowClient, spec: str, current: Settings) -> ServedModel:
+def load_version(spec: str, current: Settings) -> ServedModel:
     """A version of the registered model, with the settings it was made with.
 
     Args:
-        client: of the store.
         spec: `3`, `@champion`, `models:/NAME/3` or `models:/NAME@ALIAS`.
         current: settings of this checkout; they give the model's name, and what a version from before lacks.
 
@@ -37,17 +32,18 @@ def load_version(client: MlflowClient, spec: str, current: Settings) -> ServedMo
         RegistryError: if there is no such version, or its files are gone.
         FingerprintMismatch: if its index, retriever and passages do not belong together.
         ConfigError: if this code does not know its settings.
+        MissingResource: if the store does not answer.
     """
+    client = connect()
     found = versions.resolve(client, current.track.registered_model, spec)
-    files = versions.files(client, found)
+    opened = versions.files(client, found)
     alias = spec.rsplit("@", 1)[1] if "@" in spec else ""
-    hash_kept = found.tags.get("pair_hash") or files.pair.pair_hash()
-    label = Label(files.name, str(files.number), alias or "version", hash_kept)
-    metrics = files.evaluation / "metrics.json" if files.evaluation else None
-    return load_pair(files.pair, label, read_caution(metrics), current)
+    hash_kept = found.tags.get("pair_hash") or opened.pair.pair_hash()
+    label = Label(found.name, str(found.version), alias or "version", hash_kept)
+    return load_pair(opened.pair, label, opened.abstaining, current)
 
 
-def load_pair(pair: Pair, label: Label, caution: Caution, current: Settings) -> ServedModel:
+def load_pair(pair: Pair, label: Label, abstaining: Abstaining, current: Settings) -> ServedModel:
     """A pair, wherever its files lie.
 
     Raises:
@@ -65,7 +61,7 @@ def load_pair(pair: Pair, label: Label, caution: Caution, current: Settings) -> 
 
         search = Hybrid(searcher, Bm25(passages))
     answerer = Answerer.load_reader(pair.reader, passages, settings, search)
-    return ServedModel(label, answerer, caution, searcher.retriever)
+    return ServedModel(label, answerer, abstaining, searcher.retriever)
 
 
 def load_closed_book(reader: Path, name: str, settings: Settings) -> ServedModel:
@@ -100,14 +96,10 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def read_caution(metrics: Path | None, arm: str = "jmlr") -> Caution:
-    """Temperature and threshold that an evaluation found; without one the version never abstains."""
-    if metrics is None or not metrics.exists():
-        return Caution()
-    measured = json.loads(metrics.read_text(encoding="utf-8"))
-    for split in CAUTIOUS_SPLITS:
-        confidence = measured.get(split, {}).get("confidence", {}).get(arm)
-        if confidence:
-            rule = confidence["abstention"]["abstaining"]
-            return Caution(confidence["temperature"] or 1.0, rule["threshold"], rule["wanted_accuracy"])
-    return Caution()
+def read_abstaining(metrics: Path, arm: str = "jmlr") -> Abstaining:
+    """How sure an answer must be, as an evaluation chose it; where there is none, no answer is held back."""
+    return (
+        Abstaining.of_metrics(json.loads(metrics.read_text(encoding="utf-8")), arm)
+        if metrics.exists()
+        else Abstaining()
+    )

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
 from jmlr.evaluation.evidence import Evidence, without_each
 from jmlr.models.retriever import Retriever
+from jmlr.registry.facts import Abstaining
 from jmlr.serving.asked import Asked
 from jmlr.serving.matches import Match, match_words
 from jmlr.types import Passage, Question
@@ -46,23 +45,6 @@ class Label:
         'champion (jmlr version 3)'
         """
         return f"{self.role} ({self.name} version {self.version})" if self.version else f"{self.role} ({self.name})"
-
-
-@dataclass(frozen=True)
-class Caution:
-    """When a version withholds its answer: below `threshold` of confidence, taken at `temperature`.
-
-    Both were fitted on the split dev (jmlr.evaluation.abstention); `wanted_accuracy` is what the threshold is to reach.
-    """
-
-    temperature: float = 1.0
-    threshold: float | None = None
-    wanted_accuracy: float | None = None
-
-    def confidence(self, answered: Answered) -> float:
-        """Probability of the chosen option at the temperature, 0 to 1."""
-        scaled = np.array(answered.option_scores) / self.temperature
-        return float(1 / np.exp(scaled - scaled.max()).sum())
 
 
 @dataclass(frozen=True)
@@ -103,13 +85,17 @@ class Cited:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `abstained`: the confidence is below `abstain_below`, so the answer is not to be relied on."""
+    """One answer.
+
+    `confidence`: the answer's probability at the temperature that was fitted on dev. `abstained`: it is below
+    `abstain_below`, so the answer is not to be relied on; None: the version has no such bound.
+    """
 
     answer: str
     answer_index: int
     option_probabilities: tuple[float, ...]
     confidence: float
-    abstained: bool
+    abstained: bool | None
     abstain_below: float | None
     passages: tuple[Cited, ...]
     model: Label
@@ -123,13 +109,13 @@ class ServedModel:
     Attributes:
         label: who it is.
         answerer: the one path from a question to its answer.
-        caution: when it abstains.
+        abstaining: when it is too unsure.
         retriever: for the matching words; None for the closed book.
     """
 
     label: Label
     answerer: Answerer
-    caution: Caution = Caution()
+    abstaining: Abstaining = Abstaining()
     retriever: Retriever | None = None
 
     def answer(self, asked: Sequence[Asked]) -> list[Reply]:
@@ -146,14 +132,14 @@ class ServedModel:
         ]
 
     def _reply(self, question: Question, asked: Asked, found: Answered, effects: dict[str, Effect]) -> Reply:
-        confidence, threshold = self.caution.confidence(found), self.caution.threshold
+        confidence = self.abstaining.confidence(found.option_scores)
         return Reply(
             answer=question.options[found.chosen_index],
             answer_index=found.chosen_index,
             option_probabilities=found.option_probabilities,
             confidence=confidence,
-            abstained=threshold is not None and confidence < threshold,
-            abstain_below=threshold,
+            abstained=self.abstaining.abstains(confidence),
+            abstain_below=self.abstaining.threshold,
             passages=tuple(self._cited(question, asked, found, effects)),
             model=self.label,
         )

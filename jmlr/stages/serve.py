@@ -16,7 +16,6 @@ from jmlr.serving.desk import Desk
 from jmlr.serving.model import Label, ServedModel
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
-from jmlr.tracking.store import connect
 from jmlr.types import Question
 
 BUILD, CLOSED_BOOK = "build", "closed_book"
@@ -99,7 +98,7 @@ def _load_one(settings: Settings, spec: str) -> ServedModel:
         pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
         pair.require()
         label = Label(layout.TRAIN.as_posix(), None, "this checkout", pair.pair_hash())
-        return loading.load_pair(pair, label, loading.read_caution(layout.METRICS), settings)
+        return loading.load_pair(pair, label, loading.read_abstaining(layout.METRICS), settings)
     if spec == CLOSED_BOOK:
         reader = layout.arm_folder("closed_book") / "reader"
         if not reader.exists():
@@ -107,7 +106,7 @@ def _load_one(settings: Settings, spec: str) -> ServedModel:
                 "missing", expected="the arm closed_book of a training", where=str(reader), next_step="dvc repro train"
             )
         return loading.load_closed_book(reader, "this checkout", settings)
-    return loading.load_version(connect(), spec, settings)
+    return loading.load_version(spec, settings)
 
 
 def exam_questions() -> Sequence[Question]:

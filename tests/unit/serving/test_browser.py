@@ -140,7 +140,9 @@ def test_everything_a_screen_reader_meets_has_a_name(page: Chromium, address: st
     assert [(role, name) for role, name in met if role in needing and not name] == []
     names = {name for role, name in met if role in ("textbox", "combobox", "checkbox")}
     assert {"Question", "A option", "challenger (jmlr version 3)", "An exam question it was not trained on"} <= names
-    assert {"banner", "main", "contentinfo", "status", "table", "rowheader", "columnheader"} <= {role for role, _ in met}
+    assert {"banner", "main", "contentinfo", "status", "table", "rowheader", "columnheader"} <= {
+        role for role, _ in met
+    }
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,4 +1,4 @@
-"""A real tiny pair behind the server: what it answers is what answering and evaluation find, one by one or in batches."""
+"""A real tiny pair behind the server: its answers are those of answering and evaluation, alone and in batches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from jmlr.errors import ConfigError
 from jmlr.evaluation.evidence import without_each
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
+from jmlr.registry.facts import Abstaining
 from jmlr.registry.pair import Pair
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
-from jmlr.serving.loading import load_closed_book, load_pair, read_caution, settings_of
-from jmlr.serving.model import Caution, Label, ServedModel
+from jmlr.serving.loading import load_closed_book, load_pair, read_abstaining, settings_of
+from jmlr.serving.model import Label, ServedModel
 from jmlr.types import Passage, Question
 
 LABEL = Label("jmlr", "1", "champion", "hash")
@@ -46,7 +47,12 @@ def pair(tmp_path_factory, settings, tiny_retriever_folder, tiny_passages, make_
     text = (folder / "params.yaml").read_text(encoding="utf-8")
     tiny = {"query_tokens: 80": "query_tokens: 16", "passage_tokens: 96": "passage_tokens: 24"}
     ingest = {"passage_tokens: 90": "passage_tokens: 20", "overlap_tokens: 20": "overlap_tokens: 5"}
-    for old, new in {**tiny, **ingest, "candidates: 30": "candidates: 12", "kmeans_iterations: 4": "kmeans_iterations: 3"}.items():
+    for old, new in {
+        **tiny,
+        **ingest,
+        "candidates: 30": "candidates: 12",
+        "kmeans_iterations: 4": "kmeans_iterations: 3",
+    }.items():
         text = text.replace(old, new)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     names = ("index", "passages.parquet", "params.yaml")
@@ -55,7 +61,7 @@ def pair(tmp_path_factory, settings, tiny_retriever_folder, tiny_passages, make_
 
 @pytest.fixture(scope="module")
 def served(pair: Pair, settings: Settings) -> ServedModel:
-    return load_pair(pair, LABEL, Caution(threshold=0.9), settings)
+    return load_pair(pair, LABEL, Abstaining(threshold=0.9), settings)
 
 
 def test_replies_are_what_answering_finds_alone_or_in_a_batch(served, tiny_questions):
@@ -106,23 +112,19 @@ def test_a_title_before_the_text_has_matches_of_its_own(served, tiny_questions):
     answerer = Answerer(served.answerer.reader, served.answerer.writer, {"p": passage}, served.answerer.settings)
     model = ServedModel(LABEL, answerer, retriever=served.retriever)
     found = Answered("q", (-1.0, -2.0), (0.7, 0.3), (type("H", (), {"passage_id": "p", "score": 1.0})(),), ("p",))
-    (cited,) = model._cited(Question("q", "gout joint?", ("a", "b"), 0, "test"), Asked(tiny_questions[0], True), found, {})
+    (cited,) = model._cited(
+        Question("q", "gout joint?", ("a", "b"), 0, "test"), Asked(tiny_questions[0], True), found, {}
+    )
     assert [cited.title[word.start : word.end] for word in cited.title_matches] == ["gout"]
     assert [cited.text[word.start : word.end] for word in cited.matches] == ["swelling", "of", "the", "joint"]
 
 
-def test_a_temperature_changes_confidence_and_not_the_choice():
-    answered = Answered("q", (-1.0, -2.0), (0.731, 0.269))
-    assert Caution().confidence(answered) == pytest.approx(0.731, abs=1e-3)
-    assert Caution(temperature=2.0).confidence(answered) == pytest.approx(0.622, abs=1e-3)
-
-
-def test_caution_is_read_from_an_evaluation(tmp_path):
+def test_when_to_abstain_is_read_from_an_evaluation(tmp_path):
     rule = {"abstaining": {"threshold": 0.6, "wanted_accuracy": 0.95}}
     metrics = {"test": {"confidence": {"jmlr": {"temperature": 1.3, "abstention": rule}}}}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    assert read_caution(tmp_path / "metrics.json") == Caution(1.3, 0.6, 0.95)
-    assert read_caution(None) == read_caution(tmp_path / "nothing.json") == Caution()
+    assert read_abstaining(tmp_path / "metrics.json") == Abstaining(1.3, 0.6, 0.95)
+    assert read_abstaining(tmp_path / "nothing.json") == Abstaining()
 
 
 def test_settings_from_before_a_key_existed_are_filled_and_their_own_are_kept(pair, settings, tmp_path):
@@ -144,4 +146,4 @@ def test_a_retriever_that_is_not_the_indexs_own_is_refused(pair, settings, save_
     from jmlr.errors import FingerprintMismatch
 
     with pytest.raises(FingerprintMismatch, match="index"):
-        load_pair(other, LABEL, Caution(), settings)
+        load_pair(other, LABEL, Abstaining(), settings)
