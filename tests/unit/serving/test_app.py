@@ -181,9 +181,8 @@ def test_a_body_that_does_not_come_is_given_up(address):
     url, _, _ = address(body_seconds=0.2)
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
-        connection.sendall(
-            b"POST /v1/answer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
-        )
+        head = "POST /v1/answer HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", "Content-Length: 50"
+        connection.sendall("\r\n".join([*head, "", "{"]).encode())
         assert re.match(rb"HTTP/1.1 408 ", connection.recv(4096))
 
 
