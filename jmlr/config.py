@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
 from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
+from jmlr.config_serve import ServeSettings
 from jmlr.errors import ConfigError
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "IngestSettings",
     "LeakageSettings",
     "PromoteSettings",
+    "ServeSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -218,8 +220,8 @@ class EvaluateSettings(Block):
 class TrackSettings(Block):
     """Names in MLflow.
 
-    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each index
-    once for several versions; null: inside each.
+    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each
+    index once for several versions; null: inside each.
     """
 
     experiment: str
@@ -242,6 +244,7 @@ class Settings(Block):
     evaluate: EvaluateSettings
     track: TrackSettings
     promote: PromoteSettings
+    serve: ServeSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

@@ -29,6 +29,7 @@ NOT_CONTENT = {
         "jmlr.config_rules",
         "jmlr.config_data",
         "jmlr.config_promote",
+        "jmlr.config_serve",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",
