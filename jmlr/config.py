@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
+from jmlr.config_flows import FlowsSettings
 from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
 from jmlr.config_serve import ServeSettings
@@ -16,6 +17,7 @@ from jmlr.errors import ConfigError
 
 __all__ = [
     "Block",
+    "FlowsSettings",
     "IngestSettings",
     "LeakageSettings",
     "PromoteSettings",
@@ -245,6 +247,7 @@ class Settings(Block):
     track: TrackSettings
     promote: PromoteSettings
     serve: ServeSettings
+    flows: FlowsSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

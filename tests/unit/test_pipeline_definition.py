@@ -30,6 +30,7 @@ NOT_CONTENT = {
         "jmlr.config_data",
         "jmlr.config_promote",
         "jmlr.config_serve",
+        "jmlr.config_flows",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",
