@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
 from prefect import flow
 
+from flows.stale_stages import is_up_to_date, mark_cached
 from flows.stage_task import run_command, run_stage
 from flows.subprocess_lines import CommandFailed
 from jmlr.errors import ConfigError
@@ -36,8 +38,10 @@ def pipeline(folder: Path | None = None, also_register: bool = True) -> None:
     Raises:
         CommandFailed: if a stage fails; later ones do not run.
     """
-    for stage in stage_names(folder or Path.cwd()):
-        run_stage(stage, folder)
+    stages = stage_names(folder or Path.cwd())
+    bring_up_to_date = mark_cached if is_up_to_date(folder) else partial(run_stage, folder=folder)
+    for stage in stages:
+        bring_up_to_date(stage)
     if also_register:
         run_command("register", folder)
 

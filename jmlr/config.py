@@ -10,12 +10,14 @@ from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
 from jmlr.config_rules import broken_rules
+from jmlr.config_schedule import ScheduleSettings
 from jmlr.errors import ConfigError
 
 __all__ = [
     "Block",
     "IngestSettings",
     "LeakageSettings",
+    "ScheduleSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -232,6 +234,7 @@ class Settings(Block):
     train: TrainSettings
     evaluate: EvaluateSettings
     track: TrackSettings
+    schedule: ScheduleSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:
