@@ -12,6 +12,7 @@ from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSetti
 from jmlr.config_flows import FlowsSettings
 from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
+from jmlr.config_schedule import ScheduleSettings
 from jmlr.config_serve import ServeSettings
 from jmlr.errors import ConfigError
 
@@ -21,6 +22,7 @@ __all__ = [
     "IngestSettings",
     "LeakageSettings",
     "PromoteSettings",
+    "ScheduleSettings",
     "ServeSettings",
     "Settings",
     "SourceSettings",
@@ -248,6 +250,7 @@ class Settings(Block):
     promote: PromoteSettings
     serve: ServeSettings
     flows: FlowsSettings
+    schedule: ScheduleSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

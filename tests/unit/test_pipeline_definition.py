@@ -31,6 +31,7 @@ NOT_CONTENT = {
         "jmlr.config_promote",
         "jmlr.config_serve",
         "jmlr.config_flows",
+        "jmlr.config_schedule",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",
