@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from jmlr import cli_registry, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
-from jmlr.errors import JmlrError
+from jmlr.errors import ConfigError, JmlrError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,9 +93,31 @@ def train() -> None:
 
 
 @app.command()
-def evaluate() -> None:
-    """Compare the arms on the test questions; write metrics, plots and the report."""
-    run_stage("evaluate")
+def evaluate(
+    version: Annotated[
+        str, typer.Option(help="Evaluate this registry version instead: a number, an alias, or models:/NAME/NUMBER.")
+    ] = "",
+    reader: Annotated[
+        str, typer.Option(help="Evaluate this reader as it comes instead, with the current index: a folder or hub id.")
+    ] = "",
+    revision: Annotated[str | None, typer.Option(help="Commit hash of a --reader from a hub.")] = None,
+    name: Annotated[str, typer.Option(help="Folder below build/evaluations; by default named after it.")] = "",
+) -> None:
+    """Compare the arms on the test questions; write metrics, plots and the report.
+
+    With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
+    puts both side by side.
+    """
+    if version and reader:
+        raise ConfigError("--version and --reader", expected="one of them", next_step="evaluate one after the other")
+    if (revision and not reader) or (name and not (version or reader)):
+        raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
+    if version:
+        run_stage("evaluate_version", version, name)
+    elif reader:
+        run_stage("evaluate_reader", reader, revision, name, asks_hub=revision is not None)
+    else:
+        run_stage("evaluate")
 
 
 @app.command()

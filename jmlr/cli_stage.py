@@ -7,13 +7,19 @@ import importlib
 from jmlr import telemetry
 
 
-def run_stage(name: str, *arguments: object) -> None:
-    """Load params.yaml and call jmlr.stages.NAME.run; the stage's libraries are imported only now."""
+def run_stage(name: str, *arguments: object, asks_hub: bool = False) -> None:
+    """Load params.yaml and call jmlr.stages.NAME.run; the stage's libraries are imported only now.
+
+    Args:
+        name: of the stage.
+        arguments: after the settings.
+        asks_hub: whether they name a hub model, so that the network may be used whatever the recipe.
+    """
     from jmlr import config, recipes
     from jmlr.stages import costs
 
     settings = config.load()
-    if not recipes.uses_hub(settings):
+    if not (asks_hub or recipes.uses_hub(settings)):
         telemetry.stay_offline()
     stage = importlib.import_module(f"jmlr.stages.{name}")
     with costs.counted(name):

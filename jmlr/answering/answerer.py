@@ -21,6 +21,7 @@ from jmlr.index.search import Searcher
 from jmlr.models import reader as readers
 from jmlr.models.packing import pack
 from jmlr.models.prompt import PromptWriter
+from jmlr.models.reader_check import check_reader
 from jmlr.models.retriever import Retriever
 from jmlr.types import Hit, Passage, Question
 
@@ -99,11 +100,13 @@ class Answerer:
 
         Raises:
             MissingResource: if the reader is not there.
+            TrainingFailed: if it does something with its logits or positions that jmlr.models.reader does not know.
         """
         # Shifted sparse attention is for training alone; answering attends fully.
         attention = "sdpa" if settings.train.reader.attention == "shifted_sparse" else settings.train.reader.attention
         reader, tokenizer = readers.load(reader_folder, attention=attention, dtype=settings.train.reader.dtype)
         reader.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        check_reader(reader)
         by_id = {passage.passage_id: passage for passage in passages}
         return cls(reader, PromptWriter(tokenizer, settings.prompt), by_id, settings, search)
 

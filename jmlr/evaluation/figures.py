@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ARM_COLOURS = {
+    "untrained": "#4f8f88",
     "closed_book": "#8a8f98",
     "rag": "#3b76af",
     "jmlr": "#d1602b",
+    "untrained_gold": "#a9cfca",
     "rag_gold": "#9dc0de",
     "jmlr_gold": "#efb592",
     "jmlr_bm25": "#c9a227",

@@ -7,7 +7,7 @@ from typing import Any
 
 from jmlr.evaluation.notation import arm_label, p_value, percent, points, split_label
 
-_MAIN_ARMS = ("jmlr", "rag", "closed_book")
+_MAIN_ARMS = ("jmlr", "rag", "closed_book", "untrained")
 
 
 def verdict(difference: Mapping[str, float], first: str, second: str) -> str:

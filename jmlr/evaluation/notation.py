@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 ARM_LABELS = {
+    "untrained": "Reader as it comes",
     "closed_book": "Closed book",
     "rag": "RAG (frozen retriever)",
     "jmlr": "JMLR (joint training)",
+    "untrained_gold": "Reader as it comes + gold passage",
     "rag_gold": "RAG reader + gold passage",
     "jmlr_gold": "JMLR reader + gold passage",
     "jmlr_bm25": "JMLR reader + BM25's passages",
@@ -15,8 +17,8 @@ ARM_LABELS = {
 }
 """The known arms, in the order in which they are listed everywhere."""
 
-PLAIN_ARMS = ("closed_book", "rag", "jmlr")
-"""The trained arms, each with what it retrieves itself."""
+PLAIN_ARMS = ("untrained", "closed_book", "rag", "jmlr")
+"""The arms that read what is retrieved for them; `untrained` alone never trained (`jmlr evaluate --reader`)."""
 
 SPLIT_LABELS = {
     "dev": "development questions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from jmlr.config import Settings
 from jmlr.evaluation import figures, notation, plots
 from jmlr.evaluation.examples import worked_examples
 from jmlr.evaluation.headline import headline, verdict
-from jmlr.evaluation.public_sets import paper_table
+from jmlr.evaluation.public_sets import PAPER_SETS, paper_table
 from jmlr.files import write_text
 from jmlr.types import Passage, Question
 
@@ -41,6 +41,7 @@ class ReportInputs:
         ledger: content of ledger.json; a dict per arm, of any depth, or numbers and texts.
         provenance: what is shown as it is (hashes, device, seconds); `tracking_uri` becomes the hint
             on MLflow, without its password.
+        said: per arm the rationales it wrote, by question id.
     """
 
     settings: Settings
@@ -51,6 +52,7 @@ class ReportInputs:
     history: Sequence[Mapping[str, Any]]
     ledger: Mapping[str, Any]
     provenance: Mapping[str, str]
+    said: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def _flat(value: object, name: str = "") -> dict[str, str]:
@@ -133,7 +135,9 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
             [question for question in inputs.questions if question.split == first_split],
             inputs.answered,
             inputs.passages,
+            inputs.said,
         ),
+        "any_paper_set": any(name in PAPER_SETS for found in metrics.values() for name in found.get("by_set", {})),
         "arm_colours": figures.ARM_COLOURS,
         "plain_arms": notation.PLAIN_ARMS,
         "paper_table": paper_table(

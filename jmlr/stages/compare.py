@@ -21,6 +21,8 @@ from jmlr.stages.console import CONSOLE
 def run(settings: Settings, folders: Sequence[Path]) -> None:
     """Prints the accuracies of finished evaluations beside each other, and their mean over the seeds.
 
+    An arm that one of them does not have stands there without a mean.
+
     Args:
         settings: gives the level of the intervals.
         folders: each holds protocol.json and metrics.json, as build/evaluate does.
@@ -56,15 +58,18 @@ def _table(split: str, folders: Sequence[Path], runs: Sequence[dict[str, Any]], 
     table = Table(
         "right answers", *map(str, folders), "mean", title=f"{split}: {runs[0][split]['questions']} questions"
     )
-    for arm in ordered_arms(found["accuracy"]):
-        values = [percent(run[split]["accuracy"][arm]["value"]) for run in runs]
-        table.add_row(arm_label(arm), *values, _mean(found["accuracy"][arm]))
-    for pair, over in found["difference"].items():
-        values = [percent(run[split]["difference"][pair]["value"]) for run in runs]
-        table.add_row(pair.replace("_minus_", " - "), *values, _mean(over))
+    kinds = (("accuracy", arm_label), ("difference", lambda pair: pair.replace("_minus_", " - ")))
+    for kind, label in kinds:
+        names = dict.fromkeys(name for run in runs for name in run[split][kind])
+        for name in ordered_arms(names) if kind == "accuracy" else names:
+            values = [percent(one["value"]) if (one := run[split][kind].get(name)) else "-" for run in runs]
+            table.add_row(label(name), *values, _mean(found[kind].get(name)))
     return table
 
 
-def _mean(over: dict[str, Any]) -> str:
+def _mean(over: dict[str, Any] | None) -> str:
+    """A mean with its interval; `-` for what not all evaluations have."""
+    if over is None:
+        return "-"
     bounds = "" if over["half_width"] is None else f" ± {100 * over['half_width']:.1f}"
     return f"{100 * over['value']:.1f}{bounds}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -15,23 +16,16 @@ from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation import claim_card, evidence, plots, predictions, report
-from jmlr.evaluation.metrics import measure
-from jmlr.evaluation.protocol import protocol, protocol_hash
 from jmlr.evaluation.session import Session
-from jmlr.files import write_json
-from jmlr.index import manifest
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
-from jmlr.stages import layout
+from jmlr.stages import evaluation_files, layout
+from jmlr.stages.evaluation_files import HitsById, keep_answers
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
-from jmlr.types import Hit, Passage, Question
-
-HitsById = dict[str, list[Hit]]
-"""Hits by question id, best first."""
+from jmlr.types import Passage, Question
 
 
 def run(settings: Settings) -> None:
@@ -51,63 +45,21 @@ def run(settings: Settings) -> None:
     dev = [question for question in everything if question.split == "dev"]
     passages = read_passages(layout.PASSAGES)
     hits = _retrieve(settings, questions if "dev" in splits else questions + dev, passages)
-    session = Session(settings, questions, dev, passages, _journals(settings))
+    session = Session(settings, questions, dev, passages, _answers(settings))
     _read(session, hits)
-    rankings = {name: _rankings(found) for name, found in hits.items()}
-    metrics = measure(settings, questions, session.readings, rankings)
-    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
-    provenance = _provenance(settings, questions, ledger, time.monotonic() - start)
-    _write(session, metrics, ledger, provenance)
-    _track(settings, _headline(metrics))
+    metrics = evaluation_files.measure_all(settings, session, hits)
+    evaluation_files.write(settings, layout.EVALUATE, session, metrics, _origin(time.monotonic() - start))
+    _track(settings, evaluation_files.headline(metrics))
     shutil.rmtree(layout.JOURNALS, ignore_errors=True)
 
 
-def _journals(settings: Settings) -> Path:
-    """The folder of the answers that this evaluation has given so far; those of another one are removed."""
+def _answers(settings: Settings) -> Path:
+    """The folder of the answers that this evaluation has given so far."""
     read = [layout.INGEST, *(layout.arm_folder(arm) / "reader" for arm in settings.train.arms)]
     made_of: list[Any] = [settings.model_dump(include={"evaluate", "index", "prompt"}, mode="json")]
     made_of += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]
     made_of += map(fingerprint.of_folder, read)
-    made_of += [fingerprint.of_folder(folder, manifest.FILE) for folder in (layout.INDEX, layout.TRAINED_INDEX)]
-    package = Path(__file__).parents[1]
-    made_of += [fingerprint.of_folder(package / name, "*.py") for name in ("answering", "index", "models")]
-    folder = layout.JOURNALS / fingerprint.of_json(made_of)[:16]
-    for other in layout.JOURNALS.glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
-
-
-def _write(session: Session, metrics: dict[str, Any], ledger: Mapping[str, Any], provenance: Mapping[str, str]) -> None:
-    """Writes all files of build/evaluate."""
-    settings, questions, answered = session.settings, session.questions, session.readings.answered
-    write_json(layout.PROTOCOL, protocol(settings, questions))
-    write_json(layout.METRICS, _headline(metrics))
-    write_json(layout.SUBGROUPS, {split: measured["subgroups"] for split, measured in metrics.items()})
-    predictions.write(layout.PREDICTIONS, questions, session.readings)
-    evidence.write(layout.EVIDENCE, [row for rows in session.readings.evidence.values() for row in rows])
-    history = pq.read_table(layout.HISTORY).to_pylist()
-    plots.write(layout.PLOTS, metrics, history)
-    inputs = report.ReportInputs(
-        settings=settings,
-        metrics=metrics,
-        questions=questions,
-        passages={passage.passage_id: passage for passage in session.passages},
-        answered=answered,
-        history=history,
-        ledger=ledger,
-        provenance=provenance,
-    )
-    report.write(layout.EVALUATE, inputs)
-    claim_card.write(layout.EVALUATE, settings, metrics, provenance)
-
-
-def _headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What is compared from run to run: all but the subgroups, hundreds of figures that would hide the others."""
-    return {
-        split: {name: found for name, found in measured.items() if name != "subgroups"}
-        for split, measured in metrics.items()
-    }
+    return keep_answers(layout.JOURNALS, made_of, [layout.INDEX, layout.TRAINED_INDEX])
 
 
 def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:
@@ -149,30 +101,34 @@ def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, 
     return {"rag": "hybrid_before" if "hybrid_before" in hits else "hybrid", "jmlr": "hybrid"}
 
 
-def _rankings(hits: HitsById) -> dict[str, list[str]]:
-    return {question_id: [hit.passage_id for hit in found] for question_id, found in hits.items()}
-
-
-def _provenance(
-    settings: Settings, questions: Sequence[Question], ledger: Mapping[str, Any], seconds: float
-) -> dict[str, str]:
-    return {
+def _origin(seconds: float) -> evaluation_files.Origin:
+    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+    told = {
         **provenance(),
-        "protocol_hash": protocol_hash(settings, questions),
         "evaluation_seconds": f"{seconds:.0f}",
         "training_device_hours": f"{float(ledger['device_hours']):.3f}",
         "tracking_uri": RunReference.read(layout.RUN).tracking_uri,
     }
+    return evaluation_files.Origin(told, ledger, pq.read_table(layout.HISTORY).to_pylist())
 
 
 def _track(settings: Settings, metrics: Mapping[str, object]) -> None:
     """Logs the numbers and files of the evaluation in the run of the training."""
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
-        values = {name.replace(".", "/"): text for name, text in flatten(metrics)}
+        values = {_metric_name(name): text for name, text in flatten(metrics)}
         numbers = {name: float(text) for name, text in values.items() if _is_number(text)}
         tracked.log(settings.train.steps, numbers)
         tracked.log_artifacts(layout.EVALUATE, "evaluation")
         tracked.log_artifacts(layout.DATA_DOCS, "data_docs")
+
+
+def _metric_name(name: str) -> str:
+    """A name that MLflow takes, whatever question types and sets are called.
+
+    >>> _metric_name("test.by_set.Surgery (UK) & more.questions")
+    'test/by_set/Surgery _UK_ _ more/questions'
+    """
+    return re.sub(r"[^\w/ :-]", "_", name.replace(".", "/"), flags=re.ASCII)
 
 
 def _is_number(text: str) -> bool:

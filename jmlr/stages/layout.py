@@ -50,6 +50,8 @@ EVIDENCE = EVALUATE / "evidence.parquet"
 PLOTS = EVALUATE / "plots"
 REPORT = EVALUATE / "report.html"
 
+EVALUATIONS = BUILD / "evaluations"
+
 RATIONALES = BUILD / "rationales"
 
 

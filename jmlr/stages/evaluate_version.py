@@ -1,0 +1,124 @@
+"""A version of the registry on the current test questions: its pair, its passages and its prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jmlr.config import Settings, parse
+from jmlr.errors import ConfigError
+from jmlr.registry.version import files, resolve
+from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_alone import Contender, evaluate_alone, folder_of, show
+from jmlr.tracking.provenance import provenance
+from jmlr.tracking.store import connect
+
+_ITS_OWN = ("recipe", "seed", "prompt")
+"""Keys and blocks of params.yaml that are taken from the version as they are."""
+_ITS_OWN_WHERE_KNOWN = ("base", "index", "train")
+"""Blocks of which the version's keys are taken; a key that came later has its present value."""
+
+
+def run(settings: Settings, version: str, name: str = "") -> None:
+    """Evaluates a version into build/evaluations/NAME and prints the result.
+
+    Args:
+        settings: the current ones.
+        version: a number, an alias (with or without @), or models:/NAME/NUMBER.
+        name: of the folder; empty: version-NUMBER.
+
+    Raises:
+        RegistryError: if there is no such version, or its files are gone.
+        FingerprintMismatch: if its index is not its retriever's.
+    """
+    spec = spec_of(version)
+    number = resolve(connect(), settings.track.registered_model, spec).version
+    folder = folder_of(name or f"version-{number}")
+    show(evaluate_version(settings, spec, folder), folder)
+
+
+def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str, Any]:
+    """Answers the current questions of the evaluated splits with a version, as the arm jmlr.
+
+    The pair, the passages, the prompt and how many passages are read are the version's; questions, splits, controls,
+    intervals and their seed are the current ones, so that two versions with one prompt have one protocol.
+
+    Args:
+        settings: the current ones.
+        version: `3`, `@champion` or `models:/jmlr/3`.
+        folder: gets the files of build/evaluate, and evaluated.json, which names version, pair and protocol.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        RegistryError: if there is no such version, or its files are gone.
+        FingerprintMismatch: if its index is not its retriever's.
+        ConfigError: if its params.yaml cannot be read by this code.
+    """
+    client = connect()
+    found = resolve(client, settings.track.registered_model, version)
+    pair = files(client, found).pair
+    its_data, data = found.tags.get("data_dvc_hash"), provenance()["data_dvc_hash"]
+    if its_data != data:
+        CONSOLE.print(
+            f"{found.name} version {found.version} was trained on other data (data.dvc {str(its_data)[:12]}, now "
+            f"{data[:12]}): whether it was trained on questions that are test questions now is not known."
+        )
+    told = {
+        "model": f"models:/{found.name}/{found.version}",
+        "pair_hash": pair.pair_hash(),
+        "run_id": found.run_id or "",
+        "trained_with_git_commit": found.tags.get("git_commit", ""),
+        "trained_with_data_dvc_hash": its_data or "",
+    }
+    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told)
+    return evaluate_alone(settings_of(settings, pair.params), contender, folder)
+
+
+def spec_of(version: str) -> str:
+    """A version as the command line names it: an alias may come without its @.
+
+    >>> [spec_of(name) for name in ("3", "champion", "@champion", "models:/jmlr/3")]
+    ['3', '@champion', '@champion', 'models:/jmlr/3']
+    """
+    plain = version.isdigit() or version.startswith(("@", "models:"))
+    return version if plain else f"@{version}"
+
+
+def settings_of(current: Settings, params: Path) -> Settings:
+    """The current settings with what is the version's own: prompt, index, models, and how its reader reads.
+
+    Args:
+        current: the settings of this checkout.
+        params: the version's params.yaml.
+
+    Raises:
+        ConfigError: if it does not fit this code.
+    """
+    its, merged = yaml.safe_load(params.read_text(encoding="utf-8")), current.model_dump(mode="json", by_alias=True)
+    merged.update({name: its[name] for name in _ITS_OWN if name in its})
+    for block in _ITS_OWN_WHERE_KNOWN:
+        merged[block] = _overlaid(merged[block], its.get(block, {}))
+    try:
+        return parse(merged, str(params))
+    except ConfigError as error:
+        raise ConfigError(
+            error.found,
+            expected="a version whose settings this code knows",
+            where=str(params),
+            next_step="evaluate it with the code it was registered with: its tag git_commit",
+        ) from error
+
+
+def _overlaid(below: Any, above: Any) -> Any:
+    """`above` over `below`, key by key; keys that `below` does not have are left out.
+
+    >>> _overlaid({"a": 1, "b": {"c": 2}}, {"a": 5, "b": {"d": 1}, "e": 3})
+    {'a': 5, 'b': {'c': 2}}
+    """
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {key: _overlaid(value, above[key]) if key in above else value for key, value in below.items()}

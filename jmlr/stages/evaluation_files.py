@@ -1,0 +1,130 @@
+"""The files of an evaluation: of build/evaluate, and of what is evaluated by itself into build/evaluations."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jmlr import fingerprint
+from jmlr.config import Settings
+from jmlr.evaluation import claim_card, evidence, plots, predictions, report
+from jmlr.evaluation.metrics import measure
+from jmlr.evaluation.protocol import protocol
+from jmlr.evaluation.session import Session
+from jmlr.evaluation.written import measure_written
+from jmlr.files import write_json
+from jmlr.index import manifest
+from jmlr.stages import layout
+from jmlr.types import Hit
+
+HitsById = dict[str, list[Hit]]
+"""Hits by question id, best first."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where what was evaluated comes from.
+
+    Attributes:
+        provenance: hashes, times and names, shown as they are.
+        ledger: of its training; empty where that is not known.
+        history: rows of its training curves; empty where they are not known.
+    """
+
+    provenance: Mapping[str, str]
+    ledger: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+
+
+def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
+    """Writes metrics.json, protocol.json, predictions.parquet, plots/, report.html and the others into `folder`.
+
+    Args:
+        settings: under which it was evaluated.
+        folder: build/evaluate, or one like it.
+        session: with its questions and readings.
+        metrics: what `measure` made of them.
+        origin: of the readers.
+
+    Returns:
+        The protocol's hash.
+    """
+    questions = session.questions
+    measured_by = protocol(settings, questions)
+    provenance = {**origin.provenance, "protocol_hash": fingerprint.of_json(measured_by)}
+    write_json(folder / layout.PROTOCOL.name, measured_by)
+    write_json(folder / layout.METRICS.name, headline(metrics))
+    write_json(folder / layout.SUBGROUPS.name, {split: measured["subgroups"] for split, measured in metrics.items()})
+    predictions.write(folder / layout.PREDICTIONS.name, questions, session.readings)
+    rows = [row for found in session.readings.evidence.values() for row in found]
+    evidence.write(folder / layout.EVIDENCE.name, rows)
+    plots.write(folder / layout.PLOTS.name, metrics, origin.history)
+    inputs = report.ReportInputs(
+        settings=settings,
+        metrics=metrics,
+        questions=questions,
+        passages={passage.passage_id: passage for passage in session.passages},
+        answered=session.readings.answered,
+        said=session.readings.said if settings.evaluate.rationale_tokens else {},
+        history=origin.history,
+        ledger=origin.ledger,
+        provenance=provenance,
+    )
+    report.write(folder, inputs)
+    claim_card.write(folder, settings, metrics, provenance)
+    return provenance["protocol_hash"]
+
+
+def measure_all(settings: Settings, session: Session, hits: Mapping[str, HitsById]) -> dict[str, Any]:
+    """What `measure` gives, and per split `rationales` where arms wrote them (`measure_written`).
+
+    Args:
+        settings: under which it was evaluated.
+        session: with its questions and readings.
+        hits: of every ranking that is reported.
+    """
+    metrics = measure(settings, session.questions, session.readings, rankings(hits))
+    for split, found in measure_written(settings, session).items():
+        metrics[split]["rationales"] = found
+    return metrics
+
+
+def rankings(hits: Mapping[str, HitsById]) -> dict[str, dict[str, list[str]]]:
+    """Passage ids, best first, by question id, of every ranking.
+
+    >>> rankings({"after": {"q1": [Hit("p2", 9.0), Hit("p1", 3.5)]}})
+    {'after': {'q1': ['p2', 'p1']}}
+    """
+    return {
+        name: {question_id: [hit.passage_id for hit in row] for question_id, row in found.items()}
+        for name, found in hits.items()
+    }
+
+
+def headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is compared from run to run: all but the subgroups, hundreds of figures that would hide the others."""
+    return {
+        split: {name: found for name, found in measured.items() if name != "subgroups"}
+        for split, measured in metrics.items()
+    }
+
+
+def keep_answers(root: Path, made_of: Sequence[Any], indexes: Sequence[Path]) -> Path:
+    """The folder of the answers given so far from what `made_of` tells; those from anything else are removed.
+
+    Args:
+        root: of the folders, of no other evaluation.
+        made_of: settings, hashes and names.
+        indexes: that are searched; each is told by its manifests.
+    """
+    package = Path(__file__).parents[1]
+    told = [*made_of, *(fingerprint.of_folder(folder, manifest.FILE) for folder in indexes)]
+    told += [fingerprint.of_folder(package / name, "*.py") for name in ("answering", "index", "models")]
+    folder = root / fingerprint.of_json(told)[:16]
+    for other in root.glob("*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
