@@ -1,0 +1,73 @@
+"""Which registered versions hold passages that were withdrawn, and the tag that says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jmlr.data.tables import batches_of
+from jmlr.data.withdrawal import WITHDRAWN_FILE, Withdrawn, read, standing
+from jmlr.registry.version import files
+from jmlr.tracking.store import connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+TAG = "withdrawn"
+"""JSON {passages, by}: how many withdrawn passages the version holds, and which entries name them. Serving reads it."""
+
+_MOST_NAMED = 20  # a tag is short
+
+
+def withdrawn_passages(version: ModelVersion, root: Path = Path()) -> list[str]:
+    """Ids of the version's passages that are withdrawn, in their order; empty where it may be used.
+
+    Args:
+        version: of the registry.
+        root: the repository's, with withdrawn.yaml.
+
+    Raises:
+        DataError: if withdrawn.yaml is broken.
+        RegistryError: if the version's files cannot be read.
+    """
+    return list(held(connect(), version, standing(read(root / WITHDRAWN_FILE))))
+
+
+def held(client: MlflowClient, version: ModelVersion, withdrawn: Withdrawn) -> dict[str, str]:
+    """The version's passages that `withdrawn` names: by id, the entry in words.
+
+    Raises:
+        RegistryError: if the version's files cannot be read.
+    """
+    if not withdrawn.entries:
+        return {}
+    names, found = ["passage_id", "document_id", "source"], dict[str, str]()
+    for batch in batches_of(files(client, version).pair.passages, names):
+        for row in zip(*(batch[name].to_pylist() for name in names), strict=True):
+            if entries := withdrawn.entries_of(*row):
+                found[row[0]] = str(entries[0])
+    return found
+
+
+def mark(client: MlflowClient, version: ModelVersion, found: dict[str, str]) -> None:
+    """Writes the tag `withdrawn` of the version, or takes it away where `found`, as of `held`, is empty."""
+    if found:
+        by = sorted(set(found.values()))
+        value = json.dumps({"passages": len(found), "by": by[:_MOST_NAMED], "entries": len(by)})
+        client.set_model_version_tag(version.name, version.version, TAG, value)
+    elif TAG in version.tags:
+        client.delete_model_version_tag(version.name, version.version, TAG)
+
+
+def marked(version: ModelVersion) -> dict[str, Any] | None:
+    """What the tag says, for those who serve a version without the repository; None: nothing it holds is withdrawn."""
+    return json.loads(version.tags[TAG]) if TAG in version.tags else None
+
+
+def all_versions(client: MlflowClient, name: str) -> Sequence[ModelVersion]:
+    """The versions of the registered model, the oldest first, each with its aliases."""
+    found = client.search_model_versions(f"name = '{name}'")
+    return sorted((client.get_model_version(name, one.version) for one in found), key=lambda one: int(one.version))
