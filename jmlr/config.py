@@ -213,10 +213,11 @@ class EvaluateSettings(Block):
 
 
 class TrackSettings(Block):
-    """Names in MLflow."""
+    """Names in MLflow. `index_store`: a folder that keeps each index once for several versions; null: inside each."""
 
     experiment: str
     registered_model: str
+    index_store: str | None
 
 
 class Settings(Block):
