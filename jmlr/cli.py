@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import cli_registry, settings_doc, telemetry
+from jmlr import cli_registry, failure, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
 from jmlr.errors import ConfigError, JmlrError
 
@@ -226,7 +226,8 @@ def main() -> None:
     """Run the command line; a JmlrError is printed without its traceback, exit status 2."""
     telemetry.turn_off()
     try:
-        app()
+        with failure.noted():
+            app()
     except JmlrError as error:
         if _debug:
             raise

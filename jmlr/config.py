@@ -9,11 +9,13 @@ import yaml
 from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
+from jmlr.config_flows import FlowsSettings
 from jmlr.config_rules import broken_rules
 from jmlr.errors import ConfigError
 
 __all__ = [
     "Block",
+    "FlowsSettings",
     "IngestSettings",
     "LeakageSettings",
     "Settings",
@@ -233,6 +235,7 @@ class Settings(Block):
     train: TrainSettings
     evaluate: EvaluateSettings
     track: TrackSettings
+    flows: FlowsSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
+
+
+def make_dvc_repository(folder: Path) -> None:
+    """One without git."""
+    (folder / ".dvc").mkdir(exist_ok=True)
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """A repository whose stages take a moment, with settings, data and data.dvc; no version is registered."""
+    return make_stand_in(tmp_path)
+
+
+def make_stand_in(folder: Path) -> Path:
+    """Fills the folder with tests/flows/stand_in and what belongs to it."""
+    for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
+        if file.is_file():
+            shutil.copy(file, folder)
+    make_dvc_repository(folder)
+    (folder / "python.yaml").write_text(yaml.safe_dump({"python": sys.executable}))
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["flows"]["retry_delay_seconds"] = 0
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "data").mkdir()
+    (folder / "data" / "words.txt").write_text("good")
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "data"], cwd=folder, check=True, timeout=120)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +51,7 @@ def run_flows() -> Callable[[Path, str, int], str]:
     """
 
     def run(folder: Path, script: str, timeout_seconds: int) -> str:
-        (folder / ".dvc").mkdir()
-        (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+        make_dvc_repository(folder)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         done = subprocess.run(
             [sys.executable, "-c", script],

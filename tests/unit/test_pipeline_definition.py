@@ -28,6 +28,7 @@ NOT_CONTENT = {
         "jmlr.config",
         "jmlr.config_rules",
         "jmlr.config_data",
+        "jmlr.config_flows",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",
