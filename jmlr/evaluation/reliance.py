@@ -1,7 +1,7 @@
 """How far evaluated answers lean on given passages: who read them, whom they supported, whose answer goes with them.
 
-An estimate: each read passage was left out alone and nothing was read in its place. After a withdrawal the next passage in
-the ranking moves up, and a question that read two of the passages loses both.
+An estimate: each read passage was left out alone and nothing was read in its place. After a withdrawal the next passage
+in the ranking moves up, and a question that read two of the passages loses both.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def lean(evidence: Sequence[Evidence], right: Collection[str], passage_ids: Coll
         right: ids of the questions it answers right.
         passage_ids: the passages.
 
-    >>> rows = [Evidence("q1", "rag", "p1", 1, -1.0, -0.6, True, True), Evidence("q2", "rag", "p2", 1, 0, 0, False, None)]
+    >>> rows = [Evidence("q1", "rag", "p1", 1, -1.0, -0.6, True, True),
+    ...         Evidence("q2", "rag", "p2", 1, 0.0, 0.0, False, None)]
     >>> found = lean(rows, {"q1"}, {"p1"})
     >>> found.read, found.supported, found.right_lost
     (('q1',), ('q1',), ('q1',))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jmlr.data.tables import batches_of
 from jmlr.data.withdrawal import WITHDRAWN_FILE, Withdrawn, read, standing
+from jmlr.errors import RegistryError
 from jmlr.registry.version import files
 from jmlr.tracking.store import connect
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 TAG = "withdrawn"
-"""JSON {passages, by}: how many withdrawn passages the version holds, and which entries name them. Serving reads it."""
+"""JSON {passages, entries, by}: how many withdrawn passages the version holds, and which entries name them."""
 
 _MOST_NAMED = 20  # a tag is short
 
@@ -42,24 +43,32 @@ def held(client: MlflowClient, version: ModelVersion, withdrawn: Withdrawn) -> d
     Raises:
         RegistryError: if the version's files cannot be read.
     """
-    if not withdrawn.entries:
-        return {}
-    names, found = ["passage_id", "document_id", "source"], dict[str, str]()
-    for batch in batches_of(files(client, version).pair.passages, names):
-        for row in zip(*(batch[name].to_pylist() for name in names), strict=True):
+    return named_in(files(client, version).pair.passages, withdrawn) if withdrawn.entries else {}
+
+
+def named_in(table: Path, withdrawn: Withdrawn) -> dict[str, str]:
+    """The passages of passages.parquet that `withdrawn` names: by id, the entry in words."""
+    columns, found = ["passage_id", "document_id", "source"], dict[str, str]()
+    for batch in batches_of(table, columns) if withdrawn.entries else ():
+        for row in zip(*(batch[name].to_pylist() for name in columns), strict=True):
             if entries := withdrawn.entries_of(*row):
                 found[row[0]] = str(entries[0])
     return found
 
 
-def mark(client: MlflowClient, version: ModelVersion, found: dict[str, str]) -> None:
-    """Writes the tag `withdrawn` of the version, or takes it away where `found`, as of `held`, is empty."""
-    if found:
-        by = sorted(set(found.values()))
-        value = json.dumps({"passages": len(found), "by": by[:_MOST_NAMED], "entries": len(by)})
-        client.set_model_version_tag(version.name, version.version, TAG, value)
-    elif TAG in version.tags:
-        client.delete_model_version_tag(version.name, version.version, TAG)
+def mark(client: MlflowClient, versions: Sequence[ModelVersion], withdrawn: Withdrawn) -> None:
+    """Brings the tag `withdrawn` of the versions in line; one whose files are gone keeps the tag that it has."""
+    for version in versions:
+        try:
+            found = held(client, version, withdrawn)
+        except RegistryError:
+            continue
+        if found:
+            by = sorted(set(found.values()))
+            value = json.dumps({"passages": len(found), "entries": len(by), "by": by[:_MOST_NAMED]})
+            client.set_model_version_tag(version.name, version.version, TAG, value)
+        elif TAG in version.tags:
+            client.delete_model_version_tag(version.name, version.version, TAG)
 
 
 def marked(version: ModelVersion) -> dict[str, Any] | None:

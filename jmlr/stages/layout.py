@@ -54,6 +54,15 @@ EVALUATIONS = BUILD / "evaluations"
 
 RATIONALES = BUILD / "rationales"
 
+WITHDRAWAL = BUILD / "withdrawal.json"
+REFRESHED = BUILD / "refreshed"
+REFRESHED_INDEX = REFRESHED / "index"
+REFRESHED_PASSAGES = REFRESHED / "passages.parquet"
+REFRESHED_PARAMS = REFRESHED / "params.yaml"
+REFRESHED_RECORD = REFRESHED / "refreshed.json"
+REFRESHED_EVALUATION = REFRESHED / "evaluation"
+COMPARISON = REFRESHED / "comparison.json"
+
 
 def arm_folder(arm: str) -> Path:
     """Where an arm's reader folder lies; the joint arm's is the pair's own.
