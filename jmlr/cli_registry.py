@@ -21,9 +21,11 @@ class _Kind(str, Enum):
 
 
 @app.command()
-def register() -> None:
+def register(
+    refreshed: Annotated[bool, typer.Option("--refreshed", help="Of build/refreshed, see `jmlr refresh`.")] = False,
+) -> None:
     """Make one MLflow registry version of the trained retriever, reader and index."""
-    run_stage("register")
+    run_stage("register_refreshed" if refreshed else "register")
 
 
 @app.command()

@@ -33,8 +33,8 @@ def show(found: Impact, earlier: Entry | None) -> None:
     for one in found.holders:
         if one.passages and "champion" in one.aliases:
             CONSOLE.print(
-                f"[bold]Version {one.version} is the champion and holds it:[/bold] jmlr rollback --to N takes a version "
-                "without it; until then it is served."
+                f"[bold]Version {one.version} is the champion and holds it:[/bold] until jmlr rollback --to N takes one "
+                "without it, it is served."
             )
     if found.leanings:
         CONSOLE.print(_answers(found.leanings))
@@ -70,10 +70,7 @@ def _show_changes(leanings: Sequence[Leaning]) -> None:
             CONSOLE.print(f"  {arm_label(one.arm)}, answers that change: {escape(_some(one.flips))}")
         if one.several:
             CONSOLE.print(f"  {arm_label(one.arm)}: {_counted(len(one.several), 'question')} read several of them")
-    CONSOLE.print(
-        "An estimate: each passage was left out alone, and none was read in its place. A refresh measures it.",
-        style="dim",
-    )
+    CONSOLE.print("An estimate: each was left out alone, and none was read in its place. A refresh measures it.")
 
 
 def _some(names: Sequence[str]) -> str:
