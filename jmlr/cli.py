@@ -119,11 +119,8 @@ def evaluate(
     puts both side by side.
     """
     if sum(map(bool, (version, reader, refreshed))) > 1:
-        raise ConfigError(
-            "more than one of --version, --reader and --refreshed",
-            expected="one of them",
-            next_step="evaluate one after the other",
-        )
+        found = "more than one of --version, --reader and --refreshed"
+        raise ConfigError(found, expected="one of them", next_step="evaluate one after the other")
     if (revision and not reader) or (name and not (version or reader)):
         raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
     if version:
