@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,15 @@ def named_in(table: Path, withdrawn: Withdrawn) -> dict[str, str]:
             if entries := withdrawn.entries_of(*row):
                 found[row[0]] = str(entries[0])
     return found
+
+
+def tables(client: MlflowClient, versions: Sequence[ModelVersion]) -> Iterator[Path]:
+    """The passages.parquet of each version whose files can be read."""
+    for version in versions:
+        try:
+            yield files(client, version).pair.passages
+        except RegistryError:
+            continue
 
 
 def mark(client: MlflowClient, versions: Sequence[ModelVersion], withdrawn: Withdrawn) -> None:

@@ -16,13 +16,11 @@ from jmlr.evaluation.changed_answers import compare_answers, read_arm
 from jmlr.evaluation.notation import p_value, percent, points
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.files import write_json
-from jmlr.registry.version import files
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import Contender, evaluate_alone, folder_of
 from jmlr.stages.evaluate_version import evaluate_version, settings_of
 from jmlr.stages.refreshed import Refreshed, evaluated
-from jmlr.tracking.store import connect
 
 _ARM = "jmlr"
 _SHOWN = 10
@@ -55,24 +53,22 @@ def run(settings: Settings) -> None:
 
 def _evaluate_source(settings: Settings, made: Refreshed) -> Path:
     """The folder of the evaluation of the version that it comes from."""
-    client, folder = connect(), folder_of(f"version-{made.version}")
-    pair = files(client, made.source(client)).pair
+    folder, pair = folder_of(f"version-{made.version}"), made.source_pair()
     if not _is_of(folder, pair.pair_hash(), settings_of(settings, pair.params)):
         evaluate_version(settings, f"models:/{made.name}/{made.version}", folder)
     return folder
 
 
 def _evaluate(settings: Settings, made: Refreshed) -> None:
-    client = connect()
-    pair = made.pair(client)
+    pair = made.pair()
     its_settings = settings_of(settings, pair.params)
     if _is_of(layout.REFRESHED_EVALUATION, made.pair_hash, its_settings):
         return
-    source = made.source(client)
+    source = made.source()
     told = {
         "model": f"models:/{made.name}/{made.version} with other passages",
         "pair_hash": made.pair_hash,
-        "run_id": source.run_id or "",
+        "run_id": source.run_id,
         **made.as_tags(source),
     }
     contender = Contender(_ARM, pair.reader, pair.retriever, pair.index, pair.passages, told=told)

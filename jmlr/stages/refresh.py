@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import yaml
 
@@ -15,7 +14,7 @@ from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError, RegistryError
 from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
-from jmlr.registry.standing import CHAMPION
+from jmlr.registry.standing import newest_and_champion
 from jmlr.registry.version import files, resolve
 from jmlr.stages import layout, refreshed
 from jmlr.stages.console import CONSOLE
@@ -23,10 +22,6 @@ from jmlr.stages.evaluate_version import settings_of, spec_of
 from jmlr.stages.refreshed import Refreshed, refreshed_pair
 from jmlr.tracking.store import connect
 from jmlr.types import Passage
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 _VALIDATE = "dvc repro validate"
 
@@ -48,7 +43,8 @@ def run(settings: Settings, version: str = "") -> None:
     """
     passages = _valid_passages()
     client = connect()
-    source = _source(client, settings.track.registered_model, version)
+    name = settings.track.registered_model
+    source = resolve(client, name, spec_of(version or _default(name)))
     its = files(client, source).pair
     its_settings = settings_of(settings, its.params)
     refreshed.clear()
@@ -81,13 +77,10 @@ def _valid_passages() -> Sequence[Passage]:
     return passages
 
 
-def _source(client: MlflowClient, name: str, version: str) -> ModelVersion:
-    """The version asked for; of none the champion, else the newest that was trained."""
-    if version:
-        return resolve(client, name, spec_of(version))
-    versions = client.search_model_versions(f"name = '{name}'")
-    if not versions:
+def _default(name: str) -> str:
+    """The champion's number, or that of the newest version where there is none."""
+    newest, champion = newest_and_champion(name)
+    chosen = champion or newest
+    if chosen is None:
         raise RegistryError("no version", where=f"registered model {name}", next_step="jmlr register")
-    aliases = client.get_registered_model(name).aliases
-    newest = max(int(one.version) for one in versions)
-    return client.get_model_version(name, str(aliases.get(CHAMPION, newest)))
+    return str(chosen.number)

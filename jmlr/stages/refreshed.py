@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jmlr import config
 from jmlr.config import Settings
 from jmlr.errors import MissingResource
 from jmlr.files import write_json
 from jmlr.registry.pair import Pair
-from jmlr.registry.version import files
+from jmlr.registry.standing import Standing
+from jmlr.registry.version import files, resolve
 from jmlr.stages import layout
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
+from jmlr.tracking.store import connect
 
 _REMEDY = "jmlr refresh"
 
@@ -60,24 +58,37 @@ class Refreshed:
             )
         return cls(**json.loads(layout.REFRESHED_RECORD.read_text(encoding="utf-8")))
 
-    def pair(self, client: MlflowClient) -> Pair:
+    def pair(self) -> Pair:
         """The version's models with the new index, passages and settings.
 
         Raises:
             RegistryError: if the version's files are gone.
         """
-        its = files(client, self.source(client)).pair
-        return refreshed_pair(its)
+        return refreshed_pair(self.source_pair())
 
-    def source(self, client: MlflowClient) -> ModelVersion:
-        """The version whose models it has."""
-        return client.get_model_version(self.name, str(self.version))
+    def source_pair(self) -> Pair:
+        """The files of the version whose models it has.
+
+        Raises:
+            RegistryError: if they are gone.
+        """
+        client = connect()
+        return files(client, resolve(client, self.name, str(self.version))).pair
+
+    def source(self) -> Standing:
+        """The version whose models it has, as it stands.
+
+        Raises:
+            RegistryError: if it is gone.
+        """
+        found = resolve(connect(), self.name, str(self.version))
+        return Standing(self.version, found.run_id or "", dict(found.tags))
 
     def settings(self) -> Settings:
         """The settings it answers with: prompt, models and index of the version, the rest as it was at the refresh."""
         return config.load(layout.REFRESHED_PARAMS)
 
-    def as_tags(self, source: ModelVersion) -> dict[str, str]:
+    def as_tags(self, source: Standing) -> dict[str, str]:
         """What its own version is to say of where it comes from.
 
         `data_dvc_hash` stays that of the training, so that the flow `retrain` still sees data that were not learnt.

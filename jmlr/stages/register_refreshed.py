@@ -20,7 +20,6 @@ from jmlr.stages.console import CONSOLE
 from jmlr.stages.refreshed import Refreshed, evaluated
 from jmlr.stages.register import headline_tags
 from jmlr.tracking.provenance import provenance
-from jmlr.tracking.store import connect
 
 
 def run(settings: Settings) -> None:
@@ -35,21 +34,19 @@ def run(settings: Settings) -> None:
         MissingResource: if nothing is refreshed.
         RegistryError: if it was not evaluated since, or the registry lacks the version it comes from.
     """
-    made, client = Refreshed.read(), connect()
-    pair, source, its_settings = made.pair(client), made.source(client), made.settings()
+    made = Refreshed.read()
+    pair, source, its_settings = made.pair(), made.source(), made.settings()
     protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
     _require_evaluated(pair, protocol)
     metrics = _read(layout.REFRESHED_EVALUATION / layout.METRICS.name)
-    store = settings.track.index_store
-    unit = Unit(
-        pair, layout.REFRESHED_EVALUATION, Abstaining.of_metrics(metrics, "jmlr"), Path(store) if store else None
-    )
+    store, abstaining = settings.track.index_store, Abstaining.of_metrics(metrics, "jmlr")
+    unit = Unit(pair, layout.REFRESHED_EVALUATION, abstaining, Path(store) if store else None)
     found = provenance()
     tags = {**found, **headline_tags(metrics), "recipe": its_settings.recipe, "protocol_hash": protocol}
     tags |= made.as_tags(source)
     card = CardInputs(
         settings=its_settings,
-        facts=unit.facts(source.run_id or ""),
+        facts=unit.facts(source.run_id),
         metrics=metrics,
         subgroups=_read(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
         ledger={},

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jmlr.config import Settings
 from jmlr.data.withdrawal import WITHDRAWN_FILE, Entry, append, read, standing
-from jmlr.errors import JmlrError, RegistryError
+from jmlr.errors import JmlrError
 from jmlr.files import write_json
 from jmlr.registry import withdrawal
 from jmlr.registry.impact import assess
-from jmlr.registry.version import files
 from jmlr.registry.withdrawable import Withdrawable
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.withdrawal_view import show
 from jmlr.tracking.person import who
 from jmlr.tracking.store import connect
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -60,7 +52,7 @@ def run(settings: Settings, asked: Asked) -> None:
         raise JmlrError("no reason", expected="why, in words", where="--reason", next_step='add --reason "..."')
     log, client = read(), connect()
     versions = withdrawal.all_versions(client, settings.track.registered_model)
-    kind, name = Withdrawable([layout.PASSAGES, *_tables(client, versions)], log).find(asked.what, asked.kind)
+    kind, name = Withdrawable([layout.PASSAGES, *withdrawal.tables(client, versions)], log).find(asked.what, asked.kind)
     entry = Entry.model_validate(
         {
             kind: name,
@@ -81,14 +73,6 @@ def run(settings: Settings, asked: Asked) -> None:
         append(entry)
     withdrawal.mark(client, versions, standing(read()))
     _tell_next(asked)
-
-
-def _tables(client: MlflowClient, versions: Sequence[ModelVersion]) -> Iterator[Path]:
-    for version in versions:
-        try:
-            yield files(client, version).pair.passages
-        except RegistryError:
-            continue
 
 
 def _tell_next(asked: Asked) -> None:

@@ -33,8 +33,8 @@ def show(found: Impact, earlier: Entry | None) -> None:
     for one in found.holders:
         if one.passages and "champion" in one.aliases:
             CONSOLE.print(
-                f"[bold]Version {one.version} is the champion and holds it:[/bold] until jmlr rollback --to N takes one "
-                "without it, it is served."
+                f"[bold]Version {one.version} is the champion and holds it:[/bold] it is served until jmlr rollback "
+                "--to N takes one without it, or another is promoted."
             )
     if found.leanings:
         CONSOLE.print(_answers(found.leanings))
