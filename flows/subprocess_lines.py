@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +25,7 @@ Limit = Callable[[], JmlrError | None]
 _KEPT_LINES = 15
 _GRACE_SECONDS = 20.0
 _LIMIT_SECONDS = 1.0
+_READ_BYTES = 1 << 16
 _SUPERVISOR = (sys.executable, "-I", str(Path(__file__).with_name("supervisor.py")))
 
 
@@ -71,26 +76,45 @@ def run_lines(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            bufsize=1,
             start_new_session=True,
             pass_fds=run_lock.held(),  # the lock is free only when the last supervisor has done its work
             env={**_environment(), **(variables or {})},
         ) as process,
     ):
         try:
-            with _watched(process, limit) as reached:
-                for line in process.stdout or ():
-                    last.append(line.rstrip())
-                    show(last[-1])
-                status = process.wait()
+            for line in _lines(process, limit):
+                last.append(line.rstrip())
+                show(last[-1])
+            status = process.wait()
         finally:
             end_group(process)
-    if reached:
-        raise reached[0]
     if status:
         raise _failure(status if status > 0 else 128 - status, command, last)
+
+
+def _lines(process: subprocess.Popen[bytes], limit: Limit) -> Iterator[str]:
+    """Lines as they come, until the process has ended, even if one that it left behind still could write.
+
+    Raises:
+        JmlrError: that of `limit`, asked every second.
+    """
+    pipe = process.stdout.fileno() if process.stdout else -1
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    begun, asked = "", time.monotonic()
+    while True:
+        has_ended = process.poll() is not None
+        ready, _, _ = select.select([pipe], [], [], 0 if has_ended else _LIMIT_SECONDS)
+        read = os.read(pipe, _READ_BYTES) if ready else b""
+        *whole, begun = (begun + decoder.decode(read)).split("\n")
+        yield from whole
+        if not read and (ready or has_ended):
+            break
+        if time.monotonic() - asked >= _LIMIT_SECONDS:
+            asked = time.monotonic()
+            if error := limit():
+                raise error
+    if begun:
+        yield begun
 
 
 def _failure(status: int, command: Sequence[str], last: Sequence[str]) -> CommandFailed:
@@ -111,33 +135,6 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[str], limit: Limit) -> Iterator[list[JmlrError]]:
-    """Ends the group when `limit` says so, or when its supervisor was killed; gives a list for the limit's error."""
-    reached: list[JmlrError] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_LIMIT_SECONDS):
-            if process.poll() is not None:
-                # The lines have an end as soon as nobody is left who could write one.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                return
-            if error := limit():
-                reached.append(error)
-                end_group(process)
-                return
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield reached
-    finally:
-        over.set()
-        thread.join()
-
-
-@contextmanager
 def _termination_raises() -> Iterator[None]:
     """Make SIGTERM an exception, so that the command is ended too; a handler of others (Prefect's) stays."""
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -151,14 +148,13 @@ def _termination_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
-    """End a command that still runs, with all it started; nothing happens if it has ended."""
-    if process.poll() is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command that still runs, with all it started; nothing happens if it has ended by itself."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+    if process.poll() is None or process.returncode < 0:  # a supervisor that was killed left its group behind
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -21,14 +21,14 @@ def make_dvc_repository(folder: Path) -> None:
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path) -> Path:
-    """A repository whose stages take a moment, with settings, data and data.dvc; no version is registered."""
-    return make_stand_in(tmp_path)
+@pytest.fixture(scope="session")
+def make_stand_in() -> Callable[[Path], Path]:
+    """Makes a repository whose stages take a moment, with settings, data and data.dvc; no version is registered."""
+    return fill_stand_in
 
 
-def make_stand_in(folder: Path) -> Path:
-    """Fills the folder with tests/flows/stand_in and what belongs to it."""
+def fill_stand_in(folder: Path) -> Path:
+    """The folder with what tests/flows/stand_in has, and what belongs to it."""
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)

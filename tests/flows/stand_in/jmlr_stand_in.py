@@ -105,8 +105,9 @@ def promote(words: list[str]) -> None:
     """As `jmlr promote`: better than the champion, or it stays; `needs approval` in a file makes it wait."""
     time.sleep(SECONDS)
     store = client()
-    number = words[words.index("--version") + 1]
-    champion = store.get_registered_model(NAME).aliases.get("champion")
+    aliases = store.get_registered_model(NAME).aliases
+    number = words[words.index("--version") + 1] if "--version" in words else aliases["challenger"]
+    champion = aliases.get("champion")
     figures = {
         which: float(store.get_model_version(NAME, which).tags["test.accuracy.jmlr"])
         for which in (number, champion)
