@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from jmlr.config import Settings
@@ -97,8 +96,8 @@ def _show(made: Refreshed, found: dict[str, Any]) -> None:
     for one in found["changed"][:_SHOWN]:
         marks = {True: "right", False: "wrong"}
         CONSOLE.print(
-            f"  {escape(one['question_id'])}: {escape(one['before'])} ({marks[one['was_right']]}) -> "
-            f"{escape(one['after'])} ({marks[one['is_right']]})"
+            f"  {one['question_id']}: {one['before']} ({marks[one['was_right']]}) -> "
+            f"{one['after']} ({marks[one['is_right']]})"
         )
     CONSOLE.print(
         f"{len(found['changed'])} answers changed, {found['read_others']} questions read other passages; "

@@ -61,6 +61,7 @@ REFRESHED_PASSAGES = REFRESHED / "passages.parquet"
 REFRESHED_PARAMS = REFRESHED / "params.yaml"
 REFRESHED_RECORD = REFRESHED / "refreshed.json"
 REFRESHED_EVALUATION = REFRESHED / "evaluation"
+REFRESHED_REGISTERED = REFRESHED / "registered.json"
 COMPARISON = REFRESHED / "comparison.json"
 
 

@@ -10,6 +10,7 @@ from jmlr.config import Settings
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
+from jmlr.files import write_json
 from jmlr.registry.facts import Abstaining
 from jmlr.registry.model_card import CardInputs, count_sources, describe, render
 from jmlr.registry.package import CHALLENGER, Registered, register
@@ -56,6 +57,7 @@ def run(settings: Settings) -> None:
     )
     told = Registered(made.name, card.facts, tags, render(card), _described(made, card))
     version, is_new = register(unit, told)
+    write_json(layout.REFRESHED_REGISTERED, {"model": version.name, "version": int(version.version)})
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(
         f"{state} {version.name} version {version.version}, alias {CHALLENGER}, refreshed from version {made.version}; "

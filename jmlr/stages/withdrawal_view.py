@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from jmlr.data.withdrawal import Entry
@@ -25,15 +24,15 @@ def show(found: Impact, earlier: Entry | None) -> None:
         earlier: the entry by which it is withdrawn already, if it is.
     """
     if earlier is not None:
-        CONSOLE.print(f"{escape(str(earlier))} is withdrawn since {earlier.date} by {escape(earlier.who)}: ", end="")
-        CONSOLE.print(escape(earlier.reason))
-    CONSOLE.print(f"{escape(str(found.entry))}: {_counted(len(found.passages), 'passage')}")
-    CONSOLE.print(f"  {escape(_some(found.passages))}")
+        CONSOLE.print(f"{earlier} is withdrawn since {earlier.date} by {earlier.who}: ", end="")
+        CONSOLE.print(earlier.reason)
+    CONSOLE.print(f"{found.entry}: {_counted(len(found.passages), 'passage')}")
+    CONSOLE.print(f"  {_some(found.passages)}")
     CONSOLE.print(_versions(found.holders) if found.holders else "No version is registered.")
     for one in found.holders:
         if one.passages and "champion" in one.aliases:
             CONSOLE.print(
-                f"[bold]Version {one.version} is the champion and holds it:[/bold] it is served until jmlr rollback "
+                f"Version {one.version} is the champion and holds it: it is served until jmlr rollback "
                 "--to N takes one without it, or another is promoted."
             )
     if found.leanings:
@@ -67,7 +66,7 @@ def _answers(leanings: Sequence[Leaning]) -> Table:
 def _show_changes(leanings: Sequence[Leaning]) -> None:
     for one in leanings:
         if one.flips:
-            CONSOLE.print(f"  {arm_label(one.arm)}, answers that change: {escape(_some(one.flips))}")
+            CONSOLE.print(f"  {arm_label(one.arm)}, answers that change: {_some(one.flips)}")
         if one.several:
             CONSOLE.print(f"  {arm_label(one.arm)}: {_counted(len(one.several), 'question')} read several of them")
     CONSOLE.print("An estimate: each was left out alone, and none was read in its place. A refresh measures it.")
