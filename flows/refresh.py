@@ -1,7 +1,7 @@
 """New passages for the champion's models, without training: `python -m flows.refresh --help`.
 
-Ingest and validation by DVC, then an index of the passages of today, an evaluation beside the version that the models come
-from, and a new version as challenger. The champion stays until the challenger is promoted.
+Ingest and validation by DVC, then an index of the passages of today, an evaluation beside the version that the models
+come from, and a new version as challenger. The champion stays until the challenger is promoted.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from jmlr.errors import DataError
 
 _COLUMNS = ["passage_id", "document_id", "source", "start"]
 _NEAR = 3
+_PIECE = re.compile(r"#\d+$")
 
 
 class Withdrawable:
@@ -27,18 +28,25 @@ class Withdrawable:
         self._covered: dict[str, dict[str, set[str]]] = {kind: {} for kind in KINDS}
         for kind, name in (entry.names for entry in log):
             self._covered[kind].setdefault(name, set())
+        pieces: dict[str, set[str]] = {}
+        self._cut: set[str] = set()
         for table in dict.fromkeys(path for path in tables if path.exists()):
             for batch in batches_of(table, _COLUMNS):
                 for row in zip(*(batch[name].to_pylist() for name in _COLUMNS), strict=True):
-                    self._add(*row)
+                    self._add(row, pieces)
+        for whole in self._cut:
+            self._covered["passage_id"][whole] = pieces[whole]
 
-    def _add(self, passage_id: str, document_id: str, source: str, start: int) -> None:
+    def _add(self, row: tuple[str, str, str, int], pieces: dict[str, set[str]]) -> None:
+        passage_id, document_id, source, start = row
         names = dict(zip(KINDS, (passage_id, document_id, source), strict=True))
         for kind, name in names.items():
             if name:
                 self._covered[kind].setdefault(name, set()).add(passage_id)
-        if start > 0 and (whole := re.sub(r"#\d+$", "", passage_id)) != passage_id:
-            self._covered["passage_id"].setdefault(whole, set()).add(passage_id)
+        if (whole := _PIECE.sub("", passage_id)) != passage_id:
+            pieces.setdefault(whole, set()).add(passage_id)
+            if start > 0:  # an id of the data may end so, too, but then it is a text from its beginning
+                self._cut.add(whole)
 
     def find(self, what: str, kind: str = "") -> tuple[str, str]:
         """Kind and name of what `what` means; a piece of a cut passage means the whole of it.
@@ -53,9 +61,8 @@ class Withdrawable:
         Raises:
             DataError: if nothing has this name, with names that are near, or several things have it.
         """
-        whole = re.sub(r"#\d+$", "", what)
-        if kind in ("", "passage_id") and self._is_cut(whole):
-            what = whole
+        if kind in ("", "passage_id") and _PIECE.sub("", what) in self._cut:
+            what = _PIECE.sub("", what)
         found = [one for one in KINDS if kind in ("", one) and what in self._covered[one]]
         if not found:
             raise self._unknown(what, kind)
@@ -67,10 +74,6 @@ class Withdrawable:
                 next_step="add --kind passage, --kind document or --kind source",
             )
         return found[0], what
-
-    def _is_cut(self, name: str) -> bool:
-        passages = self._covered["passage_id"]
-        return bool(passages.get(name)) and passages[name] != {name}
 
     def _unknown(self, what: str, kind: str) -> DataError:
         names = {name for one in KINDS if kind in ("", one) for name in self._covered[one]}
