@@ -12,7 +12,7 @@ from flows.subprocess_lines import CommandFailed
 from jmlr.errors import JmlrError
 
 PROMOTED, GATES_FAILED, WAITING = "Promoted", "GatesFailed", "WaitingForApproval"
-NOTHING_NEW, DRY_RUN = "NothingNew", "DryRunPassed"
+NOTHING_NEW, DRY_RUN, PROPOSED = "NothingNew", "DryRunPassed", "Proposed"
 
 _EXIT_STATUS = {GATES_FAILED: 3, WAITING: 4}
 _OTHER_FAILURE = 2

@@ -10,14 +10,14 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 
-from flows.named_states import PROMOTED, WAITING
+from flows.named_states import PROMOTED, PROPOSED, WAITING
 from flows.stage_task import flows_settings
 
-_TOLD = (PROMOTED, WAITING)
+_TOLD = (PROMOTED, PROPOSED, WAITING)
 
 
 def is_told(state: State[Any]) -> bool:
-    """Whether somebody wants to know: of failures, promotions, and where an approval is waited for."""
+    """Whether somebody wants to know: of failures, promotions, proposals, and where an approval is waited for."""
     return state.is_failed() or state.is_crashed() or state.name in _TOLD
 
 

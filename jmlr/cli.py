@@ -81,9 +81,16 @@ def index() -> None:
 
 
 @app.command()
-def refresh() -> None:
-    """Bring the indexes in line with build/ingest without training: added, replaced and deleted passages."""
-    run_stage("refresh")
+def refresh(
+    version: Annotated[
+        str, typer.Option(help="Whose models: a number or an alias; by default the champion, else the newest.")
+    ] = "",
+) -> None:
+    """Give a registered version's models an index of the passages of today, without training, in build/refreshed.
+
+    Then `jmlr evaluate --refreshed` compares it with that version, and `jmlr register --refreshed` proposes it.
+    """
+    run_stage("refresh", version)
 
 
 @app.command(cls=_CommandWithSettings)
@@ -102,20 +109,26 @@ def evaluate(
     ] = "",
     revision: Annotated[str | None, typer.Option(help="Commit hash of a --reader from a hub.")] = None,
     name: Annotated[str, typer.Option(help="Folder below build/evaluations; by default named after it.")] = "",
+    refreshed: Annotated[
+        bool, typer.Option("--refreshed", help="Evaluate build/refreshed instead, beside the version it comes from.")
+    ] = False,
 ) -> None:
     """Compare the arms on the test questions; write metrics, plots and the report.
 
     With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
     puts both side by side.
     """
-    if version and reader:
-        raise ConfigError("--version and --reader", expected="one of them", next_step="evaluate one after the other")
+    if sum(map(bool, (version, reader, refreshed))) > 1:
+        found = "more than one of --version, --reader and --refreshed"
+        raise ConfigError(found, expected="one of them", next_step="evaluate one after the other")
     if (revision and not reader) or (name and not (version or reader)):
         raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
     if version:
         run_stage("evaluate_version", version, name)
     elif reader:
         run_stage("evaluate_reader", reader, revision, name, asks_hub=revision is not None)
+    elif refreshed:
+        run_stage("evaluate_refreshed")
     else:
         run_stage("evaluate")
 

@@ -186,3 +186,31 @@ def tracked(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     monkeypatch.delenv("RANK", raising=False)
     return MlflowClient(tracking_uri=mlflow_store)
+
+
+@pytest.fixture
+def put_version(tracked: MlflowClient, tmp_path: Path) -> Callable[..., Any]:
+    """Makes a version of a registered model of the test's own, of files by their name in a version; gives it."""
+    from mlflow.exceptions import MlflowException
+
+    from jmlr import fingerprint
+    from jmlr.files import link
+
+    name = f"model-{fingerprint.of_text(str(tmp_path))[:12]}"
+
+    def put(number: int = 1, run_id: str | None = None, tags: dict[str, str] | None = None, **files: Path) -> Any:
+        root = tmp_path / "store" / str(number)
+        (root / "artifacts").mkdir(parents=True)
+        (root / "MLmodel").write_text("")
+        for what in ("retriever", "reader", "index", "passages.parquet", "params.yaml"):
+            if what.split(".")[0] in files:
+                link(files[what.split(".")[0]], root / "artifacts" / what)
+            else:
+                (root / "artifacts" / what).mkdir()
+        try:
+            tracked.create_registered_model(name)
+        except MlflowException:
+            pass
+        return tracked.create_model_version(name, root.as_uri(), run_id, tags or {})
+
+    return put
