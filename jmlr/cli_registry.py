@@ -13,7 +13,8 @@ from jmlr.cli_stage import run_stage
 app = typer.Typer()
 
 _VERSION = "A number, @champion, @challenger, or models:/NAME/NUMBER."
-_Version = Annotated[
+_Version = Annotated[str, typer.Option("--version", help=_VERSION)]
+_Served = Annotated[
     str,
     typer.Option(help="@champion, a number, models:/NAME/NUMBER, or `build` for the trained pair of this checkout."),
 ]
@@ -100,7 +101,7 @@ def restore(
 
 
 @app.command()
-def serve(version: _Version = "@champion", host: _Host = None, port: _Port = None) -> None:
+def serve(version: _Served = "@champion", host: _Host = None, port: _Port = None) -> None:
     """Answer questions over HTTP with a registered version; docs/serving.md tells more. Not for clinical use."""
     from jmlr.stages.serve import Wanted
 
@@ -109,7 +110,7 @@ def serve(version: _Version = "@champion", host: _Host = None, port: _Port = Non
 
 @app.command()
 def ui(
-    version: _Version = "@champion",
+    version: _Served = "@champion",
     compare: Annotated[
         list[str] | None,
         typer.Option(help="Another version, or closed_book; by default @champion, @challenger and closed_book, as far "
@@ -142,3 +143,33 @@ def withdraw(
 
     named = {_Kind.passage: "passage_id", _Kind.document: "document_id", _Kind.source: "source", None: ""}
     run_stage("withdraw", Asked(what, reason, named[kind], dry_run, undo))
+
+
+@app.command()
+def predict(
+    questions: Annotated[
+        Path,
+        typer.Argument(help="A .parquet, .jsonl or .csv table with columns question and options (CSV: a JSON list)."),
+    ],
+    output: Annotated[Path, typer.Argument(help="The .parquet table to write.")],
+    version: _Version = "@champion",
+) -> None:
+    """Answer a table of questions with a registered version; goes on where it was cut off."""
+    run_stage("predict", questions, output, version)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new folder: the reader, in it ir/ with the retriever.")],
+    version: _Version = "@champion",
+) -> None:
+    """Write a version as its authors publish it: transformers and colbert-ai load it by themselves."""
+    run_stage("export", folder, version)
+
+
+@app.command("import")
+def import_pair(
+    folder: Annotated[Path, typer.Argument(help="A reader's folder with the ColBERT checkpoint in ir/.")],
+) -> None:
+    """Take a published pair as base models: writes imported/ and prints the settings that start from it."""
+    run_stage("import_pair", folder)
