@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 from jmlr import fingerprint
 from jmlr.errors import JmlrError
 from jmlr.files import write_json
+from jmlr.tracking.gpu_hours import count_processes
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import PARENT_TAG, PARENT_VARIABLE, TrainingRun
@@ -25,6 +27,9 @@ from jmlr.tracking.store import connect, tracking_uri
 
 KIND_TAG = "jmlr.kind"
 PIPELINE, STAGE = "pipeline", "stage"
+HOURS = "device_hours/"
+"""Metrics of the pipeline's run: device hours of each stage, its failed tries included."""
+_SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,20 @@ class Pipeline:
         """Runs the stage within a run of its own; a store that fails costs a warning and the run, not the stage."""
         parent = self._open()
         child = None if parent is None or stage.has_own_run else _start(parent, self.experiment, stage)
+        start = time.monotonic()
+
+        def count() -> None:
+            if parent is not None:
+                parent.add(f"{HOURS}{stage.name}", (time.monotonic() - start) * count_processes() / _SECONDS_PER_HOUR)
+
         with _as_parent(parent):
             try:
                 yield
             except BaseException:
+                _quietly(count)
                 _quietly(lambda: [run.fail() for run in (child, parent) if run is not None])
                 raise
+            _quietly(count)
             if child is not None:
                 _quietly(lambda: [child.log_artifacts(path) for path in stage.outputs if path.exists()])
                 _quietly(child.finish)
