@@ -100,3 +100,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object, sort_keys: bool = False) -> None:
     """Writes `value` as indented JSON that ends with a newline, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, sort_keys=sort_keys) + "\n")
+
+
+def link(source: Path, target: Path) -> None:
+    """Makes `target` another name of `source`, a file or a folder: hard links, copies where there can be none.
+
+    Both names then mean the same bytes, so it is for files that are replaced and never written into.
+    """
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=lambda file, place: link(Path(file), Path(place)))
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jmlr.registry.pair import Pair
+from jmlr.registry.facts import Facts
+from jmlr.registry.rows import OPTIONS, QUESTION
+from jmlr.registry.unit import Unit
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:
@@ -17,10 +20,19 @@ if TYPE_CHECKING:
 
 CHALLENGER = "challenger"
 
-PAIR_HASH_TAG = "pair_hash"
+UNIT_HASH_TAG, PAIR_HASH_TAG = "unit_hash", "pair_hash"
+
+IDENTITY = ("name", "version", "pair_hash", "run_id")
+"""What an answer says of the version that gave it."""
+
+MODEL_DESCRIPTION = (
+    "Medical exam questions answered by a ColBERT retriever and a reader that were trained together (JMLR, arXiv "
+    "2402.17887). One version holds retriever, reader, index, prompt settings and evaluation; each has its model card. "
+    "Teaching and research only, not for clinical use."
+)
 
 _REQUIRED_PACKAGES = (
-    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml".split()
+    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml numpy tqdm".split()
 )
 
 INPUT_EXAMPLE = {
@@ -29,68 +41,90 @@ INPUT_EXAMPLE = {
 }
 
 
-def register(pair: Pair, name: str, run_id: str, tags: Mapping[str, str]) -> tuple[ModelVersion, bool]:
-    """Make the pair a version of the registered model `name`, with the alias `challenger`.
+@dataclass(frozen=True)
+class Registered:
+    """What a version is called, and what is told of it.
 
-    The same build twice makes one version: its `pair_hash` is looked up first.
+    Attributes:
+        name: the registered model's.
+        facts: what the version knows of itself, as `Unit.facts` found it.
+        tags: further tags; those of an old version are brought up to date.
+        card: the model card, Markdown.
+        description: a few lines for the registry's list.
+    """
+
+    name: str
+    facts: Facts
+    tags: Mapping[str, str]
+    card: str
+    description: str
+
+
+def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
+    """Make the unit a version of the registered model, with the alias `challenger`.
+
+    The same unit twice makes one version: its `unit_hash` is looked up first.
 
     Args:
-        pair: the files.
-        name: the registered model's name.
-        run_id: the MLflow run that trained it.
-        tags: further tags of the version; those of an old version are brought up to date.
+        unit: the files.
+        told: name, facts, tags and card.
 
     Returns:
         The version, and whether it is new.
 
     Raises:
-        RegistryError: if a file of the pair is missing.
         MissingResource: if the tracking store does not answer.
     """
-    pair.require()
     client = connect()
-    pair_hash = pair.pair_hash()
-    version = find(client, name, pair_hash)
+    version = find(client, told.name, told.facts.unit_hash)
     is_new = version is None
     if version is None:
-        version = _make_version(pair, name, run_id, pair_hash)
-    for key, value in tags.items():
-        client.set_model_version_tag(name, version.version, key, value)
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
+        version = _make_version(unit, told)
+        client.update_model_version(told.name, version.version, told.description)
+        client.update_registered_model(told.name, MODEL_DESCRIPTION)
+    for key, value in told.tags.items():
+        client.set_model_version_tag(told.name, version.version, key, value)
+    client.set_registered_model_alias(told.name, CHALLENGER, version.version)
     return version, is_new
 
 
-def find(client: MlflowClient, name: str, pair_hash: str) -> ModelVersion | None:
+def find(client: MlflowClient, name: str, unit_hash: str) -> ModelVersion | None:
     """The newest version of `name` with this hash, or None."""
-    versions = client.search_model_versions(f"name = '{name}' and tags.{PAIR_HASH_TAG} = '{pair_hash}'")
+    versions = client.search_model_versions(f"name = '{name}' and tags.{UNIT_HASH_TAG} = '{unit_hash}'")
     return max(versions, key=lambda version: int(version.version), default=None)
 
 
-def _make_version(pair: Pair, name: str, run_id: str, pair_hash: str) -> ModelVersion:
+def _make_version(unit: Unit, told: Registered) -> ModelVersion:
     """Log the model below the run and register it; the version exists only once everything is written.
 
     MLflow loads what it logged and answers the input example from it; if that fails it prints a warning.
     """
     import mlflow
 
-    with mlflow.start_run(run_id=run_id):
+    facts = told.facts
+    with mlflow.start_run(run_id=facts.run_id), unit.staged(facts, told.card) as artifacts:
         logged = mlflow.pyfunc.log_model(
             name="pair",
             python_model=str(Path(__file__).with_name("pair_model.py")),
-            artifacts=pair.artifacts(),
+            artifacts=artifacts,
             code_paths=[str(Path(__file__).parents[1])],
             signature=signature(),
             input_example=[INPUT_EXAMPLE],
             pip_requirements=_requirements(),
         )
-    return mlflow.register_model(logged.model_uri, name, tags={PAIR_HASH_TAG: pair_hash})
+    tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
+    return mlflow.register_model(logged.model_uri, told.name, tags=tags)
 
 
 def signature() -> ModelSignature:
-    """Columns in, answer with cited passages out."""
+    """Columns in, answer with cited passages out.
+
+    What goes in is `any` for MLflow: it would turn an option that is null into a piece of the text "None", and names no
+    row. So jmlr.registry.rows checks it.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Object, Property
+    from mlflow.types.schema import AnyType, Array, Object, Property
 
     passage = Object(
         [
@@ -101,13 +135,17 @@ def signature() -> ModelSignature:
             Property("read", DataType.boolean),
         ]
     )
-    inputs = [ColSpec(DataType.string, "question"), ColSpec(Array(DataType.string), "options")]
+    model = Object([Property(name, DataType.string, required=False) for name in IDENTITY])
     outputs: list[Any] = [
         ColSpec(DataType.string, "answer"),
         ColSpec(DataType.long, "answer_index"),
         ColSpec(Array(DataType.double), "option_probabilities"),
+        ColSpec(DataType.double, "confidence"),
+        ColSpec(DataType.boolean, "abstained", required=False),
         ColSpec(Array(passage), "passages"),
+        ColSpec(model, "model"),
     ]
+    inputs = [ColSpec(AnyType(), QUESTION), ColSpec(AnyType(), OPTIONS)]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 

@@ -19,10 +19,6 @@ class Pair:
     passages: Path
     params: Path
 
-    def artifacts(self) -> dict[str, str]:
-        """The files by the name under which the registered model finds them."""
-        return {name: str(path) for name, path in vars(self).items()}
-
     def require(self) -> None:
         """Raise unless all files are there.
 

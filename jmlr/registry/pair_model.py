@@ -6,14 +6,12 @@ MLflow runs this file itself when it loads a version ("models from code"), so th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from pandas import DataFrame  # at run time: MLflow evaluates the hints of `predict`
-
-if TYPE_CHECKING:
-    from jmlr.answering.answered import Answered
 
 
 class PairModel(PythonModel):
@@ -23,53 +21,39 @@ class PairModel(PythonModel):
         """Load the pair from the version's own files.
 
         Raises:
-            FingerprintMismatch: if index, retriever and passages do not belong together.
+            FingerprintMismatch: if index, retriever and passages do not belong together, or a kept index was changed.
+            RegistryError: if an index that is kept outside of the version is not there.
         """
-        from jmlr import config
+        from jmlr import config, telemetry
         from jmlr.answering.answerer import Answerer
-        from jmlr.data.tables import read_passages
+        from jmlr.registry import unit
 
-        files = {name: Path(path) for name, path in context.artifacts.items()}
-        settings = config.load(files["params"])
-        self._passages = {passage.passage_id: passage for passage in read_passages(files["passages"])}
-        self._answerer = Answerer.load(files["retriever"], files["reader"], files["index"], files["passages"], settings)
+        telemetry.stay_offline()
+        opened = unit.open_folder(Path(context.artifacts["params"]).parent)
+        settings, pair = config.load(opened.pair.params), opened.pair
+        self._abstaining, self._identity = opened.abstaining, opened.identity()
+        self._answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
 
     def predict(
         self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """One answer for each row of `question` (text) and `options` (list of texts).
+        """One answer for each row of `question` (text) and `options` (list of texts), as jmlr.registry.rows says.
 
-        Returns:
-            For each row `answer`, `answer_index`, `option_probabilities` (they sum to 1) and `passages`, best first,
-            with their `score` (MaxSim; in a hybrid the fused score) and whether the reader `read` them.
+        Raises:
+            MlflowException: naming row and column of what cannot be answered; a server replies 400.
         """
-        from jmlr.types import Question
+        from jmlr.errors import DataError
+        from jmlr.registry.rows import answer_row, questions_of
 
-        questions = [
-            Question(str(number), row["question"], tuple(row["options"]), 0, "test")
-            for number, row in enumerate(model_input.to_dict("records"))
+        try:
+            questions = questions_of(model_input)
+        except DataError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+        passages = self._answerer.passages
+        return [
+            answer_row(question, found, passages, self._abstaining, self._identity)
+            for question, found in zip(questions, self._answerer.answer(questions), strict=True)
         ]
-        answered = self._answerer.answer(questions)
-        return [self._as_row(question.options, found) for question, found in zip(questions, answered, strict=True)]
-
-    def _as_row(self, options: tuple[str, ...], answered: Answered) -> dict[str, Any]:
-        read = set(answered.read_passage_ids)
-        cited = [(self._passages[hit.passage_id], hit.score) for hit in answered.hits]
-        return {
-            "answer": options[answered.chosen_index],
-            "answer_index": answered.chosen_index,
-            "option_probabilities": [float(value) for value in answered.option_probabilities],
-            "passages": [
-                {
-                    "passage_id": passage.passage_id,
-                    "title": passage.title,
-                    "text": passage.text,
-                    "score": float(score),
-                    "read": passage.passage_id in read,
-                }
-                for passage, score in cited
-            ],
-        }
 
 
 set_model(PairModel())

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jmlr.errors import RegistryError
 from jmlr.files import making
-from jmlr.registry.pair import Pair
+from jmlr.registry.unit import Opened, open_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.pyfunc import PyFuncModel
 
 VERSIONS = Path("build/versions")
 """Where versions of a store on another machine are kept once they were fetched."""
 
 _SPEC = re.compile(r"(?:models:/(?P<model>[^/@]+)(?=[/@]))?/?(?:@(?P<alias>[\w.-]+)|(?P<number>[1-9]\d*))")
-
-
-@dataclass(frozen=True)
-class VersionFiles:
-    """Where a version's files lie.
-
-    Attributes:
-        name: the registered model's.
-        number: the version's.
-        pair: models, index, passages and params.yaml.
-        evaluation: folder with metrics.json, protocol.json, claim_card.md and report.html; None in a version from
-            before it was kept.
-        card: the model card; None in a version from before there were any.
-    """
-
-    name: str
-    number: int
-    pair: Pair
-    evaluation: Path | None
-    card: Path | None
 
 
 def resolve(client: MlflowClient, name: str, spec: str) -> ModelVersion:
@@ -81,25 +61,23 @@ def _describe(client: MlflowClient, model: str) -> str:
     return f"one of the versions {', '.join(map(str, numbers))}" if numbers else "a registered version; there is none"
 
 
-def files(client: MlflowClient, version: ModelVersion, keep_in: Path = VERSIONS) -> VersionFiles:
+def files(client: MlflowClient, version: ModelVersion, keep_in: Path = VERSIONS) -> Opened:
     """The version's files: in the store itself where it lies on this machine, else fetched once into `keep_in`.
 
     Nobody may write into them.
 
     Raises:
-        RegistryError: if the store does not have them any more.
+        RegistryError: if the store, or the index store, does not have them any more.
+        FingerprintMismatch: if an index that is kept outside of the version was changed.
     """
-    root = _root(client, version, keep_in) / "artifacts"
-    pair = Pair(root / "retriever", root / "reader", root / "index", root / "passages.parquet", root / "params.yaml")
-    pair.require()
-    evaluation, card = root / "evaluation", root / "model_card.md"
-    return VersionFiles(
-        version.name,
-        int(version.version),
-        pair,
-        evaluation if evaluation.is_dir() else None,
-        card if card.exists() else None,
-    )
+    return open_folder(_root(client, version, keep_in) / "artifacts")
+
+
+def load(version: ModelVersion) -> PyFuncModel:
+    """The version as MLflow loads it, ready to predict; connect to its store first."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
 
 
 def _root(client: MlflowClient, version: ModelVersion, keep_in: Path) -> Path:

@@ -14,7 +14,7 @@ from jmlr.tracking.store import connect
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-_EVALUATION = (layout.PROTOCOL, layout.METRICS, layout.PREDICTIONS, layout.SUBGROUPS, layout.CLAIM_CARD, layout.REPORT)
+_EVALUATION = (layout.PROTOCOL, layout.METRICS, layout.PREDICTIONS)
 _VALIDATION = (layout.VALIDATION_REPORT, layout.COUNTS)
 
 

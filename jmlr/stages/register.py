@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jmlr.config import PARAMS_FILE, Settings
 from jmlr.data.tables import read_questions
-from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
-from jmlr.registry.package import CHALLENGER, Pair, register
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.model_card import CardInputs, count_sources, describe, render
+from jmlr.registry.package import CHALLENGER, Registered, register
+from jmlr.registry.pair import Pair
+from jmlr.registry.unit import Unit
 from jmlr.stages import costs, layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.provenance import provenance
@@ -35,26 +39,42 @@ def headline_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 
 def run(settings: Settings) -> None:
-    """Registers build/train with the metrics of build/evaluate; the same build again makes no second version.
+    """Registers build/train with the evaluation in build/evaluate; the same again makes no second version.
 
     Raises:
         RegistryError: if the pair is not trained or not evaluated.
         MissingResource: if the tracking store does not answer.
     """
-    if not layout.METRICS.exists():
-        raise RegistryError(
-            "missing", expected="an evaluated pair", where=str(layout.METRICS), next_step="dvc repro evaluate"
-        )
-    metrics = json.loads(layout.METRICS.read_text(encoding="utf-8"))
     pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
-    pair.require()
+    metrics = _read(layout.METRICS)
+    store = settings.track.index_store
+    unit = Unit(pair, layout.EVALUATE, Abstaining.of_metrics(metrics, "jmlr"), Path(store) if store else None)
+    unit.require()
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
         protocol = protocol_hash(settings, read_questions(layout.QUESTIONS))
-        tags = {**provenance(), **headline_tags(metrics), "recipe": settings.recipe, "protocol_hash": protocol}
-        if hours := costs.summary():
+        found = provenance()
+        tags = {**found, **headline_tags(metrics), "recipe": settings.recipe, "protocol_hash": protocol}
+        hours = costs.summary()
+        if hours:
             tags["device_hours"] = hours
             tracked.log_artifacts(layout.COSTS)
-        version, is_new = register(pair, settings.track.registered_model, tracked.run_id, tags)
+        card = CardInputs(
+            settings=settings,
+            facts=unit.facts(tracked.run_id),
+            metrics=metrics,
+            subgroups=_read(layout.SUBGROUPS),
+            ledger=_read(layout.LEDGER),
+            provenance={**found, "protocol_hash": protocol},
+            sources={table.stem: count_sources(table) for table in (layout.PASSAGES, layout.QUESTIONS)},
+            device_hours=hours,
+        )
+        told = Registered(settings.track.registered_model, card.facts, tags, render(card), describe(card))
+        version, is_new = register(unit, told)
         papers.keep(version)
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON file's content; nothing where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -1,31 +1,45 @@
-"""A pair of a few bytes, with a stand-in for the answerer."""
+"""A pair of a few bytes with an evaluation, and a stand-in for the answerer."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
+import yaml
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
-from jmlr import recipes
+from jmlr import config, fingerprint, recipes
 from jmlr.answering.answered import Answered
-from jmlr.data.tables import write_passages
+from jmlr.data.tables import write_passages, write_questions
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.package import Registered, register
 from jmlr.registry.pair import Pair
+from jmlr.registry.unit import Unit
+from jmlr.stages import layout
+from jmlr.tracking.run import TrainingRun
 from jmlr.types import Hit, Passage, Question
 
+PASSAGES = (("p1", "Gout hurts.", "Gout"), ("p2", "Asthma.", ""))
 CONF = Path(__file__).parents[3] / "conf"
 
 
 class FirstOption:
     """Stands for the answerer: the first option, with the only passage."""
 
+    passages: ClassVar = {name: Passage(name, text, title) for name, text, title in PASSAGES}
+
     @classmethod
     def load(cls, retriever: Path, reader: Path, index: Path, passages: Path, settings: object) -> FirstOption:
         assert (retriever / "weights.bin").exists()
         assert (reader / "weights.bin").exists()
-        assert (index / "manifest.json").exists()
+        assert (index / "generation-1-abc" / "manifest.json").exists()
+        assert passages.exists()
         return cls()
 
     def answer(self, questions: list[Question]) -> list[Answered]:
@@ -43,9 +57,84 @@ def pair(tmp_path: Path, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch)
     for name in ("retriever", "reader"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "weights.bin").write_bytes(str(tmp_path).encode() + name.encode())
-    (tmp_path / "index").mkdir()
-    (tmp_path / "index" / "manifest.json").write_text("{}")
-    write_passages(tmp_path / "passages.parquet", [Passage("p1", "Gout hurts.", "Gout"), Passage("p2", "Asthma.")])
+    generation = tmp_path / "index" / "generation-1-abc"
+    generation.mkdir(parents=True)
+    (generation / "manifest.json").write_text("{}")
+    (generation / "embeddings.npy").write_bytes(b"vectors")
+    (tmp_path / "index" / "CURRENT").write_text("generation-1-abc\n")
+    write_passages(tmp_path / "passages.parquet", list(FirstOption.passages.values()))
     recipes.write_params("starter", tmp_path / "params.yaml", CONF)
     files = ("retriever", "reader", "index", "passages.parquet", "params.yaml")
     return Pair(*(tmp_path / name for name in files))
+
+
+@pytest.fixture
+def unit(pair: Pair, tmp_path: Path) -> Unit:
+    """The pair with an evaluation that chose to abstain below 0.7."""
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "metrics.json").write_text("{}")
+    (tmp_path / "evaluation" / "claim_card.md").write_text("# Claim card\n")
+    return Unit(pair, tmp_path / "evaluation", Abstaining(1.0, 0.7, 0.95))
+
+
+@pytest.fixture
+def model_name(tmp_path: Path) -> str:
+    """A registered model of the test's own."""
+    return f"pair-{fingerprint.of_text(str(tmp_path))[:12]}"
+
+
+@pytest.fixture
+def enter(
+    request: pytest.FixtureRequest, model_name: str, tracked: MlflowClient
+) -> Callable[..., tuple[ModelVersion, bool]]:
+    """Registers the unit, or another one, with tags."""
+    run = TrainingRun.start("exam", {})
+
+    def enter(other: Unit | None = None, **tags: str) -> tuple[ModelVersion, bool]:
+        chosen = other or request.getfixturevalue("unit")
+        return register(chosen, Registered(model_name, chosen.facts(run.run_id), tags, "# Model card\n", "In short."))
+
+    return enter
+
+
+@pytest.fixture(scope="session")
+def lora_project(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_store: str, make_train_settings, tiny_index_settings,
+    prompt_settings, tiny_passages, tiny_questions, tiny_retriever_folder, make_tiny_reader, tiny_tokenizer,
+) -> Path:  # fmt: skip
+    """A project in which the stage train trained a tiny pair with adapters on its reader."""
+    from jmlr.index import build, candidates
+    from jmlr.stages import train
+
+    raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+    lora = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
+    raw["train"] = make_train_settings(arms=["jmlr"], reader={"lora": lora}).model_dump(mode="json")
+    raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
+    raw["ingest"] |= {"passage_tokens": tiny_index_settings.passage_tokens - 3, "overlap_tokens": 4}
+    hits = [Hit(passage.passage_id, 1.0) for passage in tiny_passages[:6]]
+    project = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+        patch.delenv("RANK", raising=False)
+        Path("params.yaml").write_text(yaml.safe_dump(raw))
+        layout.INGEST.mkdir(parents=True)
+        write_passages(layout.PASSAGES, tiny_passages)
+        write_questions(layout.QUESTIONS, tiny_questions)
+        shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)
+        make_tiny_reader().save_pretrained(layout.BASE_READER)
+        tiny_tokenizer.save_pretrained(layout.BASE_READER)
+        build.build(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, layout.INDEX, 1)
+        candidates.write(layout.CANDIDATES, {question.question_id: hits for question in tiny_questions})
+        train.run(config.load())
+        layout.EVALUATE.mkdir()
+        layout.METRICS.write_text("{}")
+    return project
+
+
+@pytest.fixture
+def trained_with_lora(tracked: MlflowClient, lora_project: Path, tmp_path: Path) -> Unit:
+    """The tiny pair in a project folder of the test's own."""
+    shutil.copytree(lora_project, tmp_path, dirs_exist_ok=True)
+    files = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
+    return Unit(Pair(*files, Path("params.yaml")), layout.EVALUATE, Abstaining(1.0, 0.3, 0.95))

@@ -1,54 +1,130 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
 import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from jmlr.errors import RegistryError
-from jmlr.registry.package import INPUT_EXAMPLE, Pair, register, signature
-from jmlr.tracking.run import TrainingRun
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.package import INPUT_EXAMPLE, MODEL_DESCRIPTION, signature
+from jmlr.registry.unit import Unit
+
+Enter = Callable[..., tuple]
+ASKED = pd.DataFrame([{"question": "Which test?", "options": ["MRI", "ECG"]}])
 
 
-def test_a_version_answers_with_cited_passages(pair: Pair) -> None:
-    run = TrainingRun.start("exam", {})
-    version, is_new = register(pair, "pair-a", run.run_id, {"recipe": "starter"})
+def test_a_version_answers_with_cited_passages_and_says_who_it_is(
+    enter: Enter, unit: Unit, model_name: str, tracked: MlflowClient
+) -> None:
+    version, is_new = enter(recipe="starter")
     assert is_new
-    assert version.run_id == run.run_id
-    loaded = mlflow.pyfunc.load_model("models:/pair-a@challenger")
-    [answer] = loaded.predict(pd.DataFrame([{"question": "Which test?", "options": ["MRI", "ECG"]}]))
+    loaded = mlflow.pyfunc.load_model(f"models:/{model_name}@challenger")
+    [answer] = loaded.predict(ASKED)
     assert (answer["answer"], answer["answer_index"]) == ("MRI", 0)
     assert answer["option_probabilities"] == [0.75, 0.25]
     assert [(row["passage_id"], row["read"]) for row in answer["passages"]] == [("p1", True), ("p2", False)]
+    assert (round(answer["confidence"], 3), answer["abstained"]) == (0.731, False)
+    pair_hash = unit.pair.pair_hash()
+    assert answer["model"] == {
+        "name": model_name, "version": str(version.version), "pair_hash": pair_hash, "run_id": version.run_id,
+    }  # fmt: skip
     assert loaded.metadata.signature == signature()
-    stored = MlflowClient().get_model_version("pair-a", version.version)
-    assert stored.tags["recipe"] == "starter"
-    assert stored.tags["pair_hash"] == pair.pair_hash()
+    assert set(answer) == set(signature().outputs.input_names())
+    stored = tracked.get_model_version(model_name, version.version)
+    assert (stored.tags["recipe"], stored.tags["pair_hash"], stored.description) == ("starter", pair_hash, "In short.")
+    assert tracked.get_registered_model(model_name).description == MODEL_DESCRIPTION
 
 
-def test_the_same_build_twice_is_one_version_and_another_build_a_second(pair: Pair) -> None:
-    run = TrainingRun.start("exam", {})
-    first, _ = register(pair, "pair-b", run.run_id, {"recipe": "starter"})
-    again, is_new = register(pair, "pair-b", run.run_id, {"recipe": "renamed"})
+def test_a_model_that_is_not_loaded_from_the_registry_has_no_number(
+    enter: Enter, model_name: str, tracked: MlflowClient
+) -> None:
+    version, _ = enter()
+    [answer] = mlflow.pyfunc.load_model(version.source).predict(ASKED)
+    assert answer["model"]["version"] is None
+    assert answer["model"]["run_id"] == version.run_id
+
+
+@pytest.mark.parametrize(("abstaining", "says"), [(Abstaining(3.0, 0.7, 0.95), True), (Abstaining(1.0), None)])
+def test_an_unsure_answer_is_flagged_at_the_versions_own_threshold(
+    enter: Enter, unit: Unit, model_name: str, abstaining: Abstaining, says: bool | None
+) -> None:
+    enter(replace(unit, abstaining=abstaining))
+    [answer] = mlflow.pyfunc.load_model(f"models:/{model_name}@challenger").predict(ASKED)
+    assert answer["abstained"] is says
+
+
+def test_what_cannot_be_answered_is_told_by_row_and_column(enter: Enter, model_name: str) -> None:
+    enter()
+    loaded = mlflow.pyfunc.load_model(f"models:/{model_name}@challenger")
+    with pytest.raises(MlflowException, match=r"row 0, column options: 1 options; expected question a text") as found:
+        loaded.predict(pd.DataFrame([{"question": "Which test?", "options": ["MRI"]}]))
+    assert found.value.get_http_status_code() == 400
+
+
+def test_the_same_unit_twice_is_one_version_and_another_a_second(
+    enter: Enter, unit: Unit, model_name: str, tracked: MlflowClient
+) -> None:
+    first, _ = enter(recipe="starter")
+    again, is_new = enter(recipe="renamed")
     assert (again.version, is_new) == (first.version, False)
-    assert MlflowClient().get_model_version("pair-b", first.version).tags["recipe"] == "renamed"
-    (pair.reader / "weights.bin").write_bytes(b"other weights")
-    second, is_new = register(pair, "pair-b", run.run_id, {})
+    assert tracked.get_model_version(model_name, first.version).tags["recipe"] == "renamed"
+    (unit.pair.reader / "weights.bin").write_bytes(b"other weights")
+    second, is_new = enter()
     assert (int(second.version), is_new) == (int(first.version) + 1, True)
-    assert MlflowClient().get_model_version_by_alias("pair-b", "challenger").version == second.version
+    assert tracked.get_model_version_by_alias(model_name, "challenger").version == second.version
 
 
-@pytest.mark.parametrize("part", ["retriever/weights.bin", "reader/weights.bin", "index/manifest.json"])
-def test_every_part_changes_the_hash(pair: Pair, part: str) -> None:
-    before = pair.pair_hash()
-    (pair.retriever.parent / part).write_bytes(b"changed")
-    assert pair.pair_hash() != before
+@pytest.mark.parametrize(
+    "part", ["retriever/weights.bin", "reader/weights.bin", "index/generation-1-abc/manifest.json"]
+)
+def test_every_part_changes_the_hash_of_the_pair(unit: Unit, part: str) -> None:
+    before = unit.pair.pair_hash()
+    (unit.pair.retriever.parent / part).write_bytes(b"changed")
+    assert unit.pair.pair_hash() != before
 
 
-def test_an_untrained_pair_is_refused_with_the_command(pair: Pair) -> None:
-    (pair.passages).unlink()
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("params.yaml", "hybrid: false", "hybrid: true"),
+        ("params.yaml", "read_passages: 2", "read_passages: 3"),
+        ("params.yaml", "layout: passages_first", "layout: question_first"),
+        ("evaluation/metrics.json", "{}", '{"test": {}}'),
+    ],
+)
+def test_another_way_to_answer_or_another_evaluation_is_another_unit(
+    unit: Unit, tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    before = unit.unit_hash("pair")
+    text = (tmp_path / file).read_text()
+    assert old in text
+    (tmp_path / file).write_text(text.replace(old, new))
+    assert unit.unit_hash("pair") != before
+
+
+def test_settings_that_answer_nothing_make_no_other_unit(unit: Unit, tmp_path: Path) -> None:
+    before = unit.unit_hash("pair")
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("experiment: jmlr", "experiment: other"))
+    assert unit.unit_hash("pair") == before
+
+
+def test_an_untrained_pair_is_refused_with_the_command(unit: Unit) -> None:
+    unit.pair.passages.unlink()
     with pytest.raises(RegistryError, match=r"(?s)passages\.parquet: missing; expected a trained pair.*dvc repro"):
-        register(pair, "pair-c", "run", {})
+        unit.facts("run")
+
+
+def test_a_pair_that_is_not_evaluated_is_refused_with_the_command(unit: Unit) -> None:
+    (unit.evaluation / "metrics.json").unlink()
+    with pytest.raises(RegistryError, match=r"(?s)metrics\.json: missing; expected an evaluated.*dvc repro evaluate"):
+        unit.facts("run")
 
 
 def test_the_input_example_fits_the_signature() -> None:

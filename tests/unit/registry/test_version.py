@@ -1,23 +1,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from jmlr.errors import RegistryError
-from jmlr.registry.package import Pair, register
+from jmlr.registry.pair import Pair
 from jmlr.registry.version import files, resolve
-from jmlr.tracking.run import TrainingRun
 
 
 @pytest.fixture
-def registered(pair: Pair, request: pytest.FixtureRequest) -> str:
-    """A registered model of the test's own, with one version of the pair."""
-    name = f"pair-{request.node.name[:40]}".replace("[", "-").replace("]", "")
-    register(pair, name, TrainingRun.start("exam", {}).run_id, {})
-    return name
+def registered(enter: Callable[..., tuple], model_name: str) -> str:
+    """A registered model of the test's own, with one version."""
+    enter()
+    return model_name
 
 
 @pytest.mark.parametrize("spec", ["1", "@challenger", "models:/{name}/1", "models:/{name}@challenger", " 1 "])
@@ -52,8 +51,13 @@ def test_files_of_a_store_on_this_machine_are_not_copied(
     registered: str, tracked: MlflowClient, pair: Pair, tmp_path: Path
 ) -> None:
     found = files(tracked, resolve(tracked, registered, "1"), tmp_path / "kept")
-    assert (found.name, found.number) == (registered, 1)
     assert found.pair.pair_hash() == pair.pair_hash()
+    assert found.facts is not None
+    assert found.facts.pair_hash == pair.pair_hash()
+    assert found.evaluation is not None
+    assert (found.evaluation / "claim_card.md").read_text() == "# Claim card\n"
+    assert found.card is not None
+    assert found.card.read_text() == "# Model card\n"
     assert not (tmp_path / "kept").exists()
 
 
@@ -74,3 +78,17 @@ def test_files_that_are_gone_are_told_with_their_place(registered: str, tracked:
     shutil.rmtree(tracked.get_model_version_download_uri(registered, "1"))
     with pytest.raises(RegistryError, match=r"(?s)version 1, .*its files cannot be read.*or register the pair again"):
         files(tracked, version)
+
+
+def test_a_version_from_before_facts_and_evaluation_were_kept_still_opens(
+    registered: str, tracked: MlflowClient, pair: Pair
+) -> None:
+    version = resolve(tracked, registered, "1")
+    artifacts = Path(tracked.get_model_version_download_uri(registered, "1")) / "artifacts"
+    shutil.rmtree(artifacts / "evaluation")
+    for name in ("version.json", "model_card.md"):
+        (artifacts / name).unlink()
+    found = files(tracked, version)
+    assert found.pair.pair_hash() == pair.pair_hash()
+    assert (found.facts, found.evaluation, found.card) == (None, None, None)
+    assert found.abstaining.abstains(0.1) is None
