@@ -113,7 +113,7 @@ def test_the_life_of_two_versions(
     assert (judgement()["outcome"], registry.champion()) == ("dry_run", None)
     promote.run(chosen, Asked())
     assert (judgement()["outcome"], registry.champion()) == ("promoted", 1)
-    assert len(judgement()["gates"]) == 9  # type: ignore[arg-type]
+    assert len(judgement()["gates"]) == 10  # type: ignore[arg-type]
     add_version(right=20)
     with pytest.raises(
         GateFailed, match=r"(?s)version 2 does not pass: accuracy, helped, subgroups.*stays 1"
@@ -127,6 +127,11 @@ def test_the_life_of_two_versions(
     assert (judgement()["outcome"], registry.champion()) == ("kept", 3)
     rollback.run(chosen, None, "wrong doses")
     assert registry.champion() == 1
+    with pytest.raises(GateFailed, match="version 3 does not pass: service"):
+        promote.run(chosen, Asked())
+    assert "wrong doses" in judgement()["gates"][-1]["detail"]  # type: ignore[index]
+    promote.run(chosen, Asked(version=3))
+    rollback.run(chosen, 1, "wrong doses still")
     capsys.readouterr()
     audit.run(chosen, as_json=False)
     printed = " ".join(capsys.readouterr().out.split())
