@@ -174,3 +174,19 @@ def waiting_for(entries: Sequence[dict[str, Any]], version: int) -> bool:
     """Whether the last word on `version` is that it waits for approval."""
     about = [entry["action"] for entry in entries if entry["to"] == version]
     return bool(about) and about[-1] in (WAITING, ABANDONED) and WAITING in about
+
+
+def rollback_of(entries: Sequence[dict[str, Any]], version: int) -> dict[str, Any] | None:
+    """The rollback that took `version` out of service, unless it was promoted again since.
+
+    >>> done = [{"action": PROMOTED, "from": 1, "to": 2}, {"action": ROLLED_BACK, "from": 2, "to": 1}]
+    >>> rollback_of(done, 2) == done[1], rollback_of([*done, done[0]], 2)
+    (True, None)
+    """
+    found = None
+    for entry in entries:
+        if entry["action"] == ROLLED_BACK and entry["from"] == version:
+            found = entry
+        elif entry["action"] in (PROMOTED, ROLLED_BACK) and entry["to"] == version:
+            found = None
+    return found

@@ -174,6 +174,20 @@ def size(in_bytes: int, bound: float | None) -> Gate:
     return Gate("size", bound is None or gigabytes <= bound, round(gigabytes, 4), bound, "gigabytes of its files")
 
 
+def service(rolled_back: Mapping[str, Any] | None, asked_for: bool) -> Gate:
+    """Was the version not taken out of service? Who names it all the same may promote it again.
+
+    Args:
+        rolled_back: the entry of the audit on the rollback from it; None if there was none.
+        asked_for: a person named its number; it is not just the version registered last.
+    """
+    if rolled_back is None:
+        return Gate("service", True, None, None, "never rolled back")
+    why = f": {rolled_back['note']}" if rolled_back["note"] else ""
+    detail = f"rolled back by {rolled_back['who']}, {rolled_back['when'][:10]}{why}"
+    return Gate("service", asked_for, None, None, f"{detail}; asked for by number" if asked_for else detail)
+
+
 def uncompared(detail: str) -> list[Gate]:
     """The gates of a comparison that could not be made: none passes."""
     return [Gate(name, False, None, None, f"not compared: {detail}") for name in ("accuracy", "helped", "subgroups")]

@@ -1,7 +1,7 @@
 """What a version carries besides its model: its evaluation, the report on its data, and the state it was made from.
 
-They lie with the artifacts of the version's run, below a folder of the version's own: one run may make several versions
-(`jmlr refresh`), and a version that is registered again gets the papers of that moment.
+They are read without fetching the model. They lie with the artifacts of the version's run, in a folder of the version's
+own: one run may make several versions (`jmlr refresh`), and one registered again gets the papers of that moment.
 """
 
 from __future__ import annotations

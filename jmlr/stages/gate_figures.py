@@ -28,7 +28,7 @@ from jmlr.tracking.store import connect
 from jmlr.types import Question
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from jmlr.registry.version import ModelVersion
 
 Reevaluate = Callable[[Settings, str, Path], object]
 """Evaluates a version (`3`) on the current questions into a folder with the files of build/evaluate."""

@@ -12,9 +12,9 @@ from jmlr.tracking.snapshot import write_snapshot
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from jmlr.registry.version import ModelVersion
 
-_EVALUATION = (layout.PROTOCOL, layout.METRICS, layout.PREDICTIONS, layout.SUBGROUPS, layout.CLAIM_CARD, layout.REPORT)
+_EVALUATION = (layout.PROTOCOL, layout.METRICS, layout.PREDICTIONS)
 _VALIDATION = (layout.VALIDATION_REPORT, layout.COUNTS)
 
 

@@ -9,6 +9,8 @@ from rich.table import Table
 from jmlr.config import Settings
 from jmlr.errors import GateFailed, RegistryError, WaitingForApproval
 from jmlr.files import write_json
+from jmlr.registry import gates
+from jmlr.registry.audit import rollback_of
 from jmlr.registry.promotion import Judged, Registry
 from jmlr.registry.version import resolve
 from jmlr.stages import layout
@@ -57,7 +59,9 @@ def run(settings: Settings, asked: Asked) -> None:
     if asked.approve:
         registry.require_request(number)
     versions = [resolve(client, registry.model, str(one)) for one in (number, champion) if one is not None]
-    judged = Judged(champion, number, tuple(judge(settings, versions[0], (versions[1:] or [None])[0])))
+    service = gates.service(rollback_of(registry.audit.entries(), number), asked.version is not None)
+    found = judge(settings, versions[0], (versions[1:] or [None])[0])
+    judged = Judged(champion, number, (*found, service))
     if asked.dry_run:
         outcome = "dry_run"
     else:

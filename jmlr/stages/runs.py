@@ -8,10 +8,9 @@ from rich.table import Table
 
 from jmlr.config import Settings
 from jmlr.stages.console import CONSOLE
+from jmlr.tracking.pipeline import HOURS
 from jmlr.tracking.runs import RunFamily, families
 from jmlr.tracking.store import connect
-
-_SECONDS_PER_HOUR = 3600
 
 
 def run(settings: Settings, most: int) -> None:
@@ -30,25 +29,28 @@ def run(settings: Settings, most: int) -> None:
     for version in sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version)):
         versions.setdefault(version.run_id, []).append(str(version.version))
     split = settings.promote.split
-    table = Table("started (UTC)", "run", "state", "recipe", f"accuracy ({split})", "recall@1", "hours", "version")
+    table = Table(title=f"accuracy and recall@1 of the joint arm on {split}")
+    for name in ("started (UTC)", "run", "recipe", "accuracy", "recall@1", "hours", "version"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("state")
     for family in found:
         table.add_row(*_cells(family, split, versions))
     CONSOLE.print(table)
-    CONSOLE.print("hours: wall time of the runs; device hours: jmlr results, jmlr show VERSION")
+    CONSOLE.print("hours: device hours of its stages; killed tries are besides in build/costs.jsonl (jmlr results)")
 
 
 def _cells(family: RunFamily, split: str, versions: dict[str, list[str]]) -> list[str]:
     info = family.run.info
     numbers = [number for run in family.runs for number in versions.get(run.info.run_id, [])]
     return [
-        f"{datetime.fromtimestamp(info.start_time / 1000, timezone.utc):%Y-%m-%d %H:%M}",
+        f"{datetime.fromtimestamp(info.start_time / 1000, timezone.utc):%m-%d %H:%M}",
         info.run_id[:8],
-        f"{info.status.lower()}{f' ({_stages(family)})' if family.children else ''}",
         family.run.data.params.get("recipe", ""),
         _percent(family.metric(f"{split}/accuracy/jmlr/value")),
         _percent(family.metric(f"{split}/retrieval/after/recall_at_1")),
-        f"{_hours(family):.2f}",
+        _hours(family),
         ", ".join(numbers),
+        f"{info.status.lower()}{f' ({_stages(family)})' if family.children else ''}",
     ]
 
 
@@ -59,11 +61,10 @@ def _stages(family: RunFamily) -> str:
     )
 
 
-def _hours(family: RunFamily) -> float:
-    """Of its stages, or of itself where it has none; a run that goes on counts up to now."""
-    now = datetime.now(timezone.utc).timestamp() * 1000
-    ends = [(run.info.start_time, run.info.end_time or now) for run in family.children or [family.run]]
-    return sum(end - start for start, end in ends) / 1000 / _SECONDS_PER_HOUR
+def _hours(family: RunFamily) -> str:
+    """Device hours of all its stages, every try; empty for a training from before they were counted so."""
+    hours = [value for name, value in family.run.data.metrics.items() if name.startswith(HOURS)]
+    return f"{sum(hours):.3f}" if hours else ""
 
 
 def _percent(share: float | None) -> str:

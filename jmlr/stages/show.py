@@ -17,7 +17,7 @@ from jmlr.stages.console import CONSOLE
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+    from jmlr.registry.version import ModelVersion
 
 _SHOWN_ABOVE = (".accuracy.", ".recall_at_1.")
 

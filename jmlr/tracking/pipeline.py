@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
 from jmlr.errors import JmlrError
 from jmlr.files import write_json
+from jmlr.tracking.gpu_hours import count_processes
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import PARENT_TAG, PARENT_VARIABLE, TrainingRun
@@ -25,6 +28,9 @@ from jmlr.tracking.store import connect, tracking_uri
 
 KIND_TAG = "jmlr.kind"
 PIPELINE, STAGE = "pipeline", "stage"
+HOURS = "device_hours/"
+"""Metrics of the pipeline's run: device hours of each stage, its failed tries included."""
+_SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -64,15 +70,22 @@ class Pipeline:
     def stage(self, stage: Stage) -> Iterator[None]:
         """Runs the stage within a run of its own; a store that fails costs a warning and the run, not the stage."""
         parent = self._open()
-        child = None if parent is None or stage.has_own_run else _start(parent, self.experiment, stage)
-        with _as_parent(parent):
+        if parent is None:
+            yield
+            return
+        child = None if stage.has_own_run else _start(parent, self.experiment, stage)
+        with _as_parent(parent), _counted(parent, stage.name):
             try:
                 yield
             except BaseException:
-                _quietly(lambda: [run.fail() for run in (child, parent) if run is not None])
+                for run in (child, parent):
+                    if run is not None:
+                        _quietly(run.fail)
                 raise
             if child is not None:
-                _quietly(lambda: [child.log_artifacts(path) for path in stage.outputs if path.exists()])
+                for path in stage.outputs:
+                    if path.exists():
+                        _quietly(partial(child.log_artifacts, path))
                 _quietly(child.finish)
 
     def close(self) -> None:
@@ -130,11 +143,19 @@ def _mark_killed(parent: TrainingRun) -> None:
 
 
 @contextmanager
-def _as_parent(parent: TrainingRun | None) -> Iterator[None]:
-    """Runs that start within go below `parent`."""
-    if parent is None:
+def _counted(parent: TrainingRun, stage: str) -> Iterator[None]:
+    """Adds what is done within to the device hours of the stage, whether it succeeds or not."""
+    start = time.monotonic()
+    try:
         yield
-        return
+    finally:
+        hours = (time.monotonic() - start) * count_processes() / _SECONDS_PER_HOUR
+        _quietly(lambda: parent.add(f"{HOURS}{stage}", hours))
+
+
+@contextmanager
+def _as_parent(parent: TrainingRun) -> Iterator[None]:
+    """Runs that start within go below `parent`."""
     os.environ[PARENT_VARIABLE] = parent.run_id
     try:
         yield

@@ -131,6 +131,12 @@ class TrainingRun:
             warnings.warn(f"MLflow does not take metrics, training goes on: {error}", stacklevel=2)
             self._quiet_until = time.monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
 
+    def add(self, name: str, value: float) -> None:
+        """Adds to a metric; one that is not there yet is 0."""
+        if self._client is not None:
+            so_far = self._client.get_run(self.run_id).data.metrics.get(name, 0.0)
+            self._client.log_metric(self.run_id, name, so_far + value)
+
     def for_arm(self, arm: str) -> ArmSink:
         """A metric sink that puts `arm/` before every name."""
         return ArmSink(self, arm)
