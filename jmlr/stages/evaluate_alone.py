@@ -36,6 +36,7 @@ class Contender:
     """What is evaluated by itself.
 
     Attributes:
+        name: for people.
         arm: under which its answers stand: jmlr for a trained pair, untrained for a reader as it comes.
         reader: its folder.
         retriever: folder of what finds the passages.
@@ -45,6 +46,7 @@ class Contender:
         told: what the files say of it.
     """
 
+    name: str
     arm: str
     reader: Path
     retriever: Path
@@ -83,7 +85,8 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     metrics = evaluation_files.measure_all(settings, session, hits)
     here = provenance()
     told = {**contender.told, **{name: here[name] for name in _CODE_TAGS}}
-    origin = evaluation_files.Origin({**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"})
+    seconds = f"{time.monotonic() - start:.0f}"
+    origin = evaluation_files.Origin({**told, "evaluation_seconds": seconds}, alone=contender.name)
     with making(folder) as unfinished:
         protocol_hash = evaluation_files.write(settings, unfinished, session, metrics, origin)
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})

@@ -113,7 +113,9 @@ def test_a_version_is_evaluated_with_its_own_prompt_on_the_current_questions(pla
     assert list(metrics["test"]["retrieval_by_type"]) == ["dose"]
     told = read(folder, "evaluated.json")
     assert (told["model"], told["trained_with_git_commit"], len(told["protocol_hash"])) == ("models:/jmlr/3", "abc", 64)
-    assert "models:/jmlr/3" in (folder / "report.html").read_text(encoding="utf-8")
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<strong>models:/jmlr/3</strong>, by itself" in report
+    assert 'href="../../validate/data_docs/index.html"' in report
     shown = capsys.readouterr().out
     assert "was trained on other data" in " ".join(shown.split())
     assert "jmlr compare build/evaluate build/evaluations/version-3" in " ".join(shown.split())
