@@ -15,6 +15,7 @@ from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.errors import ConfigError
+from jmlr.evaluation.notation import arm_label
 from jmlr.evaluation.session import Session
 from jmlr.evaluation.table import result_table
 from jmlr.files import making, write_json
@@ -36,7 +37,6 @@ class Contender:
     """What is evaluated by itself.
 
     Attributes:
-        name: for people.
         arm: under which its answers stand: jmlr for a trained pair, untrained for a reader as it comes.
         reader: its folder.
         retriever: folder of what finds the passages.
@@ -44,9 +44,9 @@ class Contender:
         passages: the table that is indexed.
         ranking: under which retrieval is reported: after joint training, or before.
         told: what the files say of it.
+        name: for people; empty: the arm's.
     """
 
-    name: str
     arm: str
     reader: Path
     retriever: Path
@@ -54,6 +54,7 @@ class Contender:
     passages: Path
     ranking: str = "after"
     told: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> dict[str, Any]:
@@ -86,7 +87,9 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     here = provenance()
     told = {**contender.told, **{name: here[name] for name in _CODE_TAGS}}
     seconds = f"{time.monotonic() - start:.0f}"
-    origin = evaluation_files.Origin({**told, "evaluation_seconds": seconds}, alone=contender.name)
+    origin = evaluation_files.Origin(
+        {**told, "evaluation_seconds": seconds}, alone=contender.name or arm_label(contender.arm)
+    )
     with making(folder) as unfinished:
         protocol_hash = evaluation_files.write(settings, unfinished, session, metrics, origin)
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})

@@ -35,7 +35,6 @@ def run(settings: Settings, reader: str, revision: str | None = None, name: str 
     told = {"reader": reader, "reader_revision": revision or "", "reader_hash": fingerprint.of_folder(place)}
     trained = layout.TRAINED_RETRIEVER.exists() and layout.TRAINED_INDEX.exists()
     contender = Contender(
-        name=f"The reader {reader}",
         arm="untrained",
         reader=place,
         retriever=layout.TRAINED_RETRIEVER if trained else layout.BASE_RETRIEVER,
@@ -43,6 +42,7 @@ def run(settings: Settings, reader: str, revision: str | None = None, name: str 
         passages=layout.PASSAGES,
         ranking="after" if trained else "before",
         told=told,
+        name=f"The reader {reader}",
     )
     show(evaluate_alone(settings, contender, folder), folder)
 

@@ -75,7 +75,7 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
         "trained_with_git_commit": found.tags.get("git_commit", UNKNOWN),
         "trained_with_data_dvc_hash": its_data,
     }
-    contender = Contender(name, "jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told)
+    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told, name=name)
     return evaluate_alone(settings_of(settings, pair.params), contender, folder)
 
 
