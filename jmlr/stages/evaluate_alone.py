@@ -86,10 +86,8 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     metrics = evaluation_files.measure_all(settings, session, hits)
     here = provenance()
     told = {**contender.told, **{name: here[name] for name in _CODE_TAGS}}
-    seconds = f"{time.monotonic() - start:.0f}"
-    origin = evaluation_files.Origin(
-        {**told, "evaluation_seconds": seconds}, alone=contender.name or arm_label(contender.arm)
-    )
+    shown = {**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"}
+    origin = evaluation_files.Origin(shown, alone=contender.name or arm_label(contender.arm))
     with making(folder) as unfinished:
         protocol_hash = evaluation_files.write(settings, unfinished, session, metrics, origin)
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})
