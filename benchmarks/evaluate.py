@@ -37,7 +37,7 @@ RESULTS = Path("benchmarks/results/evaluate.json")
 ALLOWED_NATS = 1e-4
 PARTS = ("retrieve", "read", "say")
 SEARCHES, READINGS = 2, 11
-"""Of a question with the starter's settings: two retrievers; three arms, four controls, two passages of two left out."""
+"""Of a question with the starter's settings: two retrievers; three arms, four controls, four without a passage."""
 
 Hits = dict[str, list[Hit]]
 Way = dict[str, Callable[[], Any]]

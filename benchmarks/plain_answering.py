@@ -1,8 +1,8 @@
 """Answering written plainly, as one does it without this project: the yardstick of benchmarks/evaluate.py.
 
 One question after the other is encoded and searched for; every option is a forward of its own over the whole prompt,
-with the logits of every token over the whole vocabulary. The released code too reads one prompt at a time, but samples an
-answer, so that its speed depends on what it says.
+with the logits of every token over the whole vocabulary. The released code too reads one prompt at a time, but samples
+an answer, so that its speed depends on what it says.
 """
 
 from __future__ import annotations
