@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,12 +11,7 @@ from jmlr.cli_stage import run_stage
 
 app = typer.Typer()
 
-_Version = Annotated[
-    str,
-    typer.Option(help="@champion, a number, models:/NAME/NUMBER, or `build` for the trained pair of this checkout."),
-]
-_Host = Annotated[str | None, typer.Option(help="Address to listen on; by default serve.host of params.yaml.")]
-_Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one; by default serve.port.")]
+_Version = Annotated[str, typer.Option("--version", help="A number, @ALIAS, or models:/NAME/NUMBER.")]
 
 
 @app.command()
@@ -25,26 +21,30 @@ def register() -> None:
 
 
 @app.command()
-def serve(version: _Version = "@champion", host: _Host = None, port: _Port = None) -> None:
-    """Answer questions over HTTP with a registered version; docs/serving.md tells more. Not for clinical use."""
-    from jmlr.stages.serve import Wanted
-
-    run_stage("serve", Wanted(version, host=host, port=port))
+def predict(
+    questions: Annotated[
+        Path,
+        typer.Argument(help="A .parquet, .jsonl or .csv table with columns question and options (CSV: a JSON list)."),
+    ],
+    output: Annotated[Path, typer.Argument(help="The .parquet table to write.")],
+    version: _Version = "@champion",
+) -> None:
+    """Answer a table of questions with a registered version; goes on where it was cut off."""
+    run_stage("predict", questions, output, version)
 
 
 @app.command()
-def ui(
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new folder: the reader, in it ir/ with the retriever.")],
     version: _Version = "@champion",
-    compare: Annotated[
-        list[str] | None,
-        typer.Option(help="Another version, or closed_book; by default @champion, @challenger and closed_book, as far "
-        "as there are any. `none`: nothing."),
-    ] = None,
-    host: _Host = None,
-    port: _Port = None,
-) -> None:  # fmt: skip
-    """Serve the web page (and the API): ask, see what was read and why, compare versions. Not for clinical use."""
-    from jmlr.stages.serve import Wanted
+) -> None:
+    """Write a version as its authors publish it: transformers and colbert-ai load it by themselves."""
+    run_stage("export", folder, version)
 
-    others = None if not compare else tuple(spec for spec in compare if spec != "none")
-    run_stage("serve", Wanted(version, others, host, port, page=True))
+
+@app.command("import")
+def import_pair(
+    folder: Annotated[Path, typer.Argument(help="A reader's folder with the ColBERT checkpoint in ir/.")],
+) -> None:
+    """Take a published pair as base models: writes imported/ and prints the settings that start from it."""
+    run_stage("import_pair", folder)

@@ -30,7 +30,7 @@ ARMS = ("closed_book", "rag", "jmlr")
 
 
 class BaseRetrieverSettings(Block):
-    """`source`: `minilm` (the encoder a locked package carries) or a hub id with a pinned revision."""
+    """`source`: `minilm` (the encoder a locked package carries), a folder or a hub id, both pinned."""
 
     source: str
     revision: str | None
@@ -50,7 +50,7 @@ class StarterReaderSettings(Block):
 
 
 class BaseReaderSettings(Block):
-    """`source`: `starter` or a hub id with a pinned revision."""
+    """`source`: `starter`, a folder (`./NAME`, pinned by its hash) or a hub id with a pinned revision."""
 
     source: str
     revision: str | None

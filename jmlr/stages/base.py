@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.models import reader as readers
@@ -17,6 +18,7 @@ def run(settings: Settings) -> None:
     """Writes build/base: retriever/ (a ColBERT checkpoint) and reader/ (a causal language model with its tokenizer).
 
     Raises:
+        FingerprintMismatch: if a folder does not hold what its revision says.
         MissingResource: if a hub model cannot be fetched, or the settings need a GPU and there is none.
     """
     passages = [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
@@ -32,7 +34,7 @@ def run(settings: Settings) -> None:
 
 
 def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
-    """Pre-trains the starter reader, or saves the hub's."""
+    """Pre-trains the starter reader, or saves the hub's or a folder's."""
     source = settings.base.reader
     if source.source == "starter":
         from jmlr.starter import base_reader
@@ -41,7 +43,9 @@ def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
         tail = losses[-max(1, len(losses) // 10) :]
         CONSOLE.print(f"reader: pre-trained here, {len(losses)} steps, last loss {sum(tail) / len(tail):.2f} nats")
         return
-    model, tokenizer = readers.load(source.source, source.revision, dtype=settings.train.reader.dtype)
+    place = fingerprint.pinned_folder(source.source, source.revision)
+    revision = None if place else source.revision
+    model, tokenizer = readers.load(place or source.source, revision, dtype=settings.train.reader.dtype)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     CONSOLE.print(f"reader: {source.source} at {source.revision}")

@@ -26,6 +26,9 @@ BASE = BUILD / "base"
 BASE_RETRIEVER = BASE / "retriever"
 BASE_READER = BASE / "reader"
 
+IMPORTED = Path("imported")
+"""Outside of build/, which `make clean` removes."""
+
 INDEX = BUILD / "index"
 CANDIDATES = INDEX / "candidates.parquet"
 

@@ -216,10 +216,11 @@ def test_the_check_sees_settings_that_are_read() -> None:
 
 
 def test_the_check_follows_settings_that_are_handed_on() -> None:
-    assert keys_of_stage("register") == [
-        "evaluate.seed",
-        "evaluate.splits",
+    assert keys_of_stage("ask") == [
+        "evaluate.questions_per_batch",
+        "index",
         "prompt",
-        "recipe",
-        "track.registered_model",
+        "train.read_passages",
+        "train.reader.attention",
+        "train.reader.dtype",
     ]
