@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import cli_registry, failure, settings_doc, telemetry
+from jmlr import cli_registry, cli_serving, failure, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
 from jmlr.errors import ConfigError, JmlrError
 
@@ -25,6 +25,7 @@ app.add_typer(starter_app, name="starter")
 data_app = typer.Typer(no_args_is_help=True, help="What came in: look at it, and accept it.")
 app.add_typer(data_app, name="data")
 app.add_typer(cli_registry.app)
+app.add_typer(cli_serving.app)
 
 _debug = False
 

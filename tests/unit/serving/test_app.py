@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -167,10 +169,10 @@ def test_the_models_and_limits_are_told(client):
 
 @pytest.fixture
 def address(make_desk, stub_model, start_server):
-    """A server on the wire, whose model waits for the event it is given as `gate`."""
+    """A server on the wire; its model calls `before` with every batch."""
 
-    def start(gate=None, **changes):
-        model = stub_model(before=(lambda asked: gate.wait(20)) if gate else None)
+    def start(before=None, **changes):
+        model = stub_model(before=before)
         desk = make_desk(model, hosts=("127.0.0.1",), **changes)
         return start_server(create_app(desk)), desk, model
 
@@ -195,9 +197,25 @@ def test_a_body_far_too_large_gets_its_answer_and_no_broken_connection(address):
     assert answer.json()["error"]["found"] == "20000000 bytes"
 
 
+def test_far_beyond_capacity_every_request_gets_an_answer_and_no_connection_is_lost(address):
+    url, _, model = address(before=lambda asked: time.sleep(0.02), queue_questions=8, batch_questions=4)
+
+    async def ask_all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+            return await asyncio.gather(*(client.post(f"{url}/v1/answer", json=ASKED) for _ in range(150)))
+
+    answers = asyncio.run(ask_all())
+    statuses = Counter(answer.status_code for answer in answers)
+    assert set(statuses) == {200, 503}
+    assert statuses[200] == sum(map(len, model.batches))
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status_code == 503)
+    assert max(map(len, model.batches)) == 4
+
+
 def test_a_question_whose_client_has_gone_is_not_answered(address):
     gate = threading.Event()
-    url, desk, model = address(gate, batch_questions=1)
+    url, desk, model = address(lambda asked: gate.wait(20), batch_questions=1)
     with httpx.Client(timeout=20) as patient, ThreadPoolExecutor(1) as pool:
         first = pool.submit(patient.post, f"{url}/v1/answer", json=ASKED)
         while not model.batches:

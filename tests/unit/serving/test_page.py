@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from html.parser import HTMLParser
 
 import pytest
@@ -61,6 +62,16 @@ def test_an_answer_shows_options_passages_effects_and_the_model(client):
         assert shown in page.text, shown
     assert [bar["width"] for bar in page.all("rect")][1::2] == ["75.0%", "25.0%"]
     assert {mark["class"] for mark in page.all("mark")} == {"level-4"}
+
+
+def test_an_abstaining_version_says_so_beside_its_guess(make_client, stub_model):
+    model = stub_model()
+    answer = model.answer
+    model.answer = lambda asked: [dataclasses.replace(one, confidence=0.5, abstained=True) for one in answer(asked)]
+    text = " ".join(Elements(send(make_client(model, questions=[])).text).text.split())
+    assert "Too unsure: this version abstains. A is only its best guess" in text
+    assert "the calibrated confidence of 50 % is below the 60 % that it wants" in text
+    assert "champion: A, MRI, confidence 50 %: too unsure, it abstains." in text
 
 
 def test_models_are_compared_side_by_side(client):
