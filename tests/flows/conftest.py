@@ -29,6 +29,7 @@ def make_stand_in() -> Callable[[Path], Path]:
 
 def fill_stand_in(folder: Path) -> Path:
     """The folder with what tests/flows/stand_in has, and what belongs to it."""
+    folder.mkdir(parents=True, exist_ok=True)
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
