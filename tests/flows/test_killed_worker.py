@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -39,6 +40,13 @@ def wait_for(what: Callable[[], object], why: str) -> None:
     while not what():
         assert time.monotonic() < deadline, why
         time.sleep(0.2)
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager
@@ -105,7 +113,7 @@ def test_a_killed_worker_and_a_killed_server(tmp_path: Path, make_stand_in: Call
         programs.enter_context(
             running(folder, environment, "server", "start", "--host", "127.0.0.1", "--port", str(port))
         )
-        wait_for(lambda: "Check out the dashboard" in (folder / "server.log").read_text(), "no server")
+        wait_for(lambda: answers(f"{environment['PREFECT_API_URL']}/health"), "no server")
         call("-m", "prefect", "work-pool", "create", "pool", "--type", "process")
         call("-c", DEPLOY)
         worker = programs.enter_context(running(folder, environment, "worker", "start", "--pool", "pool"))
