@@ -78,6 +78,7 @@ def prepare(folder: Path) -> None:
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
+    (folder / "pipeline.yaml").rename(folder / "dvc.yaml")  # under its own name DVC would take it for one of ours
     (folder / ".dvc").mkdir()
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "python.yaml").write_text(yaml.safe_dump({"python": sys.executable}))

@@ -56,7 +56,7 @@ def retrain(folder: Path | None = None, anyway: bool = False) -> State[Any]:
 
 def _retrain(settings: Settings, anyway: bool) -> State[Any]:
     name = settings.track.registered_model
-    fetched = _fetch_data(return_state=True)
+    fetched = _fetch_data(settings.ingest.root, return_state=True)
     fetched.result()
     newest, champion = newest_and_champion(name)
     news = whats_new(newest) or ("asked for" if anyway else "")
@@ -102,9 +102,9 @@ def _outcome() -> str:
     cache_policy=None,
     persist_result=False,
 )
-def _fetch_data() -> State[Any] | None:
+def _fetch_data(sources: str) -> State[Any] | None:
     try:
-        fetch_data()
+        fetch_data(sources)
     except JmlrError as error:
         return failed(error)
     return None
