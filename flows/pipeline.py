@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 from prefect import flow
 
-from flows.stale_stages import is_up_to_date, mark_cached
 from flows.stage_task import run_command, run_stage
+from flows.stale_stages import is_up_to_date, mark_cached
 from flows.subprocess_lines import CommandFailed
 from jmlr.errors import ConfigError
 
