@@ -1,7 +1,7 @@
 """The Prefect and the MLflow server of this machine: `python -m flows.servers up`, `down`, `status`, `env`.
 
-Both listen on 127.0.0.1 only and keep their data in sqlite files of the repository, or in PostgreSQL if JMLR_POSTGRES is
-set. Neither asks for a password: docs/orchestration.md says what belongs before them on more than one machine.
+Both listen on 127.0.0.1 only. Their data lie in sqlite files of the repository, or in PostgreSQL (JMLR_POSTGRES).
+Neither asks for a password: docs/orchestration.md says what belongs before them on more than one machine.
 """
 
 from __future__ import annotations
