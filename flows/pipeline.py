@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 
 import yaml
@@ -27,9 +26,24 @@ def stage_names(folder: Path) -> list[str]:
     return list(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 
+def bring_up_to_date(folder: Path | None) -> None:
+    """Every stage, one at a time: DVC locks the repository. Where nothing has changed, DVC is asked only once.
+
+    Raises:
+        ConfigError: if there is no dvc.yaml.
+        CommandFailed: if a stage fails; later ones do not run.
+    """
+    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder)
+    for stage in stages:
+        if nothing_to_do:
+            mark_cached(stage)
+        else:
+            run_stage(stage, folder)
+
+
 @flow(name="jmlr-pipeline", log_prints=True)
 def pipeline(folder: Path | None = None, also_register: bool = True) -> None:
-    """Bring every stage up to date, one at a time (DVC locks the repository), then register the trained pair.
+    """Bring every stage up to date, then register the trained pair.
 
     Args:
         folder: the repository's root; the working folder if None.
@@ -38,10 +52,7 @@ def pipeline(folder: Path | None = None, also_register: bool = True) -> None:
     Raises:
         CommandFailed: if a stage fails; later ones do not run.
     """
-    stages = stage_names(folder or Path.cwd())
-    bring_up_to_date = mark_cached if is_up_to_date(folder) else partial(run_stage, folder=folder)
-    for stage in stages:
-        bring_up_to_date(stage)
+    bring_up_to_date(folder)
     if also_register:
         run_command("register", folder)
 
