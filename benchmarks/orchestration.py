@@ -2,9 +2,9 @@
 
     python benchmarks/orchestration.py --folder COPY
 
-COPY is a repository whose stages are all up to date (`dvc status` says so); nothing in it changes but `.prefect/`. Each way
-is a process of its own, the ways take turns, and medians are printed. CPU seconds are those of all processes, also of the
-temporary server; with a server that runs, its CPU seconds are not in them. Wall time follows the load of the machine.
+COPY is a repository with all stages up to date (`dvc status` says so); nothing in it changes. Each way is a process of
+its own, the ways take turns, and medians are printed. CPU seconds are those of all its processes, with the temporary
+server; those of a server that runs are not in them. Wall time follows the load of the machine.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def _process(folder: Path, name: str) -> psutil.Process | None:
         process = psutil.Process(kept["pid"])
         same = abs(process.create_time() - kept["started"]) < _SAME_START_SECONDS
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+    except (OSError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
         return None
 
 

@@ -164,7 +164,9 @@ def main(words: Sequence[str] | None = None) -> None:
         prog="python -m flows.deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--every", type=float, metavar="SECONDS", help="in place of schedule.cron, to try things out")
-    parser.add_argument("--work", action="store_true", help="deploy nothing: be a worker of the pool, until it is ended")
+    parser.add_argument(
+        "--work", action="store_true", help="deploy nothing: be a worker of the pool, until it is ended"
+    )
     asked = parser.parse_args(words)
     os.environ.update(addresses())  # Prefect reads them when it is first imported
     try:

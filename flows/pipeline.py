@@ -32,16 +32,18 @@ def stage_names(folder: Path) -> list[str]:
 
 
 def bring_up_to_date(folder: Path | None) -> None:
-    """Every stage, one at a time: DVC locks the repository.
+    """Every stage, one at a time: DVC locks the repository. Where nothing has changed, DVC is asked only once.
 
     Raises:
         ConfigError: if there is no dvc.yaml.
         JmlrError: if a stage fails; later ones do not run.
     """
-    stages = stage_names(folder or Path.cwd())
-    nothing_to_do = is_up_to_date(folder)
+    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder)
     for stage in stages:
-        mark_cached(stage) if nothing_to_do else run_stage(stage, folder)
+        if nothing_to_do:
+            mark_cached(stage)
+        else:
+            run_stage(stage, folder)
 
 
 @flow(name="jmlr-pipeline", log_prints=True, on_failure=[tell], on_crashed=[tell])

@@ -1,7 +1,7 @@
 """The Prefect and the MLflow server of this machine: `python -m flows.servers up`, `down`, `status`, `env`.
 
-Both listen on 127.0.0.1 only and keep their data in sqlite files of the repository, or in PostgreSQL where JMLR_POSTGRES
-is set. Neither asks for a password: docs/orchestration.md says what stands before them on more than one machine.
+Both listen on 127.0.0.1 only. Their data lie in sqlite files of the repository, or in PostgreSQL (JMLR_POSTGRES).
+Neither asks for a password: docs/orchestration.md says what belongs before them on more than one machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def programs(environment: Mapping[str, str] = os.environ) -> tuple[Program, Prog
     Raises:
         ConfigError: if a port or the address of PostgreSQL is none.
     """
-    prefect_port, mlflow_port = _port("JMLR_PREFECT_PORT", 4200, environment), _port("JMLR_MLFLOW_PORT", 5000, environment)
+    prefect_port, mlflow_port = (
+        _port("JMLR_PREFECT_PORT", 4200, environment),
+        _port("JMLR_MLFLOW_PORT", 5000, environment),
+    )
     prefect = {
         "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -138,7 +141,7 @@ def _postgres_place(url: str) -> str:
     if scheme not in ("postgresql", "postgres") or not place or "/" in place:
         raise ConfigError(
             "no address of a PostgreSQL server",
-            expected="postgresql://user:password@host:5432, without a database: it has one named prefect and one mlflow",
+            expected="postgresql://user:password@host:5432, without a database: prefect and mlflow are theirs",
             where="JMLR_POSTGRES",
         )
     return place

@@ -41,13 +41,14 @@ def watch_data() -> bool:
     before = json.loads(SEEN.read_text(encoding="utf-8")) if SEEN.exists() else now
     if changed := now != before:
         emit_event(EVENT, resource={"prefect.resource.id": resource_of(folder)}, payload={"before": before, "now": now})
-    print(f"data: {'changed' if changed else 'as before'}, data.dvc {now['data_dvc_hash'][:12]}, {now['status'] or 'clean'}")
+    said = "changed" if changed else "as before"
+    print(f"data: {said}, data.dvc {now['data_dvc_hash'][:12]}, {now['status'] or 'clean'}")
     write_json(SEEN, now)
     return changed
 
 
 def state_of_data(folder: Path) -> dict[str, str]:
-    """The hash of data.dvc, and what DVC says of it: files in data/ that differ, a newer version at an import's source.
+    """The hash of data.dvc, and what DVC says of it: other files in data/, a newer version at the source.
 
     Raises:
         DataError: if there is no data.dvc, or DVC cannot tell its state.
@@ -57,9 +58,17 @@ def state_of_data(folder: Path) -> dict[str, str]:
         raise DataError("no such file", where=str(path), next_step="dvc add data, or jmlr starter data")
     command = [sys.executable, "-m", "dvc", "status", "--json", "data.dvc"]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False, stdin=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        raise DataError(f"DVC cannot tell its state: {done.stderr.strip()[-500:]}", where=str(path), next_step="dvc status data.dvc")
+        raise DataError(
+            f"DVC cannot tell its state: {done.stderr.strip()[-500:]}", where=str(path), next_step="dvc status data.dvc"
+        )
     said = json.loads(done.stdout or "{}")
     return {"data_dvc_hash": fingerprint.of_file(path), "status": json.dumps(said, sort_keys=True) if said else ""}

@@ -19,8 +19,8 @@ def _time_zone(name: str) -> str:
 class ScheduleSettings(Block):
     """When the deployments of `make deploy` run; without `make deploy` and `make worker` nothing runs by itself.
 
-    `cron`: minute, hour, day of the month, month, day of the week; null: no schedule. `watch_seconds`: between two looks
-    at data.dvc, whose change starts a run; null: nobody looks. `work_pool`: from which `make worker` takes runs.
+    `cron`: minute, hour, day of the month, month, day of the week; null: no schedule. `watch_seconds`: between two
+    looks at data.dvc, whose change starts a run; null: nobody looks. `work_pool`: from which `make worker` takes runs.
     """
 
     cron: str | None = Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$")
