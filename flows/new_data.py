@@ -70,14 +70,15 @@ def whats_new(newest: Standing | None, root: Path = Path()) -> str:
 
 
 def changed_sources(status: Mapping[str, Any]) -> list[str]:
-    """Dependencies of ingest that changed, code aside, from what `dvc status --json` tells.
+    """Files that ingest reads and that changed, code and settings aside, from what `dvc status --json` tells.
 
     >>> changed_sources({"ingest": [{"changed deps": {"data": "modified", "jmlr/data": "new"}}, "changed command"]})
     ['data']
     """
     parts = [part for part in status.get(FIRST_STAGE, []) if isinstance(part, dict)]
-    names = [name for part in parts for name in part.get("changed deps", {})]
-    return sorted(name for name in names if not name.startswith(_CODE))
+    changed = [item for part in parts for item in part.get("changed deps", {}).items()]
+    # Of settings DVC tells which keys changed, of files only that they did.
+    return sorted(name for name, what in changed if isinstance(what, str) and not name.startswith(_CODE))
 
 
 def _status(targets: list[str], root: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ JMLR = (sys.executable, "-m", "jmlr.cli")
 DVC = (sys.executable, "-m", "dvc")
 
 _KILLED = re.compile(r"exited with (-9|-15|137|143)\b")
+_LAST_SIGNAL = 128 + 64  # DVC itself ends with 255
 _DVC_BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 
@@ -148,7 +149,7 @@ def explain(error: CommandFailed, noted: failure.Failure | None) -> None:
     if noted is not None:
         error.reason = noted.error if noted.of_user else "Failed"
         error.may_pass = noted.may_pass
-    elif error.status > 128 or _KILLED.search(str(error)):
+    elif 128 < error.status <= _LAST_SIGNAL or _KILLED.search(str(error)):
         error.reason, error.may_pass = "Killed", True
     elif _DVC_BUSY.search(str(error)):
         error.may_pass = True

@@ -32,6 +32,7 @@ def fill_stand_in(folder: Path) -> Path:
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
+    (folder / "pipeline.yaml").rename(folder / "dvc.yaml")  # under its own name DVC would take it for one of ours
     make_dvc_repository(folder)
     (folder / "python.yaml").write_text(yaml.safe_dump({"python": sys.executable}))
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())

@@ -124,7 +124,7 @@ def test_broken_data_are_a_named_failure_without_a_second_try(first: str) -> Non
     kind, name, message, steps = ends(first)[2]
     assert (kind, name, steps) == ("FAILED", "ValidationFailed", 8)
     assert "row 3 is broken" in message
-    assert first.count("error: row 3 is broken") == 1
+    assert first.count("Task run 'ingest' - error: row 3 is broken") == 1
     assert "Task run 'ingest' - Finished in state ValidationFailed(" in first
 
 
