@@ -35,8 +35,9 @@ def say(
     end = tokenizer.eos_token_id
     size, most = answerer.settings.evaluate.questions_per_batch, answerer.settings.train.read_passages
     said: dict[str, str] = {}
-    for start in tqdm(range(0, len(questions), size), desc=progress, disable=not progress, unit="batch"):
-        batch = questions[start : start + size]
+    ordered = answerer.longest_first(questions, hits)
+    for start in tqdm(range(0, len(ordered), size), desc=progress, disable=not progress, unit="batch"):
+        batch = ordered[start : start + size]
         prompts = []
         for question in batch:
             passages = [answerer.passages[hit.passage_id] for hit in hits[question.question_id][:most]]

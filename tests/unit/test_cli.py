@@ -63,6 +63,39 @@ def test_ask_takes_a_vignette_and_options_in_order(root: Path, monkeypatch: pyte
     assert calls[0][1:] == ("Which test?", ["MRI", "ECG"])
 
 
+@pytest.mark.parametrize(
+    ("words", "stage", "given"),
+    [
+        (["--version", "champion"], "evaluate_version", ("champion", "")),
+        (["--version", "models:/jmlr/3", "--name", "old"], "evaluate_version", ("models:/jmlr/3", "old")),
+        (["--reader", "someone/llama", "--revision", "0123"], "evaluate_reader", ("someone/llama", "0123", "")),
+    ],
+)
+def test_evaluate_takes_a_version_or_a_reader(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], stage: str, given: tuple[object, ...]
+) -> None:
+    calls = fake_stage(monkeypatch, stage)
+    assert run_main(monkeypatch, "evaluate", *words) == 0
+    assert calls[0][1:] == given
+    assert ("HF_HUB_OFFLINE" in os.environ) == (stage == "evaluate_version")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--version", "3", "--reader", "r"], "--version and --reader"),
+        (["--revision", "0123"], "--revision or --name alone"),
+        (["--version", "3", "--revision", "0123"], "--revision or --name alone"),
+        (["--name", "n"], "--revision or --name alone"),
+    ],
+)
+def test_evaluate_refuses_words_that_do_not_go_together(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], found: str
+) -> None:
+    assert run_main(monkeypatch, "evaluate", *words) == 2
+    assert found in capsys.readouterr().err
+
+
 def test_an_error_is_printed_without_traceback_and_ends_with_2(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
