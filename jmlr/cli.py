@@ -166,9 +166,10 @@ def results() -> None:
 def ask(
     vignette: Annotated[str, typer.Argument(help="The question's text.")],
     option: Annotated[list[str], typer.Option("--option", "-o", help="One possible answer; give at least two.")],
+    version: Annotated[str, typer.Option(help="Of the registry: a number or an alias; else build/train.")] = "",
 ) -> None:
     """Answer a question with the trained pair, with the passages it read."""
-    run_stage("ask", vignette, option)
+    run_stage("ask", vignette, option, *([version] if version else []))
 
 
 @app.command()
