@@ -118,9 +118,10 @@ def evaluate(
     With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
     puts both side by side.
     """
-    if sum(map(bool, (version, reader, refreshed))) > 1:
-        found = "more than one of --version, --reader and --refreshed"
-        raise ConfigError(found, expected="one of them", next_step="evaluate one after the other")
+    chosen = {"--version": version, "--reader": reader, "--refreshed": refreshed}
+    words = [word for word, given in chosen.items() if given]
+    if len(words) > 1:
+        raise ConfigError(" and ".join(words), expected="one of them", next_step="evaluate one after the other")
     if (revision and not reader) or (name and not (version or reader)):
         raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
     if version:
