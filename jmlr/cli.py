@@ -119,9 +119,10 @@ def evaluate(
     With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
     puts both side by side.
     """
-    if sum(map(bool, (version, reader, refreshed))) > 1:
-        found = "more than one of --version, --reader and --refreshed"
-        raise ConfigError(found, expected="one of them", next_step="evaluate one after the other")
+    chosen = {"--version": version, "--reader": reader, "--refreshed": refreshed}
+    words = [word for word, given in chosen.items() if given]
+    if len(words) > 1:
+        raise ConfigError(" and ".join(words), expected="one of them", next_step="evaluate one after the other")
     if (revision and not reader) or (name and not (version or reader)):
         raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
     if version:
@@ -167,9 +168,10 @@ def results() -> None:
 def ask(
     vignette: Annotated[str, typer.Argument(help="The question's text.")],
     option: Annotated[list[str], typer.Option("--option", "-o", help="One possible answer; give at least two.")],
+    version: Annotated[str, typer.Option(help="Of the registry: a number or an alias; else build/train.")] = "",
 ) -> None:
     """Answer a question with the trained pair, with the passages it read."""
-    run_stage("ask", vignette, option)
+    run_stage("ask", vignette, option, *([version] if version else []))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +28,38 @@ def read_arm(folder: Path, arm: str) -> list[Row]:
     return [row for row in rows if row["arm"] == arm]
 
 
-def compare_answers(before: Sequence[Row], after: Sequence[Row], settings: EvaluateSettings) -> dict[str, Any]:
+def compare_answers(
+    before: Sequence[Row], after: Sequence[Row], settings: EvaluateSettings, gone: Collection[str] = ()
+) -> dict[str, Any]:
     """Accuracy before and after with the paired difference, by split, and every answer that changed.
 
     Args:
         before: answers of one arm, as `read_arm` gives them.
         after: its answers to the same questions later.
         settings: gives level, resamples and seed of the intervals.
+        gone: ids of passages that are no longer there.
 
     Returns:
         `splits`: by name `questions`, `before` and `after` {value, low, high} (0 to 1), `difference` (after minus
-        before, likewise) with `mcnemar_p`, `helped` and `hurt`, and `changed`, how many chose another option;
+        before, likewise) with `mcnemar_p`, `helped`, `hurt`, `hurt_by_loss` (of the hurt those that had read a passage
+        that is gone) and `changed`, how many chose another option;
         `changed`: of each such question its id, split, both chosen options, the answer, whether it was and is right,
         and the passages read before and after; `read_others`: how many read other passages.
 
     Raises:
         DataError: if the two do not answer the same questions.
     """
-    now = {row["question_id"]: row for row in after}
+    now, gone = {row["question_id"]: row for row in after}, frozenset(gone)
     if now.keys() != {row["question_id"] for row in before}:
         raise DataError("other questions", expected="two evaluations of the same questions", next_step="jmlr evaluate")
     splits: dict[str, Any] = {}
     for split in dict.fromkeys(row["split"] for row in before):
         own = [row for row in before if row["split"] == split]
         splits[split] = _of_split(own, [now[row["question_id"]] for row in own], settings)
+        splits[split]["hurt_by_loss"] = sum(
+            row["correct"] and not now[row["question_id"]]["correct"] and not gone.isdisjoint(row["read_passage_ids"])
+            for row in own
+        )
     both = [(row, now[row["question_id"]]) for row in before]
     return {
         "splits": splits,

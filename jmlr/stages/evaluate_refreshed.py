@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jmlr.config import Settings
-from jmlr.data.tables import read_questions
+from jmlr.data.tables import batches_of, read_questions
 from jmlr.errors import MissingResource
 from jmlr.evaluation.changed_answers import compare_answers, read_arm
 from jmlr.evaluation.notation import p_value, percent, points
@@ -45,7 +45,8 @@ def run(settings: Settings) -> None:
     before = _evaluate_source(settings, made)
     _evaluate(settings, made)
     after = layout.REFRESHED_EVALUATION
-    found = compare_answers(read_arm(before, _ARM), read_arm(after, _ARM), settings.evaluate)
+    gone = _passage_ids(made.source_pair().passages) - _passage_ids(layout.REFRESHED_PASSAGES)
+    found = compare_answers(read_arm(before, _ARM), read_arm(after, _ARM), settings.evaluate, gone)
     write_json(layout.COMPARISON, {"model": made.name, "refreshed_from": made.version, **found})
     _show(made, found)
 
@@ -80,18 +81,21 @@ def _is_of(folder: Path, pair_hash: str, settings: Settings) -> bool:
     return (there.get("pair_hash"), there.get("protocol_hash")) == (pair_hash, wanted)
 
 
+def _passage_ids(table: Path) -> set[str]:
+    return {name for batch in batches_of(table, ["passage_id"]) for name in batch["passage_id"].to_pylist()}
+
+
 def _show(made: Refreshed, found: dict[str, Any]) -> None:
     table = Table(
         title=f"version {made.version}, then with the passages of today", title_justify="left", box=SIMPLE_HEAD
     )
-    for name in ("split", "questions", "right before", "after", "points", "helped", "hurt", "other answers"):
-        table.add_column(name, justify="left" if name == "split" else "right")
+    for name in ("split", "questions", "before", "after", "points", "p", "helped", "hurt", "by loss"):
+        table.add_column(name, justify="left" if name == "split" else "right", no_wrap=True)
     for split, one in found["splits"].items():
-        difference = one["difference"]
-        change = f"{points(difference['value'])} (p {p_value(difference['mcnemar_p'])})"
+        change = points(one["difference"]["value"]), p_value(one["difference"]["mcnemar_p"]).removeprefix("= ")
         shares = percent(one["before"]["value"]), percent(one["after"]["value"])
-        counts = (str(one[name]) for name in ("helped", "hurt", "changed"))
-        table.add_row(split, str(one["questions"]), *shares, change, *counts)
+        counts = (str(one[name]) for name in ("helped", "hurt", "hurt_by_loss"))
+        table.add_row(split, str(one["questions"]), *shares, *change, *counts)
     CONSOLE.print(table)
     for one in found["changed"][:_SHOWN]:
         marks = {True: "right", False: "wrong"}

@@ -55,7 +55,7 @@ def _versions(holders: Sequence[Holder]) -> Table:
 
 def _answers(leanings: Sequence[Leaning]) -> Table:
     table = Table(title="evaluated answers of build/evaluate that lean on it", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("arm", "questions", "read it", "rest on it most", "change without it", "of these right now"):
+    for name in ("arm", "questions", "read it", "rest on it", "change", "right now"):
         table.add_column(name, justify="left" if name == "arm" else "right")
     for one in leanings:
         counts = (one.questions, *map(len, (one.read, one.supported, one.flips, one.right_lost)))
@@ -69,7 +69,10 @@ def _show_changes(leanings: Sequence[Leaning]) -> None:
             CONSOLE.print(f"  {arm_label(one.arm)}, answers that change: {_some(one.flips)}")
         if one.several:
             CONSOLE.print(f"  {arm_label(one.arm)}: {_counted(len(one.several), 'question')} read several of them")
-    CONSOLE.print("An estimate: each was left out alone, and none was read in its place. A refresh measures it.")
+    CONSOLE.print(
+        "Rest on it: its loss costs the answer most. Change: another answer without it; right now: of these. An estimate: "
+        "each passage was left out alone, and none was read in its place. A refresh measures it."
+    )
 
 
 def _some(names: Sequence[str]) -> str:
