@@ -223,6 +223,7 @@ def test_the_check_follows_settings_that_are_handed_on() -> None:
         "evaluate.questions_per_batch",
         "index",
         "prompt",
+        "track.registered_model",
         "train.read_passages",
         "train.reader.attention",
         "train.reader.dtype",
