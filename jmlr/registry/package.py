@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
 from jmlr.registry.rows import OPTIONS, QUESTION
 from jmlr.registry.unit import Unit
@@ -29,10 +30,6 @@ MODEL_DESCRIPTION = (
     "Medical exam questions answered by a ColBERT retriever and a reader that were trained together (JMLR, arXiv "
     "2402.17887). One version holds retriever, reader, index, prompt settings and evaluation; each has its model card. "
     "Teaching and research only, not for clinical use."
-)
-
-_REQUIRED_PACKAGES = (
-    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml numpy tqdm".split()
 )
 
 INPUT_EXAMPLE = {
@@ -102,7 +99,13 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
     import mlflow
 
     facts = told.facts
-    with mlflow.start_run(run_id=facts.run_id), unit.staged(facts, told.card) as artifacts:
+    with (
+        mlflow.start_run(run_id=facts.run_id),
+        unit.staged(facts, told.card) as artifacts,
+        TemporaryDirectory() as place,
+    ):
+        constraints = Path(place) / "constraints.txt"
+        constraints.write_text("\n".join(requirements.constraints()) + "\n", encoding="utf-8")
         logged = mlflow.pyfunc.log_model(
             name="pair",
             python_model=str(Path(__file__).with_name("pair_model.py")),
@@ -110,7 +113,7 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
             code_paths=[str(Path(__file__).parents[1])],
             signature=signature(),
             input_example=[INPUT_EXAMPLE],
-            pip_requirements=_requirements(),
+            pip_requirements=[*requirements.pinned(), f"-c {constraints}"],
         )
     tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
     return mlflow.register_model(logged.model_uri, told.name, tags=tags)
@@ -147,8 +150,3 @@ def signature() -> ModelSignature:
     ]
     inputs = [ColSpec(AnyType(), QUESTION), ColSpec(AnyType(), OPTIONS)]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-def _requirements() -> list[str]:
-    """Installed versions of what answering needs; the project's own code travels with the model."""
-    return [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in _REQUIRED_PACKAGES]

@@ -27,19 +27,15 @@ def run(settings: Settings, folder: Path) -> None:
     """
     published = {"retriever": folder / RETRIEVER_FOLDER, "reader": folder}
     for name, place in published.items():
-        if not (place / "config.json").exists():
-            raise MissingResource(
-                f"no {name}",
-                expected=f"a reader's folder with the ColBERT checkpoint in {RETRIEVER_FOLDER}/",
-                where=str(place),
-                next_step="name a folder as `jmlr export` writes it",
-            )
+        _require(name, place)
+    dimension = retrievers.dimension_of(published["retriever"])
+    # Only an encoder that is no ColBERT yet gets a linear layer, made of the passages at hand.
+    passages = [] if dimension else [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
     source = BaseRetrieverSettings(
         source=str(published["retriever"].resolve()),
         revision=fingerprint.of_folder(published["retriever"]),
-        dimension=retrievers.dimension_of(published["retriever"]) or settings.base.retriever.dimension,
+        dimension=dimension or settings.base.retriever.dimension,
     )
-    passages = [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
     model, tokenizer = readers.load(folder.resolve(), dtype=settings.train.reader.dtype)
     with making(layout.IMPORTED) as unfinished:
         retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
@@ -47,6 +43,23 @@ def run(settings: Settings, folder: Path) -> None:
         tokenizer.save_pretrained(unfinished / "reader")
     CONSOLE.print(f"{folder} -> {layout.IMPORTED}/retriever, {layout.IMPORTED}/reader\nTo start from them:")
     CONSOLE.print("  dvc exp run " + " ".join(f"-S {setting}" for setting in base_settings()))
+
+
+def _require(name: str, place: Path) -> None:
+    if not (place / "config.json").exists():
+        raise MissingResource(
+            f"no {name}",
+            expected=f"a reader's folder with the ColBERT checkpoint in {RETRIEVER_FOLDER}/",
+            where=str(place),
+            next_step="name a folder as `jmlr export` writes it",
+        )
+    if not any(place.glob("*.safetensors")):
+        raise MissingResource(
+            f"the {name} has no safetensors",
+            expected="weights as safetensors; pickled ones (*.bin, *.pt) are not read, for they can run code",
+            where=str(place),
+            next_step="if you trust it, load it with its own library in a container and save it as safetensors",
+        )
 
 
 def base_settings() -> list[str]:

@@ -65,6 +65,22 @@ def test_ask_takes_a_vignette_and_options_in_order(root: Path, monkeypatch: pyte
     assert calls[0][1:] == ("Which test?", ["MRI", "ECG"])
 
 
+@pytest.mark.parametrize(
+    ("words", "stage", "given"),
+    [
+        (["predict", "asked.csv", "said.parquet"], "predict", (Path("asked.csv"), Path("said.parquet"), "@champion")),
+        (["export", "out", "--version", "3"], "export", (Path("out"), "3")),
+        (["import", "published"], "import_pair", (Path("published"),)),
+    ],
+)
+def test_commands_on_versions_hand_on_what_they_are_given(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], stage: str, given: tuple[object, ...]
+) -> None:
+    calls = fake_stage(monkeypatch, stage)
+    assert run_main(monkeypatch, *words) == 0
+    assert calls[0][1:] == given
+
+
 def test_an_error_is_printed_without_traceback_and_ends_with_2(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,19 @@ def test_a_version_answers_with_cited_passages_and_says_who_it_is(
     stored = tracked.get_model_version(model_name, version.version)
     assert (stored.tags["recipe"], stored.tags["pair_hash"], stored.description) == ("starter", pair_hash, "In short.")
     assert tracked.get_registered_model(model_name).description == MODEL_DESCRIPTION
+
+
+def test_a_version_pins_what_it_needs_and_all_that_this_needs(
+    enter: Enter, model_name: str, tracked: MlflowClient
+) -> None:
+    version, _ = enter()
+    folder = Path(tracked.get_model_version_download_uri(model_name, str(version.version)))
+    wanted = (folder / "requirements.txt").read_text().splitlines()
+    assert f"transformers=={importlib.metadata.version('transformers')}" in wanted
+    assert "-c constraints.txt" in wanted
+    locked = (folder / "constraints.txt").read_text().splitlines()
+    assert f"tokenizers=={importlib.metadata.version('tokenizers')}" in locked
+    assert not [line for line in locked if "+" in line or "==" not in line]
 
 
 def test_a_model_that_is_not_loaded_from_the_registry_has_no_number(

@@ -104,6 +104,14 @@ def test_what_is_imported_and_made_the_base_computes_the_same(
     torch.testing.assert_close(logits(readers.load(layout.BASE_READER)[0].eval()), ours[1])
 
 
+def test_a_colbert_checkpoint_is_imported_before_anything_is_ingested(
+    exported: Path, settings: config.Settings
+) -> None:
+    shutil.rmtree(layout.INGEST)
+    import_pair.run(settings, exported)
+    assert (layout.IMPORTED / "retriever" / "model.safetensors").exists()
+
+
 def test_only_what_was_loaded_is_imported(exported: Path, settings: config.Settings) -> None:
     (exported / "ir" / "optimizer.pt").write_bytes(b"not a model")
     (exported / "install.py").write_text("print('no')")
@@ -130,7 +138,7 @@ def test_pickled_weights_are_not_imported(exported: Path, settings: config.Setti
 
     (exported / part / "model.safetensors").unlink()
     (exported / part / "pytorch_model.bin").write_bytes(pickle.dumps(Hostile()))
-    with pytest.raises(MissingResource, match="cannot be loaded|not an encoder that can be loaded|no ColBERT"):
+    with pytest.raises(MissingResource, match=r"has no safetensors; expected .*pickled ones .* are not read"):
         import_pair.run(settings, exported)
     assert not (tmp_path / "executed").exists()
     assert not layout.IMPORTED.exists()
