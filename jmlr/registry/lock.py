@@ -12,15 +12,17 @@ import fcntl
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from jmlr import fingerprint
 from jmlr.errors import RegistryError
+from jmlr.files import is_running
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -57,12 +59,15 @@ def alone(client: MlflowClient, model: str, wait_seconds: float = WAIT_SECONDS) 
         RegistryError: if another still holds it then; names who.
     """
     uri = client.tracking_uri
-    with _file_lock(beside_store(uri, f"{model}.lock"), wait_seconds):
+    with ExitStack() as held:
         if uri.startswith("sqlite:"):
-            yield
-            return
-        with _lease(client, model, wait_seconds):
-            yield
+            held.enter_context(_file_lock(beside_store(uri, f"{model}.lock"), wait_seconds))
+        else:
+            # One file for all working folders of this machine: two of them may use the same server.
+            name = f"jmlr-{os.getuid()}-{fingerprint.of_text(uri)[:8]}.{model}.lock"
+            held.enter_context(_file_lock(Path(tempfile.gettempdir()) / name, wait_seconds))
+            held.enter_context(_lease(client, model, wait_seconds))
+        yield
 
 
 @contextmanager
@@ -92,7 +97,7 @@ def _locked(stream: IO[str]) -> bool:
 
 @contextmanager
 def _lease(client: MlflowClient, model: str, wait_seconds: float) -> Iterator[None]:
-    """Only under this machine's file lock: so a lease of a dead process of this machine is nobody's."""
+    """Under this machine's file lock, so that one process alone takes over the lease of a dead one of this machine."""
     name = f"{model}.{_LEASE}"
     if not _patiently(lambda: _leased(client, name), wait_seconds):
         raise RegistryError(
@@ -117,17 +122,18 @@ def _leased(client: MlflowClient, name: str) -> bool:
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
-        if _holder(client, name).get("host") == holder["host"]:
-            client.delete_registered_model(name)  # we hold this machine's file lock: whoever made it is dead
+        found = _holder(client, name)
+        if found.get("host") == holder["host"] and not is_running(str(found["process"])):
+            client.delete_registered_model(name)
         return False
     return True
 
 
-def _holder(client: MlflowClient, name: str) -> dict[str, str]:
+def _holder(client: MlflowClient, name: str) -> dict[str, Any]:
     from mlflow.exceptions import MlflowException
 
     try:
-        found: dict[str, str] = json.loads(client.get_registered_model(name).tags.get(_HOLDER, "{}"))
+        found: dict[str, Any] = json.loads(client.get_registered_model(name).tags.get(_HOLDER, "{}"))
     except MlflowException:
         return {}
     return found

@@ -107,7 +107,7 @@ def _champions_evaluation(
     if theirs is None or comparison.differing(ours, comparison.read_protocol(theirs)) & comparison.ITEMS:
         theirs = layout.EVALUATIONS / f"version-{champion.version}"
         reevaluate(settings, str(champion.version), theirs)
-        told = f"champion version {champion.version} evaluated again on the challenger's questions"
+        told = f"champion version {champion.version} evaluated on the challenger's questions"
     protocol = comparison.read_protocol(theirs)
     if not comparison.differing(ours, protocol) <= allowed:
         require_same(ours, protocol, ("the challenger", f"champion version {champion.version}"))
@@ -115,7 +115,7 @@ def _champions_evaluation(
 
 
 def _evaluate_version(settings: Settings, version: str, folder: Path) -> object:
-    CONSOLE.print(f"the test data have changed since version {version} was evaluated: evaluating it again")
+    CONSOLE.print(f"version {version} carries no evaluation on the challenger's questions: evaluating it on them")
     return evaluate_version(settings, version, folder)
 
 

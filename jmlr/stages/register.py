@@ -71,6 +71,7 @@ def run(settings: Settings) -> None:
         told = Registered(settings.track.registered_model, card.facts, tags, render(card), describe(card))
         version, is_new = register(unit, told)
         papers.keep(version)
+        tracked.set_tags({"protocol_hash": protocol})
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def restore_snapshot(folder: Path, commit: str, target: Path | None, root: Path 
         _require_clean(root)
     else:
         _require_empty(target)
-    if _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+    if not re.fullmatch("[0-9a-f]{7,64}", commit) or _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
         raise RestoreError(
             "git does not know this commit", expected="it in the history", where=commit, next_step="git fetch --all"
         )

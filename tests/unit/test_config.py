@@ -62,6 +62,7 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
         ({"train.sampling.passages": 31}, r"train\.sampling\.passages: 31 is more than index\.candidates \(30\)"),
         ({"train.read_passages": 31}, r"train\.read_passages: 31 is more than index\.candidates \(30\)"),
         ({"train.sampling.passages": 1}, "needs at least 2"),
+        ({"promote.split": "dev"}, r"promote\.split: dev is not one of evaluate\.splits"),
         (
             {
                 "train.refresh_drift": {

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -190,23 +195,72 @@ def test_a_store_on_a_server_is_locked_by_a_name_that_only_one_can_take(
     assert [model.name for model in client.search_registered_models(f"name = '{name}'")] == []
 
 
-def test_a_lease_that_a_dead_process_of_this_machine_left_is_taken_over(registry: Registry) -> None:
+def test_a_lease_that_a_dead_process_of_this_machine_left_is_taken_over_and_that_of_a_living_one_is_not(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert lock._leased(registry.client, f"{registry.model}.promotion-lease")
+    with pytest.raises(RegistryError, match="held by"), lock._lease(registry.client, registry.model, 0.2):
+        pass
+    monkeypatch.setattr(lock, "is_running", lambda _: False)
     with lock._lease(registry.client, registry.model, 5.0):
         pass
 
 
-def start(store: str, registry: Registry, before: int, after: int, killed_at: str = "") -> subprocess.Popen[str]:
-    """A promoter that has come as far as the lock."""
+@pytest.mark.slow
+def test_promoters_in_two_folders_on_a_real_tracking_server_are_one_at_a_time(
+    make_registry: Callable[..., Registry], mlflow_store: str, tmp_path: Path
+) -> None:
+    registry = make_registry()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = ["server", "--backend-store-uri", mlflow_store, "--port", str(port), "--workers", "1"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *command], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        until = time.monotonic() + 180
+        while time.monotonic() < until:
+            with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=5):
+                break
+            time.sleep(0.5)
+        folders = [tmp_path / name for name in ("one", "two")]
+        for folder in folders:
+            folder.mkdir()
+        promoters = [start(address, registry, 0, version, folder=folders[version - 1]) for version in (1, 2)]
+        let_go(promoters)
+        assert sorted(finish(promoter) for promoter in promoters) == ["kept", "promoted"]
+        assert len(actions(registry)) == 3
+        assert registry.client.search_registered_models(f"name = '{registry.model}.promotion-lease'") == []
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+def start(
+    store: str, registry: Registry, before: int, after: int, killed_at: str = "", folder: Path | None = None
+) -> subprocess.Popen[str]:
+    """A promoter that has come as far as the lock, in the working folder unless said."""
     command = [sys.executable, str(PROMOTER), store, registry.model, str(before), str(after), killed_at]
     return subprocess.Popen(
         command,
-        cwd=Path.cwd(),
+        cwd=folder or Path.cwd(),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def let_go(promoters: Sequence[subprocess.Popen[str]]) -> None:
+    """Waits until all are at the lock, then lets them go at once."""
+    for promoter in promoters:
+        assert promoter.stdout is not None
+        assert promoter.stdout.readline() == "ready\n"
+    for promoter in promoters:
+        assert promoter.stdin is not None
+        promoter.stdin.write("go\n")
+        promoter.stdin.flush()
 
 
 def finish(promoter: subprocess.Popen[str]) -> str:
@@ -219,13 +273,7 @@ def test_of_two_promoters_at_once_exactly_one_wins_and_both_are_written_down(
     registry: Registry, mlflow_store: str
 ) -> None:
     promoters = [start(mlflow_store, registry, 0, version) for version in (1, 2, 3)]
-    for promoter in promoters:
-        assert promoter.stdout is not None
-        assert promoter.stdout.readline() == "ready\n"
-    for promoter in promoters:
-        assert promoter.stdin is not None
-        promoter.stdin.write("go\n")
-        promoter.stdin.flush()
+    let_go(promoters)
     outcomes = {version: finish(promoter) for version, promoter in zip((1, 2, 3), promoters, strict=True)}
     assert sorted(outcomes.values()) == ["kept", "kept", "promoted"]
     [winner] = [version for version, outcome in outcomes.items() if outcome == "promoted"]

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from jmlr import config, fingerprint, recipes
 from jmlr.config import Settings
-from jmlr.errors import GateFailed, RegistryError, WaitingForApproval
+from jmlr.errors import FingerprintMismatch, GateFailed, RegistryError, WaitingForApproval
 from jmlr.files import write_json
 from jmlr.registry import record
 from jmlr.registry.pair import Pair
@@ -32,6 +32,29 @@ REPORT = {
     "outcomes": [{"name": f"test_not_in_{what}", "unexpected_count": 0} for what in ("train", "passages")],
 }
 QUESTIONS = 60
+
+
+def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("retriever", "reader", "index"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}")
+    (tmp_path / "passages.parquet").write_bytes(b"p")
+    pair = Pair(*[tmp_path / name for name in ("retriever", "reader", "index", "passages.parquet", "params.yaml")])
+    version = SimpleNamespace(tags={"pair_hash": pair.pair_hash()})
+    monkeypatch.setattr(gate_figures.generation, "current", lambda folder: folder)
+    monkeypatch.setattr(gate_figures, "read_passages", lambda _: [])
+    monkeypatch.setattr(gate_figures.manifest, "check", lambda *_: None)
+    assert gate_figures._fault_of(pair, version) == ""  # type: ignore[arg-type]
+    (tmp_path / "reader" / "manifest.json").write_text("other weights")
+    assert "registered were" in gate_figures._fault_of(pair, version)  # type: ignore[arg-type]
+
+    def refuse(*_: object) -> None:
+        raise FingerprintMismatch("retriever: abc and def")
+
+    monkeypatch.setattr(gate_figures.manifest, "check", refuse)
+    assert gate_figures._fault_of(pair, version) == "retriever: abc and def"  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -171,7 +194,7 @@ def test_a_champion_from_before_the_test_data_changed_is_evaluated_again(
     promote.run(chosen, Asked())
     assert asked == [("1", layout.EVALUATIONS / "version-1")]
     by_name = {gate["name"]: gate for gate in judgement()["gates"]}  # type: ignore[attr-defined]
-    assert by_name["protocol"]["detail"] == "champion version 1 evaluated again on the challenger's questions"
+    assert by_name["protocol"]["detail"] == "champion version 1 evaluated on the challenger's questions"
     assert by_name["helped"]["figure"] == 5
 
 
