@@ -64,20 +64,20 @@ def _pinned(root: Path) -> dict[str, Any]:
     return {"paths": [out["path"] for out in content["outs"]], "is_import": "deps" in content}
 
 
-def whats_new(newest: Standing | None, root: Path = Path()) -> str:
-    """Why there is something to train on, in words; empty if the newest version has seen these very data.
+def whats_new(last: Standing | None, root: Path = Path()) -> str:
+    """Why there is something to train on, in words; empty if the version registered last has seen these very data.
 
     Code and settings that changed are not new data. Sources outside data.dvc, which ingest reads, are looked at too.
 
     Args:
-        newest: the version registered last.
+        last: the version registered last.
         root: of the repository.
     """
-    if newest is None:
+    if last is None:
         return "no version is registered yet"
     data = root / DATA_DVC
-    if data.exists() and fingerprint.of_file(data) != newest.tags.get("data_dvc_hash"):
-        return f"{DATA_DVC} is another than that of version {newest.number}"
+    if data.exists() and fingerprint.of_file(data) != last.tags.get("data_dvc_hash"):
+        return f"{DATA_DVC} is another than that of version {last.number}"
     changed = changed_sources(_status([FIRST_STAGE], root))
     return f"changed since ingest last ran: {', '.join(changed)}" if changed else ""
 
