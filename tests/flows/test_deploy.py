@@ -14,10 +14,10 @@ import httpx
 import psutil
 import pytest
 
-from flows import background, deploy, servers, stale_stages, watch_data
+from flows import background, deploy, servers
 from jmlr import config
 from jmlr.config import ScheduleSettings
-from jmlr.errors import ConfigError, DataError, MissingResource
+from jmlr.errors import ConfigError, MissingResource
 
 ROOT = Path(__file__).parents[2]
 NIGHTLY = ScheduleSettings(cron="0 3 * * *", time_zone="Europe/Berlin", watch_seconds=300, work_pool="jmlr")
@@ -68,56 +68,6 @@ def test_a_schedule_that_is_none_is_refused_by_its_key(key: str, value: object, 
         config.parse(raw)
 
 
-def dvc(folder: Path, *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A DVC repository with data and one stage, which has run."""
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "a").write_text("first")
-    copy = f"{sys.executable} -c \"import shutil; shutil.copy('data/a', 'a.txt')\""
-    (tmp_path / "dvc.yaml").write_text(f"stages:\n  first:\n    cmd: {copy}\n    deps: [data]\n    outs: [a.txt]\n")
-    dvc(tmp_path, "add", "-q", "data")
-    dvc(tmp_path, "repro", "-q")
-    return tmp_path
-
-
-def test_dvc_says_whether_there_is_anything_to_do(repository: Path) -> None:
-    assert stale_stages.is_up_to_date(repository)
-    (repository / "data" / "a").write_text("second")
-    assert not stale_stages.is_up_to_date(repository)
-
-
-def test_a_missing_output_and_a_held_lock_are_not_up_to_date(repository: Path) -> None:
-    (repository / "a.txt").unlink()
-    assert not stale_stages.is_up_to_date(repository)
-    assert not stale_stages.is_up_to_date(repository / "data" / "nowhere")
-
-
-def test_the_state_of_the_data_changes_with_the_files_and_with_data_dvc(repository: Path) -> None:
-    clean = watch_data.state_of_data(repository)
-    assert clean["status"] == ""
-    (repository / "data" / "a").write_text("second")
-    modified = watch_data.state_of_data(repository)
-    assert modified["data_dvc_hash"] == clean["data_dvc_hash"]
-    assert "modified" in modified["status"]
-    dvc(repository, "add", "-q", "data")
-    assert watch_data.state_of_data(repository)["data_dvc_hash"] != clean["data_dvc_hash"]
-
-
-def test_no_data_dvc_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.dvc: no such file.*\n.*dvc add data"):
-        watch_data.state_of_data(tmp_path)
-
-
 # --- a real server, a real worker -----------------------------------------------------------------------------------
 DEPLOY = """
 import os
@@ -137,23 +87,23 @@ print(deploy.deploy(wanted, schedule.work_pool, Path.cwd()))
 
 
 @pytest.fixture
-def served(repository: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+def served(tiny_repository: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
     """The address of a Prefect server of the repository's own, with the deployments and a worker."""
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_TRACKING"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("PREFECT_HOME", str(repository / ".prefect"))
+    monkeypatch.setenv("PREFECT_HOME", str(tiny_repository / ".prefect"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.chdir(repository)
+    monkeypatch.chdir(tiny_repository)
     server, _ = servers.programs({"JMLR_PREFECT_PORT": str(free_port)})
     background.start(server, servers.FOLDER)
     worker: subprocess.Popen[bytes] | None = None
     try:
         background.wait_until_healthy(server, servers.FOLDER, 240)
         subprocess.run([sys.executable, "-c", DEPLOY], check=True, timeout=180)
-        with (repository / "worker.log").open("wb") as log:
+        with (tiny_repository / "worker.log").open("wb") as log:
             command = [sys.executable, "-m", "flows.deploy", "--work"]
             worker = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        yield f"{server.address}/api", repository
+        yield f"{server.address}/api", tiny_repository
     finally:
         if worker is not None:
             # Asked kindly it would wait for its runs, and a look at the data is always under way.
