@@ -70,8 +70,8 @@ def _show_changes(leanings: Sequence[Leaning]) -> None:
         if one.several:
             CONSOLE.print(f"  {arm_label(one.arm)}: {_counted(len(one.several), 'question')} read several of them")
     CONSOLE.print(
-        "Rest on it: its loss costs the answer most. Change: another answer without it; right now: of these. An estimate: "
-        "each passage was left out alone, and none was read in its place. A refresh measures it."
+        "Rest on it: its loss costs the answer most. Change: another answer without it; right now: of these. An "
+        "estimate: each passage was left out alone, and none was read in its place. A refresh measures it."
     )
 
 
