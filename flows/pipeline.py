@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from flows.stage_task import run_command, run_stage
-from flows.subprocess_lines import CommandFailed
-from jmlr.errors import ConfigError
+from flows.command import run_and_exit
+from flows.named_states import failed
+from flows.notifications import tell
+from flows.run_lock import only_run
+from flows.stage_task import flows_settings, run_command, run_stage
+from flows.stale_stages import is_up_to_date, mark_cached
+from jmlr.errors import ConfigError, JmlrError
 
 
 def stage_names(folder: Path) -> list[str]:
@@ -25,31 +31,42 @@ def stage_names(folder: Path) -> list[str]:
     return list(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 
-@flow(name="jmlr-pipeline", log_prints=True)
-def pipeline(folder: Path | None = None, also_register: bool = True) -> None:
-    """Bring every stage up to date, one at a time (DVC locks the repository), then register the trained pair.
+def bring_up_to_date(folder: Path | None) -> None:
+    """Every stage, one at a time: DVC locks the repository. Where nothing has changed, DVC is asked only once.
+
+    Raises:
+        ConfigError: if there is no dvc.yaml.
+        JmlrError: if a stage fails; later ones do not run.
+    """
+    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder)
+    for stage in stages:
+        if nothing_to_do:
+            mark_cached(stage)
+        else:
+            run_stage(stage, folder)
+
+
+@flow(name="jmlr-pipeline", log_prints=True, on_failure=[tell], on_crashed=[tell])
+def pipeline(folder: Path | None = None, also_register: bool = True) -> State[Any]:
+    """Bring every stage up to date, then register the trained pair; one run at a time in a repository.
+
+    A failure is the flow's state, named by its cause, and raised where the flow is called.
 
     Args:
         folder: the repository's root; the working folder if None.
         also_register: whether the result becomes a version of the registry.
-
-    Raises:
-        CommandFailed: if a stage fails; later ones do not run.
     """
-    for stage in stage_names(folder or Path.cwd()):
-        run_stage(stage, folder)
-    if also_register:
-        run_command("register", folder)
-
-
-def main() -> None:
-    """Run the flow; a failed stage ends with exit status 2, without a traceback."""
     try:
-        pipeline()
-    except (CommandFailed, ConfigError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        settings = flows_settings(folder)
+        wait = settings is None or settings.when_running == "wait"
+        with only_run(folder or Path.cwd(), "jmlr-pipeline", wait):
+            bring_up_to_date(folder)
+            if also_register:
+                run_command("register", folder)
+    except JmlrError as error:
+        return failed(error)
+    return Completed()
 
 
 if __name__ == "__main__":
-    main()
+    run_and_exit(pipeline)

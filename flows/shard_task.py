@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,7 @@ from prefect import task
 
 from jmlr.data.shards import ShardMaker
 from jmlr.data.units import Unit
-
-_PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET, errno.EHOSTDOWN}
-"""What a file system on the network gives for a while; under a broken file lies another cause."""
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether making the shard again may help: after errors of the file system, not where a raw file is broken.
-
-    >>> from jmlr.errors import DataError
-    >>> may_pass(OSError("the share is away")), may_pass(DataError("broken JSON"))
-    (True, False)
-    """
-    cause = error.__cause__
-    return isinstance(error, OSError) or (isinstance(cause, OSError) and cause.errno in _PASSING)
+from jmlr.failure import may_pass
 
 
 def _is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:

@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.shard_task import make_shard
 from flows.stage_task import run_stage
+from flows.temporary_server import shared_server
 from jmlr import config
 from jmlr.errors import ConfigError, JmlrError, MissingResource
 from jmlr.stages.ingest import shards_to_make
@@ -88,18 +86,6 @@ def sharded_ingest() -> None:
     for future in made:
         future.result()
     run_stage("ingest")
-
-
-@contextmanager
-def shared_server() -> Iterator[None]:
-    """A temporary server for the flow and its tasks, which would start one each; none where PREFECT_API_URL is set."""
-    if PREFECT_API_URL.value():
-        yield
-        return
-    server = SubprocessASGIServer()
-    server.start()  # it ends with this process, after the threads that bring it the last log lines
-    with temporary_settings({PREFECT_API_URL: server.api_url}):
-        yield
 
 
 def main(words: Sequence[str] | None = None) -> None:

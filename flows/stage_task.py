@@ -1,37 +1,165 @@
-"""One stage of dvc.yaml as a Prefect task: the only place that calls `dvc repro`."""
+"""One stage of dvc.yaml, or one command, as a Prefect task: the only place that calls `dvc repro`."""
 
 from __future__ import annotations
 
+import re
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger, task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
-from flows.subprocess_lines import run_lines
+from flows.dvc_lock_file import forget_cut_off
+from flows.named_states import failed
+from flows.stage_limit import limit_of
+from flows.subprocess_lines import CommandFailed, run_lines
+from flows.training_progress import TrainingProgress
+from jmlr import config, failure
+from jmlr.config import FlowsSettings
+from jmlr.errors import JmlrError
+
+JMLR = (sys.executable, "-m", "jmlr.cli")
+DVC = (sys.executable, "-m", "dvc")
+
+_KILLED = re.compile(r"exited with (-9|-15|137|143)\b")
+_LAST_SIGNAL = 128 + 64  # DVC itself ends with 255
+_DVC_BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
+
+
+def is_worth_a_retry(task: Any, task_run: Any, state: State[Any]) -> bool:
+    """Whether the error in the state may pass; a broken setting or broken data stay broken."""
+    return bool(getattr(state.data, "may_pass", False))
+
 
 # DVC is the only cache: it knows by content what is up to date, so the tasks do not cache.
-_TASK = {"cache_policy": None, "persist_result": False}
+_TASK: dict[str, Any] = {"cache_policy": None, "persist_result": False, "retry_condition_fn": is_worth_a_retry}
 
 
-@task(name="stage", task_run_name="{stage}", **_TASK)
-def run_stage(stage: str, folder: Path | None = None) -> None:
-    """Bring `stage`, and what it depends on, up to date; an up-to-date stage takes seconds.
+def flows_settings(folder: Path | None = None) -> FlowsSettings | None:
+    """The block `flows` of params.yaml; None in a repository without one, where nothing is bounded or tried again.
+
+    Raises:
+        ConfigError: if params.yaml breaks a rule.
+    """
+    path = (folder or Path.cwd()) / config.PARAMS_FILE
+    return config.load(path).flows if path.exists() else None
+
+
+def run_stage(stage: str, folder: Path | None = None) -> str:
+    """Bring `stage`, and what it depends on, up to date as a task; one that DVC finds up to date ends as `Cached`.
+
+    It is ended when its time or the budget is over, and tried again after a kill and where network or disk were away.
 
     Args:
         stage: its name in dvc.yaml.
         folder: the repository's root; the working folder if None.
 
+    Returns:
+        The name of the task's state, `Completed` or `Cached`.
+
     Raises:
-        CommandFailed: with DVC's exit status and last lines.
+        CommandFailed: with DVC's exit status and last lines; its `reason` is the state's name.
+        JmlrError: if a limit ended it.
     """
-    run_lines([sys.executable, "-m", "dvc", "repro", stage], get_run_logger().info, folder)
+    state = _with_retries(_stage, folder)(stage, folder, return_state=True)
+    state.result()
+    return str(state.name)
+
+
+def run_command(
+    name: str, folder: Path | None = None, arguments: Sequence[str] = (), accepted: Sequence[int] = (0,)
+) -> int:
+    """Run the command `jmlr NAME` as a task, for what lies outside the pipeline because it has side effects.
+
+    Args:
+        name: of the command.
+        folder: the repository's root; the working folder if None.
+        arguments: after the name.
+        accepted: exit statuses that are no failures.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        CommandFailed: with its exit status and last lines; its `reason` is the state's name.
+        JmlrError: if a limit ended it.
+    """
+    state = _with_retries(_command, folder)(name, folder, tuple(arguments), tuple(accepted), return_state=True)
+    return int(state.result())
+
+
+@task(name="stage", task_run_name="{stage}", **_TASK)
+def _stage(stage: str, folder: Path | None) -> State[Any]:
+    skipped = re.compile(rf"^Stage '{re.escape(stage)}' (didn't change, skipping|is cached - skipping run)")
+    seen: list[str] = []
+    progress = TrainingProgress() if stage == "train" else None
+
+    def look(line: str) -> None:
+        if skipped.match(line):
+            seen.append(line)
+        if progress is not None:
+            progress.see(line)
+
+    if forget_cut_off(folder or Path.cwd()):
+        get_run_logger().warning("DVC's list of who reads and writes what was cut off by a kill and is removed")
+    try:
+        _run([*DVC, "repro", stage], stage, folder, look)
+    except JmlrError as error:
+        return failed(error)
+    return Completed(name="Cached", message=seen[-1]) if seen else Completed()
 
 
 @task(name="command", task_run_name="jmlr {name}", **_TASK)
-def run_command(name: str, folder: Path | None = None) -> None:
-    """Run the command `jmlr NAME`, for what lies outside the pipeline because it has side effects.
+def _command(name: str, folder: Path | None, arguments: tuple[str, ...], accepted: tuple[int, ...]) -> State[Any]:
+    try:
+        _run([*JMLR, name, *arguments], name, folder, lambda line: None)
+    except CommandFailed as error:
+        if error.status in accepted and error.status:
+            return Completed(data=error.status, message=f"exit status {error.status}")
+        return failed(error)
+    except JmlrError as error:
+        return failed(error)
+    return Completed(data=0)
 
-    Raises:
-        CommandFailed: with its exit status and last lines.
+
+def _run(command: Sequence[str], name: str, folder: Path | None, look: Callable[[str], None]) -> None:
+    """Runs the command with its limits, its lines to Prefect's log and to `look`; a failure gets its true reason."""
+    logger, settings = get_run_logger(), flows_settings(folder)
+
+    def show(line: str) -> None:
+        logger.info(line)
+        look(line)
+
+    with tempfile.TemporaryDirectory(prefix="jmlr-") as scratch:
+        note = Path(scratch) / "failure.json"
+        limit = limit_of(name, settings, folder or Path.cwd()) if settings else (lambda: None)
+        try:
+            run_lines(command, show, folder, limit, {failure.VARIABLE: str(note)})
+        except CommandFailed as error:
+            explain(error, failure.read(note))
+            raise
+
+
+def explain(error: CommandFailed, noted: failure.Failure | None) -> None:
+    """Gives the failure its reason and whether it may pass: as the command noted it, else as its end shows it.
+
+    A command that was killed notes nothing; DVC, which hides its status, tells it in words.
     """
-    run_lines([sys.executable, "-m", "jmlr.cli", name], get_run_logger().info, folder)
+    if noted is not None:
+        error.reason = noted.error if noted.of_user else "Failed"
+        error.may_pass = noted.may_pass
+    elif 128 < error.status <= _LAST_SIGNAL or _KILLED.search(str(error)):
+        error.reason, error.may_pass = "Killed", True
+    elif _DVC_BUSY.search(str(error)):
+        error.may_pass = True
+
+
+def _with_retries(one: Any, folder: Path | None) -> Any:
+    settings = flows_settings(folder)
+    if settings is None:
+        return one
+    return one.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_seconds)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import cli_registry, settings_doc, telemetry
+from jmlr import cli_registry, cli_serving, failure, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
 from jmlr.errors import ConfigError, JmlrError
 
@@ -25,6 +25,7 @@ app.add_typer(starter_app, name="starter")
 data_app = typer.Typer(no_args_is_help=True, help="What came in: look at it, and accept it.")
 app.add_typer(data_app, name="data")
 app.add_typer(cli_registry.app)
+app.add_typer(cli_serving.app)
 
 _debug = False
 
@@ -81,9 +82,16 @@ def index() -> None:
 
 
 @app.command()
-def refresh() -> None:
-    """Bring the indexes in line with build/ingest without training: added, replaced and deleted passages."""
-    run_stage("refresh")
+def refresh(
+    version: Annotated[
+        str, typer.Option(help="Whose models: a number or an alias; by default the champion, else the newest.")
+    ] = "",
+) -> None:
+    """Give a registered version's models an index of the passages of today, without training, in build/refreshed.
+
+    Then `jmlr evaluate --refreshed` compares it with that version, and `jmlr register --refreshed` proposes it.
+    """
+    run_stage("refresh", version)
 
 
 @app.command(cls=_CommandWithSettings)
@@ -102,20 +110,27 @@ def evaluate(
     ] = "",
     revision: Annotated[str | None, typer.Option(help="Commit hash of a --reader from a hub.")] = None,
     name: Annotated[str, typer.Option(help="Folder below build/evaluations; by default named after it.")] = "",
+    refreshed: Annotated[
+        bool, typer.Option("--refreshed", help="Evaluate build/refreshed instead, beside the version it comes from.")
+    ] = False,
 ) -> None:
     """Compare the arms on the test questions; write metrics, plots and the report.
 
     With --version or --reader one model answers the same questions; build/evaluate stays as it is, and `jmlr compare`
     puts both side by side.
     """
-    if version and reader:
-        raise ConfigError("--version and --reader", expected="one of them", next_step="evaluate one after the other")
+    chosen = {"--version": version, "--reader": reader, "--refreshed": refreshed}
+    words = [word for word, given in chosen.items() if given]
+    if len(words) > 1:
+        raise ConfigError(" and ".join(words), expected="one of them", next_step="evaluate one after the other")
     if (revision and not reader) or (name and not (version or reader)):
         raise ConfigError("--revision or --name alone", expected="--reader (or, for --name, --version) beside it")
     if version:
         run_stage("evaluate_version", version, name)
     elif reader:
         run_stage("evaluate_reader", reader, revision, name, asks_hub=revision is not None)
+    elif refreshed:
+        run_stage("evaluate_refreshed")
     else:
         run_stage("evaluate")
 
@@ -153,9 +168,10 @@ def results() -> None:
 def ask(
     vignette: Annotated[str, typer.Argument(help="The question's text.")],
     option: Annotated[list[str], typer.Option("--option", "-o", help="One possible answer; give at least two.")],
+    version: Annotated[str, typer.Option(help="Of the registry: a number or an alias; else build/train.")] = "",
 ) -> None:
     """Answer a question with the trained pair, with the passages it read."""
-    run_stage("ask", vignette, option)
+    run_stage("ask", vignette, option, *([version] if version else []))
 
 
 @app.command()
@@ -226,7 +242,8 @@ def main() -> None:
     """Run the command line; a JmlrError is printed without its traceback and gives the exit status."""
     telemetry.turn_off()
     try:
-        app()
+        with failure.noted():
+            app()
     except JmlrError as error:
         if _debug:
             raise

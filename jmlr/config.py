@@ -9,15 +9,21 @@ import yaml
 from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
+from jmlr.config_flows import FlowsSettings
 from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
+from jmlr.config_schedule import ScheduleSettings
+from jmlr.config_serve import ServeSettings
 from jmlr.errors import ConfigError
 
 __all__ = [
     "Block",
+    "FlowsSettings",
     "IngestSettings",
     "LeakageSettings",
     "PromoteSettings",
+    "ScheduleSettings",
+    "ServeSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -68,12 +74,13 @@ class PromptSettings(Block):
     """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving.
 
     `layout`: what comes first. With the question first, the reader's judgement of many passages reads it only once.
+    `answer`: what is taught; letter_rationale: the letter, then the question's rationale; options are told by letter.
     `context_tokens`: of passages, question and answer together; passages that do not fit are dropped; null: no bound.
     """
 
     layout: Literal["passages_first", "question_first"]
     options: Literal["hidden", "shown"]
-    answer: Literal["text", "letter", "letter_text"]
+    answer: Literal["text", "letter", "letter_text", "letter_rationale"]
     passage_tokens: int = Field(ge=8)
     question_tokens: int = Field(ge=8)
     answer_tokens: int = Field(ge=1)
@@ -215,9 +222,10 @@ class EvaluateSettings(Block):
 
 
 class TrackSettings(Block):
-    """Names in MLflow. `stages`: every stage gets a run of its own, below one of the pipeline.
+    """Names in MLflow.
 
-    `index_store`: a folder that keeps each index once for several versions; null: inside each.
+    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each
+    index once for several versions; null: inside each.
     """
 
     experiment: str
@@ -240,6 +248,9 @@ class Settings(Block):
     evaluate: EvaluateSettings
     track: TrackSettings
     promote: PromoteSettings
+    serve: ServeSettings
+    flows: FlowsSettings
+    schedule: ScheduleSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

@@ -153,7 +153,7 @@ class Answerer:
                 )
         kept = self.journal.kept if self.journal else {}
         answered = {one.question_id: kept[one.question_id] for one in questions if one.question_id in kept}
-        left = [one for one in questions if one.question_id not in kept]
+        left = self.longest_first([one for one in questions if one.question_id not in kept], hits)
         size = self.settings.evaluate.questions_per_batch
         for start in tqdm(range(0, len(left), size), desc=progress, disable=not progress, unit="batch"):
             batch = list(self._read_batch(left[start : start + size], hits))
@@ -162,13 +162,27 @@ class Answerer:
                 self.journal.keep(batch)
         return [answered[question.question_id] for question in questions]
 
+    def longest_first(self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]]) -> list[Question]:
+        """The questions by the tokens of their prompts: little of a batch is padding, and the first needs most memory.
+
+        Args:
+            questions: to be read.
+            hits: by question id, best first; as many are read as in `read`.
+        """
+        tokens = {
+            one.question_id: len(self.writer.write(one, 0, self._to_read(one, hits)).prompt_ids) for one in questions
+        }
+        return sorted(questions, key=lambda one: tokens[one.question_id], reverse=True)
+
+    def _to_read(self, question: Question, hits: Mapping[str, Sequence[Hit]]) -> Sequence[Passage]:
+        """The passages that are put before the question: of its best hits those that fit."""
+        best = hits[question.question_id][: self.settings.train.read_passages]
+        return self.writer.fitting(question, [self.passages[hit.passage_id] for hit in best])
+
     @torch.inference_mode()
     def _read_batch(self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]]) -> Iterator[Answered]:
-        most, found = self.settings.train.read_passages, [hits[question.question_id] for question in questions]
-        read = [
-            self.writer.fitting(question, [self.passages[hit.passage_id] for hit in row[:most]])
-            for question, row in zip(questions, found, strict=True)
-        ]
+        found = [hits[question.question_id] for question in questions]
+        read = [self._to_read(question, hits) for question in questions]
         rows = [
             [self.writer.write(question, option, passages) for option in range(len(question.options))]
             for question, passages in zip(questions, read, strict=True)

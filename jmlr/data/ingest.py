@@ -19,13 +19,15 @@ import pyarrow.parquet as pq
 from jmlr.config import IngestSettings
 from jmlr.data.chunking import Budget
 from jmlr.data.duplicates import kept_copies, repeated_ids
-from jmlr.data.leakage import PassageScreen, leaks_from_training
+from jmlr.data.leakage import PassageScreen, leaks_from_training, without_test_questions
+from jmlr.data.left_out import RATIONALE, LeftOut
 from jmlr.data.merged import Merged
 from jmlr.data.questions import gather, same_id, with_gold
 from jmlr.data.shards import COUNTS, Maker, ShardMaker
 from jmlr.data.splits import draw_order, fewer_questions
 from jmlr.data.tables import PASSAGE_SCHEMA, write_leaks, write_questions
 from jmlr.data.units import Unit, units_of
+from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError
 from jmlr.files import replacing, write_json
 from jmlr.types import Leak, Passage, Question, Rejected
@@ -37,7 +39,7 @@ _BLOCK_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Places:
-    """Where the tables, the lists and the shards go."""
+    """Where the tables, the lists and the shards go, and where it says what is withdrawn."""
 
     shards: Path
     passages: Path
@@ -45,6 +47,7 @@ class Places:
     leaks: Path
     rejects: Path
     counts: Path
+    withdrawn: Path = WITHDRAWN_FILE
 
 
 def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, run: Runner) -> dict[str, Any]:
@@ -61,8 +64,9 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
         How many rows there are, by split, source and reason of rejection; what `places.counts` holds.
 
     Raises:
-        DataError: if a source is missing, broken or empty, or an id comes twice.
+        DataError: if a source is missing, broken or empty, an id comes twice, or withdrawn.yaml is broken.
     """
+    withdrawn = standing(read(places.withdrawn))
     maker, units = shard_maker(settings, tokenizer, places.shards), units_of(settings, tokenizer)
     deque(run(maker, maker.missing(units)), maxlen=0)
     folders = [maker.place(unit) for unit in units]
@@ -70,19 +74,27 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     counted = [json.loads((folder / COUNTS).read_text(encoding="utf-8")) for folder in folders]
     _refuse_empty(folders, origins, counted)
     questions, unfit = gather(Merged(folders, origins), units, settings, seed)
+    if settings.leakage.drop_from_training:
+        questions, dropped = without_test_questions(questions, settings.leakage)
+        unfit += dropped
     questions = fewer_questions(questions, settings.max_questions, seed)
     if settings.rationales_as_passages and (rationales := list(_rationales(questions))):
         origins.append("rationales of training questions")
         folders.append(maker.of_passages(rationales, "rationales", origins[-1]))
     merged = Merged(folders, origins)
-    stands_for = _standing(merged, settings.near_duplicates)
-    questions, gold = with_gold(questions, merged, stands_for)
-    kept = _fewer_passages(merged, stands_for == np.arange(len(merged)), gold, settings.max_passages, seed)
+    left_out = LeftOut(merged, withdrawn)
+    stands_for = _standing(merged, settings.near_duplicates, left_out.of_sources())
+    left_out.take_copies(stands_for)
+    grounded, gold = with_gold(questions, merged, stands_for, left_out.rows)
+    questions = left_out.take_questions(questions, grounded)
+    whole = stands_for == np.arange(len(merged))
+    kept = _fewer_passages(merged, whole & ~left_out.rows, gold, settings.max_passages, seed)
     leaks, by_source = _write_passages(merged, kept, questions, settings, places.passages)
     write_questions(places.questions, questions)
     write_leaks(places.leaks, leaks)
-    reasons = _write_rejects(places.rejects, [merged.rejected(), unfit, _copies(merged, stands_for)])
-    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted)}
+    lists = [merged.rejected(), unfit, _copies(merged, stands_for), left_out.rejected()]
+    reasons = _write_rejects(places.rejects, lists)
+    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted), **left_out.counts()}
     write_json(places.counts, found)
     _forget(places.shards, folders)
     return found
@@ -117,7 +129,7 @@ def _rationales(questions: Sequence[Question]) -> Iterator[Passage]:
     for question in questions:
         if question.split == "train" and question.rationale:
             yield Passage(
-                passage_id=f"rationale:{question.question_id}",
+                passage_id=f"{RATIONALE}{question.question_id}",
                 text=question.rationale,
                 source=f"{question.source}/rationales",
                 document_id=question.question_id,
@@ -126,15 +138,15 @@ def _rationales(questions: Sequence[Question]) -> Iterator[Passage]:
             )
 
 
-def _standing(merged: Merged, near_duplicates: float | None) -> np.ndarray:
-    """For each passage the row kept for it, int64 (N,); -1 where the id came before."""
+def _standing(merged: Merged, near_duplicates: float | None, apart: np.ndarray) -> np.ndarray:
+    """For each passage the row kept for it, int64 (N,); -1 where the id came before. Rows `apart` are no copies."""
     repeated, clash = repeated_ids(merged.column("id"), merged.column("content"))
     if clash is not None:
         raise same_id(merged.ids(np.array(clash[1:]))[clash[1]], *map(merged.origin, clash))
     stands_for = np.arange(len(merged))
     if near_duplicates is not None:
         bands = functools.partial(merged.column, "bands")
-        stands_for = kept_copies(bands, merged.signatures, repeated, near_duplicates)
+        stands_for = kept_copies(bands, merged.signatures, repeated | apart, near_duplicates)
     stands_for[repeated] = -1
     return stands_for
 

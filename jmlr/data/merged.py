@@ -73,6 +73,14 @@ class Merged:
             parts.append(np.array([number(one) for one in batch["passage_id"].to_pylist()], np.uint64))
         return np.concatenate(parts)
 
+    def marked(self, names: list[str], mark: Callable[..., int]) -> np.ndarray:
+        """`mark` of each passage, given its columns `names`, int64 (N,)."""
+        parts = [np.empty(0, np.int64)]
+        for _, batch in self._batches(names):
+            columns = (batch[name].to_pylist() for name in names)
+            parts.append(np.array([mark(*values) for values in zip(*columns, strict=True)], np.int64))
+        return np.concatenate(parts)
+
     def chunks_of(self, row_ids: Iterable[str]) -> dict[str, list[tuple[int, Passage]]]:
         """The passages, with their rows, that were cut from these, by the ids these had."""
         wanted, found = pa.array(sorted(set(row_ids)), pa.string()), dict[str, list[tuple[int, Passage]]]()

@@ -52,7 +52,8 @@ def gather(
             found, unfit = data_format.finish(found, seed)
             rejected += unfit
         if source.split != "auto":
-            found = [replace(question, split=source.split) for question in found]
+            given = "" if source.split == "deal" else source.split
+            found = [replace(question, split=given) for question in found]
         taken = _take(found, units[numbers[0]].origin, owners, rejected)
         questions += deal(taken, data_format.group, settings, seed)
     return questions, rejected
@@ -75,16 +76,17 @@ def _take(
 
 
 def with_gold(
-    questions: Sequence[Question], merged: Merged, stands_for: np.ndarray
+    questions: Sequence[Question], merged: Merged, stands_for: np.ndarray, withdrawn: np.ndarray
 ) -> tuple[list[Question], np.ndarray]:
     """The questions with gold passages as they are after cutting and the removal of copies, and the rows of these.
 
-    A gold id that no passage has stays, for validation to find.
+    A gold id that no passage has stays, for validation to find; a withdrawn one goes.
 
     Args:
         questions: gold passages by the ids of their source.
         merged: all passages, N.
         stands_for: for each the row that is kept for it, int64 (N,); -1 for a repeated one.
+        withdrawn: rows that are left out as withdrawn, bool (N,).
     """
     chunks = merged.chunks_of(gold_id for question in questions for gold_id in question.gold_passage_ids)
     row_of = {chunk.passage_id: row for found in chunks.values() for row, chunk in found if stands_for[row] >= 0}
@@ -93,8 +95,8 @@ def with_gold(
         gold: dict[int | str, None] = {}
         for gold_id in question.gold_passage_ids:
             own = [chunk for row, chunk in chunks.get(gold_id, ()) if stands_for[row] >= 0]
-            held: list[int | str] = [int(stands_for[row_of[one]]) for one in gold_chunks(question, own)]
-            gold.update(dict.fromkeys(held or [gold_id]))
+            held = [int(stands_for[row_of[one]]) for one in gold_chunks(question, own)]
+            gold.update(dict.fromkeys([row for row in held if not withdrawn[row]] if held else [gold_id]))
         mapped.append(list(gold))
     rows = np.array(sorted({place for places in mapped for place in places if isinstance(place, int)}), np.int64)
     ids = merged.ids(rows)

@@ -35,13 +35,23 @@ class ReadPassage:
 
 @dataclass(frozen=True)
 class Example:
-    """One question with the answers of the shown arms; `reading` holds, per arm, the passages read, best first."""
+    """One question with the answers of the shown arms.
+
+    Attributes:
+        question: the question.
+        kind: what happened to it.
+        options: with their probabilities.
+        arms: the shown ones.
+        reading: per arm the passages read, best first.
+        said: per arm what it wrote; empty where it was not asked to.
+    """
 
     question: Question
     kind: str
     options: tuple[OptionRow, ...]
     arms: tuple[str, ...]
     reading: tuple[tuple[ReadPassage, ...], ...]
+    said: tuple[str, ...]
 
 
 def shown_arms(answered: Mapping[str, Sequence[Answered]]) -> tuple[str, ...]:
@@ -105,7 +115,10 @@ def _reading(question: Question, answer: Answered, passages: Mapping[str, Passag
 
 
 def worked_examples(
-    questions: Sequence[Question], answered: Mapping[str, Sequence[Answered]], passages: Mapping[str, Passage]
+    questions: Sequence[Question],
+    answered: Mapping[str, Sequence[Answered]],
+    passages: Mapping[str, Passage],
+    said: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[Example]:
     """Up to ten questions of one split with what the shown arms answered and read; empty if no arm answered.
 
@@ -113,6 +126,7 @@ def worked_examples(
         questions: the questions of the split.
         answered: per arm its answers, to these and other questions.
         passages: the passages by id.
+        said: per arm what it wrote, by question id.
     """
     arms = shown_arms(answered)
     answers = [{answer.question_id: answer for answer in answered[arm]} for arm in arms]
@@ -135,5 +149,6 @@ def worked_examples(
             for number, text in enumerate(question.options)
         )
         reading = tuple(_reading(question, answer, passages) for answer in given)
-        examples.append(Example(question, kinds[name], options, arms, reading))
+        words = tuple((said or {}).get(arm, {}).get(name, "") for arm in arms)
+        examples.append(Example(question, kinds[name], options, arms, reading, words))
     return examples

@@ -14,6 +14,7 @@ from jmlr.evaluation.evidence import summarise_evidence
 from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
 from jmlr.evaluation.public_sets import by_set
 from jmlr.evaluation.readings import in_words, over_orders
+from jmlr.evaluation.retrieval_by_type import measure_by_type
 from jmlr.evaluation.session import Readings
 from jmlr.evaluation.subgroups import measure_subgroups
 from jmlr.types import Question
@@ -37,7 +38,8 @@ def measure(
         Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
         accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration
         (`measure_calibration`), the records of its reliability and what abstaining brings (`measure_abstention`);
-        `evidence`, per arm (`summarise_evidence`); `subgroups` (`measure_subgroups`).
+        `evidence`, per arm (`summarise_evidence`); `subgroups` (`measure_subgroups`); `retrieval_by_type`
+        (`measure_by_type`).
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.
@@ -45,7 +47,9 @@ def measure(
     metrics = arms.summarise(settings, questions, readings.answered, rankings)
     for split, measured in metrics.items():
         asked = [question for question in questions if question.split == split]
-        measured.update(arms.rounded(_more(settings, asked, readings)))
+        more = _more(settings, asked, readings)
+        more["retrieval_by_type"] = measure_by_type(asked, rankings, settings.evaluate.recall_at)
+        measured.update(arms.rounded(more))
     return metrics
 
 

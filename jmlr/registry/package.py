@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from jmlr.errors import RegistryError
 from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
 from jmlr.registry.rows import OPTIONS, QUESTION
@@ -31,6 +34,8 @@ MODEL_DESCRIPTION = (
     "2402.17887). One version holds retriever, reader, index, prompt settings and evaluation; each has its model card. "
     "Teaching and research only, not for clinical use."
 )
+
+_DOES_NOT_ANSWER = "Failed to validate serving input example"
 
 INPUT_EXAMPLE = {
     "question": "A 54-year-old man wakes with a hot, swollen great toe. Which test confirms the diagnosis?",
@@ -70,6 +75,7 @@ def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
         The version, and whether it is new.
 
     Raises:
+        RegistryError: if it does not answer when it is loaded from the store.
         MissingResource: if the tracking store does not answer.
     """
     client = connect()
@@ -92,10 +98,7 @@ def find(client: MlflowClient, name: str, unit_hash: str) -> ModelVersion | None
 
 
 def _make_version(unit: Unit, told: Registered) -> ModelVersion:
-    """Log the model below the run and register it; the version exists only once everything is written.
-
-    MLflow loads what it logged and answers the input example from it; if that fails it prints a warning.
-    """
+    """Log the model below the run and register it; the version exists only once everything is written and answers."""
     import mlflow
 
     facts = told.facts
@@ -103,6 +106,7 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
         mlflow.start_run(run_id=facts.run_id),
         unit.staged(facts, told.card) as artifacts,
         TemporaryDirectory() as place,
+        _collected_warnings("mlflow.models.model") as warned,
     ):
         constraints = Path(place) / "constraints.txt"
         constraints.write_text("\n".join(requirements.constraints()) + "\n", encoding="utf-8")
@@ -115,8 +119,31 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
             input_example=[INPUT_EXAMPLE],
             pip_requirements=[*requirements.pinned(), f"-c {constraints}"],
         )
+    # MLflow loads what it logged and answers the input example from it; where that fails it only warns.
+    if failed := [message for message in warned if message.startswith(_DOES_NOT_ANSWER)]:
+        mlflow.MlflowClient().delete_logged_model(logged.model_id)
+        raise RegistryError(
+            f"it does not answer when it is loaded ({failed[0].rsplit('Got error:', 1)[-1].strip()})",
+            expected="a pair that answers the input example",
+            where=str(unit.pair.reader.parent),
+            next_step="`jmlr ask` shows the same error by itself; nothing was registered",
+        )
     tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
     return mlflow.register_model(logged.model_uri, told.name, tags=tags)
+
+
+@contextmanager
+def _collected_warnings(name: str) -> Iterator[list[str]]:
+    """What the logger `name` says meanwhile."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
 
 
 def signature() -> ModelSignature:

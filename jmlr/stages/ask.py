@@ -1,4 +1,4 @@
-"""Answers one question with the trained pair, and shows the passages it read."""
+"""Answers one question with the trained pair, or a registered version, and shows the passages it read."""
 
 from __future__ import annotations
 
@@ -8,20 +8,34 @@ from rich.console import Console
 from rich.markup import escape
 
 from jmlr.answering.answerer import Answerer
-from jmlr.config import Settings
+from jmlr.config import PARAMS_FILE, Settings
 from jmlr.errors import JmlrError
+from jmlr.registry.pair import Pair
+from jmlr.registry.version import files, resolve
+from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_version import settings_of, spec_of
+from jmlr.tracking.store import connect
 from jmlr.types import OPTION_LETTERS, Question
 
 _BAR_CHARACTERS = 20
+_NAMED = 5
 
 
-def run(settings: Settings, vignette: str, options: Sequence[str]) -> None:
+def run(settings: Settings, vignette: str, options: Sequence[str], version: str = "") -> None:
     """Prints the options with their probabilities, the answer, and the cited passages.
+
+    Args:
+        settings: the current ones.
+        vignette: the question's text.
+        options: at least two.
+        version: of the registry, a number or an alias, which answers with its own settings; empty: the pair in build.
 
     Raises:
         JmlrError: if there are fewer than two options.
         MissingResource: if nothing is trained yet.
+        RegistryError: if there is no such version.
     """
     if len(options) < 2:
         raise JmlrError(
@@ -30,9 +44,11 @@ def run(settings: Settings, vignette: str, options: Sequence[str]) -> None:
             where="--option",
             next_step="give --option twice or more",
         )
-    answerer = Answerer.load(
-        layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, settings
-    )
+    if version:
+        settings, pair = _of_version(settings, version)
+    else:
+        pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
+    answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
     (answered,) = answerer.answer([Question("asked", vignette, tuple(options), 0, "test")])
     console = Console(highlight=False)
     for place, (option, probability) in enumerate(zip(options, answered.option_probabilities, strict=True)):
@@ -48,6 +64,18 @@ def run(settings: Settings, vignette: str, options: Sequence[str]) -> None:
             f"    {escape(passage.indexed_text)}"
         )
     console.print("\nTeaching and research only, not for clinical use.")
+
+
+def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair]:
+    """A version's settings and files; says aloud if it holds what was withdrawn."""
+    client = connect()
+    found = resolve(client, settings.track.registered_model, spec_of(version))
+    if held := withdrawn_passages(found):
+        CONSOLE.print(
+            f"Version {found.version} holds withdrawn passages: {', '.join(held[:_NAMED])} ({len(held)} in all)"
+        )
+    pair = files(client, found).pair
+    return settings_of(settings, pair.params), pair
 
 
 def _shown(score: float, settings: Settings) -> str:

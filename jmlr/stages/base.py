@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
+from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
 from jmlr.stages import layout
@@ -23,14 +23,11 @@ def run(settings: Settings) -> None:
     """
     passages = [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
     questions = [question.text for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    unfinished = layout.BUILD / ".base.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
     source = settings.base.retriever
-    retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
-    CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
-    _make_reader(settings, unfinished / "reader", passages + questions)
-    shutil.rmtree(layout.BASE, ignore_errors=True)
-    unfinished.rename(layout.BASE)
+    with making(layout.BASE) as unfinished:
+        retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
+        CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
+        _make_reader(settings, unfinished / "reader", passages + questions)
 
 
 def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:

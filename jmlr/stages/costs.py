@@ -6,8 +6,11 @@ They are kept outside DVC, which would take another figure for another result: i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -15,7 +18,7 @@ from jmlr.stages import layout
 from jmlr.tracking.gpu_hours import count_devices
 from jmlr.training.tries import Tries, Try, device_hours, read_tries
 
-COUNTED = ("base", "index", "train", "evaluate", "evaluate_version", "evaluate_reader")
+COUNTED = ("base", "index", "train", "evaluate", "evaluate_version", "evaluate_reader", "evaluate_refreshed")
 BEAT_SECONDS = 60.0
 """A killed stage loses at most so much of its cost."""
 
@@ -53,9 +56,39 @@ def summary() -> str:
     return f"{'; '.join(parts)}; {len(rows)} tries, {unfinished} not finished" if rows else ""
 
 
+def spent(since: datetime, root: Path = Path()) -> dict[str, float]:
+    """Device hours of all tries that ended at `since` or later, by kind of device; it may be asked while one runs.
+
+    A try without a date, from before they were written down, counts as one of today.
+
+    Args:
+        since: with its time zone.
+        root: of the repository.
+    """
+    file = root / layout.COSTS
+    if not file.exists():
+        return {}
+    # Read here and not by read_tries, which mends an unfinished last line: that one may just be being written.
+    lines = file.read_text(encoding="utf-8")
+    newest = {row["try"]: row for row in map(json.loads, lines[: lines.rfind("\n") + 1].splitlines())}
+    hours: dict[str, float] = {}
+    for row in newest.values():
+        if "at" not in row or datetime.fromisoformat(row["at"]) >= since:
+            hours[row["device"]] = hours.get(row["device"], 0.0) + device_hours(row["seconds"], row["devices"])
+    return hours
+
+
+class _Book(Tries):
+    """Tries whose lines tell when they were written: a budget looks at some days only."""
+
+    def put(self, row: dict[str, Any]) -> None:
+        """Takes the newest state of a try."""
+        super().put({**row, "at": datetime.now(timezone.utc).isoformat(timespec="seconds")})
+
+
 def _book() -> Tries:
     devices = count_devices()
-    return Tries(layout.COSTS, devices.kind, devices.count)
+    return _Book(layout.COSTS, devices.kind, devices.count)
 
 
 @contextmanager

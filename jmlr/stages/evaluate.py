@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -15,20 +16,16 @@ from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.session import Session
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
 from jmlr.stages import evaluation_files, layout
-from jmlr.stages.evaluation_files import keep_answers
+from jmlr.stages.evaluation_files import HitsById, keep_answers
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
-from jmlr.types import Hit, Passage, Question
-
-HitsById = dict[str, list[Hit]]
-"""Hits by question id, best first."""
+from jmlr.types import Passage, Question
 
 
 def run(settings: Settings) -> None:
@@ -50,7 +47,7 @@ def run(settings: Settings) -> None:
     hits = _retrieve(settings, questions if "dev" in splits else questions + dev, passages)
     session = Session(settings, questions, dev, passages, _answers(settings))
     _read(session, hits)
-    metrics = measure(settings, questions, session.readings, rankings(hits))
+    metrics = evaluation_files.measure_all(settings, session, hits)
     evaluation_files.write(settings, layout.EVALUATE, session, metrics, _origin(time.monotonic() - start))
     _track(settings, evaluation_files.headline(metrics))
     shutil.rmtree(layout.JOURNALS, ignore_errors=True)
@@ -104,18 +101,6 @@ def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, 
     return {"rag": "hybrid_before" if "hybrid_before" in hits else "hybrid", "jmlr": "hybrid"}
 
 
-def rankings(hits: Mapping[str, HitsById]) -> dict[str, dict[str, list[str]]]:
-    """Passage ids, best first, by question id, of every ranking.
-
-    >>> rankings({"after": {"q1": [Hit("p2", 9.0), Hit("p1", 3.5)]}})
-    {'after': {'q1': ['p2', 'p1']}}
-    """
-    return {
-        name: {question_id: [hit.passage_id for hit in row] for question_id, row in found.items()}
-        for name, found in hits.items()
-    }
-
-
 def _origin(seconds: float) -> evaluation_files.Origin:
     ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
     told = {
@@ -130,11 +115,20 @@ def _origin(seconds: float) -> evaluation_files.Origin:
 def _track(settings: Settings, metrics: Mapping[str, object]) -> None:
     """Logs the numbers and files of the evaluation in the run of the training."""
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
-        values = {name.replace(".", "/"): text for name, text in flatten(metrics)}
+        values = {_metric_name(name): text for name, text in flatten(metrics)}
         numbers = {name: float(text) for name, text in values.items() if _is_number(text)}
         tracked.log(settings.train.steps, numbers)
         tracked.log_artifacts(layout.EVALUATE, "evaluation")
         tracked.log_artifacts(layout.DATA_DOCS, "data_docs")
+
+
+def _metric_name(name: str) -> str:
+    """A name that MLflow takes, whatever question types and sets are called.
+
+    >>> _metric_name("test.by_set.Surgery (UK) & more.questions")
+    'test/by_set/Surgery _UK_ _ more/questions'
+    """
+    return re.sub(r"[^\w/ :-]", "_", name.replace(".", "/"), flags=re.ASCII)
 
 
 def _is_number(text: str) -> bool:

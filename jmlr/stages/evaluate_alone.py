@@ -15,7 +15,7 @@ from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.errors import ConfigError
-from jmlr.evaluation.metrics import measure
+from jmlr.evaluation.notation import arm_label
 from jmlr.evaluation.session import Session
 from jmlr.evaluation.table import result_table
 from jmlr.files import making, write_json
@@ -24,7 +24,7 @@ from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.stages import evaluation_files, layout
 from jmlr.stages.console import CONSOLE
-from jmlr.stages.evaluate import HitsById, rankings
+from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance
 from jmlr.types import Passage, Question
 
@@ -44,6 +44,7 @@ class Contender:
         passages: the table that is indexed.
         ranking: under which retrieval is reported: after joint training, or before.
         told: what the files say of it.
+        name: for people; empty: the arm's.
     """
 
     arm: str
@@ -53,6 +54,7 @@ class Contender:
     passages: Path
     ranking: str = "after"
     told: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> dict[str, Any]:
@@ -81,10 +83,11 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     found = hits["hybrid" if settings.index.hybrid else contender.ranking]
     answerer = session.read_arm(contender.arm, contender.reader, found)
     session.read_controls(answerer, contender.arm, found, hits["bm25"])
-    metrics = measure(settings, questions, session.readings, rankings(hits))
+    metrics = evaluation_files.measure_all(settings, session, hits)
     here = provenance()
     told = {**contender.told, **{name: here[name] for name in _CODE_TAGS}}
-    origin = evaluation_files.Origin({**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"})
+    shown = {**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"}
+    origin = evaluation_files.Origin(shown, alone=contender.name or arm_label(contender.arm))
     with making(folder) as unfinished:
         protocol_hash = evaluation_files.write(settings, unfinished, session, metrics, origin)
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})

@@ -12,12 +12,12 @@ from jmlr.errors import ConfigError
 from jmlr.registry.version import files, resolve
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import Contender, evaluate_alone, folder_of, show
-from jmlr.tracking.provenance import provenance
+from jmlr.tracking.provenance import UNKNOWN, provenance
 from jmlr.tracking.store import connect
 
 _ITS_OWN = ("recipe", "seed", "prompt")
 """Keys and blocks of params.yaml that are taken from the version as they are."""
-_ITS_OWN_WHERE_KNOWN = ("base", "index", "train")
+_ITS_OWN_WHERE_KNOWN = ("ingest", "base", "index", "train")
 """Blocks of which the version's keys are taken; a key that came later has its present value."""
 
 
@@ -61,20 +61,21 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
     client = connect()
     found = resolve(client, settings.track.registered_model, version)
     pair = files(client, found).pair
-    its_data, data = found.tags.get("data_dvc_hash"), provenance()["data_dvc_hash"]
+    its_data, data = found.tags.get("data_dvc_hash", UNKNOWN), provenance()["data_dvc_hash"]
     if its_data != data:
         CONSOLE.print(
-            f"{found.name} version {found.version} was trained on other data (data.dvc {str(its_data)[:12]}, now "
+            f"{found.name} version {found.version} was trained on other data (data.dvc {its_data[:12]}, now "
             f"{data[:12]}): whether it was trained on questions that are test questions now is not known."
         )
+    name = f"models:/{found.name}/{found.version}"
     told = {
-        "model": f"models:/{found.name}/{found.version}",
+        "model": name,
         "pair_hash": pair.pair_hash(),
         "run_id": found.run_id or "",
-        "trained_with_git_commit": found.tags.get("git_commit", ""),
-        "trained_with_data_dvc_hash": its_data or "",
+        "trained_with_git_commit": found.tags.get("git_commit", UNKNOWN),
+        "trained_with_data_dvc_hash": its_data,
     }
-    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told)
+    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told, name=name)
     return evaluate_alone(settings_of(settings, pair.params), contender, folder)
 
 

@@ -58,8 +58,16 @@ EVALUATIONS = BUILD / "evaluations"
 
 RATIONALES = BUILD / "rationales"
 
-EVALUATIONS = BUILD / "evaluations"
 GATES = BUILD / "promotion" / "gates.json"
+WITHDRAWAL = BUILD / "withdrawal.json"
+REFRESHED = BUILD / "refreshed"
+REFRESHED_INDEX = REFRESHED / "index"
+REFRESHED_PASSAGES = REFRESHED / "passages.parquet"
+REFRESHED_PARAMS = REFRESHED / "params.yaml"
+REFRESHED_RECORD = REFRESHED / "refreshed.json"
+REFRESHED_EVALUATION = REFRESHED / "evaluation"
+REFRESHED_REGISTERED = REFRESHED / "registered.json"
+COMPARISON = REFRESHED / "comparison.json"
 
 
 def arm_folder(arm: str) -> Path:

@@ -1,36 +1,86 @@
-"""Brings the indexes in line with the passages of today, without training: added, replaced and deleted ones."""
+"""`jmlr refresh`: the models of a registered version with an index of today's passages, without training."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import yaml
+
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
-from jmlr.errors import MissingResource
+from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
+from jmlr.errors import DataError, RegistryError
+from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
-from jmlr.stages import layout
-from jmlr.stages.index import mine_candidates
+from jmlr.registry.standing import challenger_and_champion
+from jmlr.registry.version import files, resolve
+from jmlr.stages import layout, refreshed
+from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_version import settings_of, spec_of
+from jmlr.stages.refreshed import Refreshed, refreshed_pair
+from jmlr.tracking.store import connect
+from jmlr.types import Passage
+
+_VALIDATE = "dvc repro validate"
 
 
-def run(settings: Settings) -> None:
-    """Makes the next generation of build/train/index and build/index for the passages of build/ingest.
+def run(settings: Settings, version: str = "") -> None:
+    """Makes build/refreshed: an index of build/ingest's passages for the models of a version, with its settings.
 
-    Both models stay as they are; only texts that an index does not hold are encoded. The training questions' candidates
-    are searched anew. DVC then sees changed outputs: `dvc repro` would train on the new passages.
+    Both models stay as they are, and so does what the pipeline made: build/train and build/index are not touched. Only
+    texts that the version's index does not hold are encoded. The same again gives the same.
+
+    Args:
+        settings: the current ones.
+        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the one registered last where there is none.
 
     Raises:
-        MissingResource: if nothing is trained yet.
-        FingerprintMismatch: if an index is not its retriever's.
+        DataError: if the passages are not validated, or hold what is withdrawn.
+        RegistryError: if there is no such version.
+        FingerprintMismatch: if the version's index is not its retriever's.
     """
-    if not layout.TRAINED_RETRIEVER.exists():
-        raise MissingResource(
-            "no trained pair",
-            expected="a trained retriever",
-            where=str(layout.TRAINED_RETRIEVER),
-            next_step="dvc repro",
-        )
-    passages = read_passages(layout.PASSAGES)
-    for retriever, index in (
-        (layout.BASE_RETRIEVER, layout.INDEX),
-        (layout.TRAINED_RETRIEVER, layout.TRAINED_INDEX),
-    ):
-        refresh(retriever, passages, settings.index, index, settings.seed)
-    mine_candidates(passages, settings)
+    passages = _valid_passages()
+    client = connect()
+    name = settings.track.registered_model
+    source = resolve(client, name, spec_of(version or _default(name)))
+    its = files(client, source).pair
+    its_settings = settings_of(settings, its.params)
+    refreshed.clear()
+    shutil.rmtree(layout.REFRESHED_INDEX, ignore_errors=True)
+    link(its.index, layout.REFRESHED_INDEX)
+    changes = refresh(its.retriever, passages, its_settings.index, layout.REFRESHED_INDEX, its_settings.seed)
+    with replacing(layout.REFRESHED_PASSAGES) as unfinished:
+        shutil.copyfile(layout.PASSAGES, unfinished)
+    text = yaml.safe_dump(its_settings.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+    write_text(layout.REFRESHED_PARAMS, text)
+    made = Refreshed(source.name, int(source.version), refreshed_pair(its).pair_hash(), asdict(changes))
+    made.write()
+    CONSOLE.print(f"{source.name} version {source.version} -> {layout.REFRESHED}: {changes}")
+    if not made.is_other:
+        CONSOLE.print("It holds these passages already: there is nothing to evaluate or register.")
+
+
+def _valid_passages() -> Sequence[Passage]:
+    if not layout.PASSED.exists():
+        raise DataError("the passages are not validated", where=str(layout.PASSED), next_step=_VALIDATE)
+    passages, withdrawn = read_passages(layout.PASSAGES), standing(read())
+    for one in passages:
+        if entries := withdrawn.entries_of(one.passage_id, one.document_id, one.source):
+            raise DataError(
+                f"{one.passage_id} is there, but withdrawn ({entries[0]}: {entries[0].reason})",
+                expected=f"passages without what {WITHDRAWN_FILE} names",
+                where=str(layout.PASSAGES),
+                next_step=_VALIDATE,
+            )
+    return passages
+
+
+def _default(name: str) -> str:
+    """The champion's number, or that of the version registered last where there is none."""
+    challenger, champion = challenger_and_champion(name)
+    chosen = champion or challenger
+    if chosen is None:
+        raise RegistryError("no version", where=f"registered model {name}", next_step="jmlr register")
+    return str(chosen.number)

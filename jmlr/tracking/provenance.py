@@ -9,11 +9,16 @@ from jmlr import fingerprint
 
 UNKNOWN = "unknown"
 
-_HASHED_FILES = {"dvc_lock_hash": "dvc.lock", "data_dvc_hash": "data.dvc", "params_hash": "params.yaml"}
+_HASHED_FILES = {
+    "dvc_lock_hash": "dvc.lock",
+    "data_dvc_hash": "data.dvc",
+    "params_hash": "params.yaml",
+    "withdrawn_hash": "withdrawn.yaml",
+}
 
 
 def provenance(root: Path = Path()) -> dict[str, str]:
-    """Tags `git_commit`, `git_dirty`, `dvc_lock_hash`, `data_dvc_hash` and `params_hash` of the repository at `root`.
+    """Tags `git_commit`, `git_dirty` and the hashes of dvc.lock, data.dvc, params.yaml and withdrawn.yaml at `root`.
 
     Hashes are SHA-256 (hex) of the file's bytes. What is not there (no repository, no file) is `unknown`.
     """

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from flows import sharded_ingest
-from flows.shard_task import may_pass
 from jmlr import config
 from jmlr.data.ingest import ingest
 from jmlr.data.runners import run_here
 from jmlr.errors import ConfigError, DataError, MissingResource
+from jmlr.failure import may_pass
 from jmlr.models.encoder import tokenizer_text
 from jmlr.stages.ingest import places_in
 

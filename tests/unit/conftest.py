@@ -142,7 +142,7 @@ def make_tiny_reader(one_thread: None, tiny_tokenizer: PreTrainedTokenizerFast) 
 def save_tiny_colbert(one_thread: None) -> Callable[..., Path]:
     """Saves a seeded ColBERT checkpoint on a BERT of two thin layers that knows `words`, and returns its folder."""
     import torch
-    from colbert.infra.config import ColBERTConfig
+    from colbert.infra.config import ColBERTConfig, base_config
     from colbert.modeling.base_colbert import BaseColBERT
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -160,6 +160,8 @@ def save_tiny_colbert(one_thread: None) -> Callable[..., Path]:
         )  # fmt: skip
         BertModel(config).save_pretrained(encoder)
         tokenizer.save_pretrained(encoder)
+        # colbert-ai asks git for the branch, and fails on a detached HEAD, as CI checks one out.
+        base_config.get_metadata_only = dict
         BaseColBERT(str(encoder), ColBERTConfig(dim=dimension)).save(str(folder))
         return folder
 
@@ -186,3 +188,31 @@ def tracked(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     monkeypatch.delenv("RANK", raising=False)
     return MlflowClient(tracking_uri=mlflow_store)
+
+
+@pytest.fixture
+def put_version(tracked: MlflowClient, tmp_path: Path) -> Callable[..., Any]:
+    """Makes a version of a registered model of the test's own, of files by their name in a version; gives it."""
+    from mlflow.exceptions import MlflowException
+
+    from jmlr import fingerprint
+    from jmlr.files import link
+
+    name = f"model-{fingerprint.of_text(str(tmp_path))[:12]}"
+
+    def put(number: int = 1, run_id: str | None = None, tags: dict[str, str] | None = None, **files: Path) -> Any:
+        root = tmp_path / "store" / str(number)
+        (root / "artifacts").mkdir(parents=True)
+        (root / "MLmodel").write_text("")
+        for what in ("retriever", "reader", "index", "passages.parquet", "params.yaml"):
+            if what.split(".")[0] in files:
+                link(files[what.split(".")[0]], root / "artifacts" / what)
+            else:
+                (root / "artifacts" / what).mkdir()
+        try:
+            tracked.create_registered_model(name)
+        except MlflowException:
+            pass
+        return tracked.create_model_version(name, root.as_uri(), run_id, tags or {})
+
+    return put

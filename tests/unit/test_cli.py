@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from jmlr import cli, recipes
 from jmlr.config import Settings
 from jmlr.errors import DataError
+from jmlr.stages.withdraw import Asked
 
 CONF = Path(__file__).parents[2] / "conf"
 STAGES = ["ingest", "validate", "base", "index", "train", "evaluate", "register", "results"]
@@ -63,6 +64,33 @@ def test_ask_takes_a_vignette_and_options_in_order(root: Path, monkeypatch: pyte
     calls = fake_stage(monkeypatch, "ask")
     assert run_main(monkeypatch, "ask", "Which test?", "--option", "MRI", "-o", "ECG") == 0
     assert calls[0][1:] == ("Which test?", ["MRI", "ECG"])
+    assert run_main(monkeypatch, "ask", "Which test?", "-o", "MRI", "-o", "ECG", "--version", "2") == 0
+    assert calls[1][1:] == ("Which test?", ["MRI", "ECG"], "2")
+
+
+@pytest.mark.parametrize(
+    ("words", "stage", "given"),
+    [
+        (["refresh"], "refresh", ("",)),
+        (["refresh", "--version", "champion"], "refresh", ("champion",)),
+        (["evaluate", "--refreshed"], "evaluate_refreshed", ()),
+        (["register", "--refreshed"], "register_refreshed", ()),
+    ],
+)
+def test_a_refresh_has_three_steps(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], stage: str, given: tuple[object, ...]
+) -> None:
+    calls = fake_stage(monkeypatch, stage)
+    assert run_main(monkeypatch, *words) == 0
+    assert calls[0][1:] == given
+
+
+def test_withdraw_takes_a_name_and_a_reason(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[object] = []
+    monkeypatch.setattr("jmlr.stages.withdraw.run", lambda settings, asked: called.append(asked))
+    assert run_main(monkeypatch, "withdraw", "gout", "--reason", "superseded", "--kind", "document", "--dry-run") == 0
+    assert run_main(monkeypatch, "withdraw", "--undo", "--reason", "a mistake", "--", "-gout") == 0
+    assert called == [Asked("gout", "superseded", "document_id", dry_run=True), Asked("-gout", "a mistake", undo=True)]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +107,40 @@ def test_commands_on_versions_hand_on_what_they_are_given(
     calls = fake_stage(monkeypatch, stage)
     assert run_main(monkeypatch, *words) == 0
     assert calls[0][1:] == given
+
+
+@pytest.mark.parametrize(
+    ("words", "stage", "given"),
+    [
+        (["--version", "champion"], "evaluate_version", ("champion", "")),
+        (["--version", "models:/jmlr/3", "--name", "old"], "evaluate_version", ("models:/jmlr/3", "old")),
+        (["--reader", "someone/llama", "--revision", "0123"], "evaluate_reader", ("someone/llama", "0123", "")),
+    ],
+)
+def test_evaluate_takes_a_version_or_a_reader(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], stage: str, given: tuple[object, ...]
+) -> None:
+    calls = fake_stage(monkeypatch, stage)
+    assert run_main(monkeypatch, "evaluate", *words) == 0
+    assert calls[0][1:] == given
+    assert ("HF_HUB_OFFLINE" in os.environ) == (stage == "evaluate_version")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--version", "3", "--reader", "r"], "--version and --reader"),
+        (["--version", "3", "--refreshed"], "--version and --refreshed"),
+        (["--revision", "0123"], "--revision or --name alone"),
+        (["--version", "3", "--revision", "0123"], "--revision or --name alone"),
+        (["--name", "n"], "--revision or --name alone"),
+    ],
+)
+def test_evaluate_refuses_words_that_do_not_go_together(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], found: str
+) -> None:
+    assert run_main(monkeypatch, "evaluate", *words) == 2
+    assert found in capsys.readouterr().err
 
 
 def test_an_error_is_printed_without_traceback_and_ends_with_2(

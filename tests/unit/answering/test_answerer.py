@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import BloomConfig, BloomForCausalLM
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
-from jmlr.errors import DataError, MissingResource
+from jmlr.errors import DataError, MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
 from jmlr.types import Hit
@@ -53,7 +54,15 @@ def slow_scores(answerer: Answerer, question, passage_ids) -> list[float]:
     return scores
 
 
-@pytest.mark.parametrize("form", [{}, {"options": "shown"}, {"options": "shown", "answer": "letter_text"}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"options": "shown"},
+        {"options": "shown", "answer": "letter_text"},
+        {"options": "shown", "answer": "letter_rationale"},
+    ],
+)
 def test_options_score_as_if_each_were_alone(make_answerer, tiny_questions, form):
     answerer = make_answerer(FixedSearcher(), **form)
     for question, answered in zip(tiny_questions, answerer.answer(tiny_questions), strict=True):
@@ -121,6 +130,41 @@ def test_hits_belong_to_their_question_whatever_the_order(make_answerer, tiny_qu
 def test_a_question_nothing_was_retrieved_for_is_refused(make_answerer, tiny_questions):
     with pytest.raises(DataError, match="question q1: nothing was retrieved for it"):
         make_answerer().read(tiny_questions[:2], {"q0": []})
+
+
+def test_batches_are_of_like_lengths_and_answers_keep_the_order_of_the_questions(
+    make_answerer, tiny_questions, monkeypatch
+):
+    answerer, given = make_answerer(FixedSearcher()), []
+    read_batch = Answerer._read_batch
+    monkeypatch.setattr(
+        Answerer, "_read_batch", lambda self, batch, hits: given.append(list(batch)) or read_batch(self, batch, hits)
+    )
+    long = dataclasses.replace(tiny_questions[5], text=" ".join([tiny_questions[5].text] * 3))
+    asked = [*tiny_questions[:5], long, *tiny_questions[6:]]
+    assert [answered.question_id for answered in answerer.answer(asked)] == [one.question_id for one in asked]
+    hits = answerer.retrieve(asked)
+    read = {name: [answerer.passages[hit.passage_id] for hit in row[:2]] for name, row in hits.items()}
+    ordered = [one for batch in given for one in batch]
+    tokens = [len(answerer.writer.write(one, 0, read[one.question_id]).prompt_ids) for one in ordered]
+    assert given[0][0] == long
+    assert tokens == sorted(tokens, reverse=True)
+    assert [len(batch) for batch in given] == [5, 5, 2]
+
+
+def test_a_reader_whose_logits_would_be_computed_wrongly_is_refused(
+    settings, tiny_passages, one_thread, tiny_tokenizer, tmp_path
+):
+    torch.manual_seed(0)
+    bloom = BloomConfig(hidden_size=32, n_layer=2, n_head=4, vocab_size=len(tiny_tokenizer), initializer_range=0.5)
+    folder = tmp_path / "bloom"
+    BloomForCausalLM(bloom).save_pretrained(folder)
+    tiny_tokenizer.save_pretrained(folder)
+    eager = settings.train.model_copy(
+        update={"reader": settings.train.reader.model_copy(update={"attention": "eager"})}
+    )
+    with pytest.raises(TrainingFailed, match="(?s)the reader BloomForCausalLM .*take another reader"):
+        Answerer.load_reader(folder, tiny_passages, settings.model_copy(update={"train": eager}))
 
 
 def test_a_missing_reader_is_named(settings, tiny_passages, tmp_path):

@@ -42,10 +42,11 @@ def merged(tmp_path_factory, word_tokenizer) -> Merged:
 
 
 STANDS_FOR = np.array([0, 1, 2, 3, 3, -1, 6])
+NONE = np.zeros(len(STANDS_FOR), bool)
 
 
 def gold_of(merged: Merged, *questions: Question, stands_for: np.ndarray = STANDS_FOR):
-    found, rows = with_gold(questions, merged, stands_for)
+    found, rows = with_gold(questions, merged, stands_for, NONE)
     return [one.gold_passage_ids for one in found], rows.tolist()
 
 
@@ -79,7 +80,7 @@ def test_unknown_gold_stays_for_validation_to_find(merged):
 
 def test_questions_keep_all_else_and_their_order(merged):
     before = [question("q", "b"), question("r", "a")]
-    after, _ = with_gold(before, merged, STANDS_FOR)
+    after, _ = with_gold(before, merged, STANDS_FOR, NONE)
     assert [(one.question_id, one.text, one.options) for one in after] == [
         (q.question_id, q.text, q.options) for q in before
     ]
@@ -153,3 +154,11 @@ def test_drafts_of_a_source_are_finished_together_though_units_part_them(
     assert ingested(settings).questions == together
     assert [len(one.options) for one in together] == [4] * 5
     assert len({folder.name for folder in (tmp_path / "shards").iterdir()}) == 5
+
+
+def test_withdrawn_gold_goes_and_gold_that_is_unknown_stays(merged):
+    withdrawn = np.isin(np.arange(len(STANDS_FOR)), [0, 1, 2, 3])
+    asked = [question("q", "long", "b"), question("r", "copy"), question("s", "a", "nobody")]
+    found, rows = with_gold(asked, merged, STANDS_FOR, withdrawn)
+    assert [one.gold_passage_ids for one in found] == [("b",), (), ("nobody",)]
+    assert rows.tolist() == [6]

@@ -109,5 +109,70 @@ def test_one_arm_without_rankings_or_history_is_still_a_page(tmp_path: Path, inp
     assert Page(text).open == []
 
 
+def _measured(inputs: report.ReportInputs, **blocks: Any) -> dict[str, Any]:
+    """The metrics with further blocks in every split."""
+    return {split: {**measured, **blocks} for split, measured in inputs.metrics.items()}
+
+
+def test_retrieval_is_told_by_type_and_small_types_are_marked(tmp_path: Path, inputs: report.ReportInputs) -> None:
+    before = {"recall_at_1": 0.2, "mrr": 0.3, "questions": 9, "without_gold": 0, "distinct_top_1": 4}
+    after = {**before, "recall_at_1": 0.9, "distinct_top_1": 8}
+    kinds = {"dose": {"small": True, "before": before, "after": after}}
+    text = _written(tmp_path, inputs, metrics=_measured(inputs, retrieval_by_type=kinds))
+    assert "Retrieval by type of question" in text
+    [row] = {line for line in text.splitlines() if "<th>dose" in line}
+    assert row.startswith('<tr class="soft"><th>dose <span class="soft">small</span></th>')
+    for cell in (">9<", ">20.0 → 90.0 %<", ">0.300 → 0.300<", ">4 → 8<"):
+        assert cell in row
+    assert Page(text).open == []
+    assert "Retrieval by type of question" not in _written(tmp_path, inputs)
+
+
+@pytest.mark.parametrize(("name", "folded"), [("starter", True), ("MedQA", False)])
+def test_the_papers_table_is_folded_where_none_of_its_sets_was_run(
+    tmp_path: Path, inputs: report.ReportInputs, name: str, folded: bool
+) -> None:
+    arms = {arm: {"value": 0.5, "low": 0.4, "high": 0.6} for arm in ("rag", "jmlr")}
+    text = _written(tmp_path, inputs, metrics=_measured(inputs, by_set={name: {"questions": 9, "accuracy": arms}}))
+    assert ("none of its question sets was run here" in text) is folded
+    assert "Meditron-70B (paper)" in text
+    assert Page(text).open == []
+
+
+def test_rationales_are_shown_with_their_measures(tmp_path: Path, inputs: report.ReportInputs) -> None:
+    said = {"jmlr": {question.question_id: f"Because {EVIL}" for question in inputs.questions}}
+    found = {"rationales": 9, "umls_f": {"value": 0.25, "low": 0.2, "high": 0.3, "questions": 9}}
+    metrics = _measured(inputs, rationales={"made_by": {}, "arms": {"jmlr": found}})
+    text = _written(tmp_path, inputs, metrics=metrics, said=said)
+    assert text.count("Written by jmlr") == 10
+    assert "Written by rag" not in text
+    assert "Because &lt;script&gt;" in text
+    assert "<script" not in text
+    assert "25.0 %" in text
+    assert Page(text).open == []
+    assert "Rationales that were written" not in _written(tmp_path, inputs)
+
+
+@pytest.mark.parametrize("left", ["option_orders", "in_words"])
+def test_an_answer_that_was_read_in_one_way_alone_is_shown(
+    tmp_path: Path, inputs: report.ReportInputs, left: str
+) -> None:
+    bounds = {"value": 0.5, "low": 0.4, "high": 0.6}
+    ways = {
+        "option_orders": {"accuracy": bounds, "consistency": bounds, "orders": 8},
+        "in_words": {"accuracy": bounds, "unreadable": 0.25},
+    }
+    text = _written(tmp_path, inputs, metrics=_measured(inputs, reading={"jmlr": {left: ways[left]}}))
+    assert "How firm the answers are" in text
+    assert Page(text).open == []
+
+
+def test_what_was_evaluated_by_itself_says_so(tmp_path: Path, inputs: report.ReportInputs) -> None:
+    text = _written(tmp_path, inputs, alone=f"models:/jmlr/3 {EVIL}", data_docs_link="../../validate/index.html")
+    assert "<strong>models:/jmlr/3 &lt;script&gt;" in text
+    assert "trained for the same number of steps" not in text
+    assert 'href="../../validate/index.html"' in text
+
+
 def test_same_inputs_same_bytes(tmp_path: Path, inputs: report.ReportInputs) -> None:
     assert _written(tmp_path / "a", inputs) == _written(tmp_path / "b", inputs)

@@ -79,5 +79,5 @@ def test_readers_whose_positions_cannot_be_given_are_refused(one_thread, kind):
     sizes = {"vocab_size": 60, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.5}
     if kind == "mpt":
         sizes = {"vocab_size": 60, "d_model": 32, "n_layers": 2, "n_heads": 4, "initializer_range": 0.5}
-    with pytest.raises(TrainingFailed, match=r"packed (prompts|answers).*\n.*take another base reader"):
+    with pytest.raises(TrainingFailed, match=r"packed (prompts|answers).*\n.*take another reader"):
         check_reader(make(kind, **sizes))

@@ -81,6 +81,16 @@ def test_what_cannot_be_answered_is_told_by_row_and_column(enter: Enter, model_n
     assert found.value.get_http_status_code() == 400
 
 
+def test_a_unit_that_does_not_answer_when_it_is_loaded_is_not_registered(
+    enter: Enter, unit: Unit, model_name: str, tracked: MlflowClient
+) -> None:
+    (unit.pair.reader / "weights.bin").unlink()
+    (unit.pair.reader / "other.bin").write_bytes(b"what the answerer does not look for")
+    with pytest.raises(RegistryError, match=r"(?s)does not answer when it is loaded \(.+\).*nothing was registered"):
+        enter()
+    assert not tracked.search_model_versions(f"name = '{model_name}'")
+
+
 def test_the_same_unit_twice_is_one_version_and_another_a_second(
     enter: Enter, unit: Unit, model_name: str, tracked: MlflowClient
 ) -> None:

@@ -30,6 +30,17 @@ def test_two_seeds_stand_side_by_side_with_their_mean(tmp_path, capsys):
         assert part in shown
 
 
+def test_an_arm_that_only_one_has_stands_there_without_a_mean(tmp_path, capsys):
+    alone = evaluation(tmp_path / "b", 0.8)
+    write_json(alone / "metrics.json", {"test": {
+        "questions": 9, "accuracy": {"untrained": {"value": 0.4}}, "difference": {}, "retrieval": {},
+    }})  # fmt: skip
+    compare.run(SETTINGS, [evaluation(tmp_path / "a", 0.9), alone])
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    assert ["Reader as it comes", "-", "40.0 %", "-"] in rows
+    assert ["jmlr - rag", "40.0 %", "-", "-"] in rows
+
+
 def test_another_protocol_is_refused(tmp_path):
     with pytest.raises(ProtocolMismatch, match="item_count: 9 and 8"):
         compare.run(SETTINGS, [evaluation(tmp_path / "a", 0.9), evaluation(tmp_path / "b", 0.8, item_count=8)])

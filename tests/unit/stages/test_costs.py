@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -58,6 +59,15 @@ def test_a_try_that_still_runs_writes_its_seconds_down(monkeypatch):
         # What a kill would leave now is counted as cut off.
         assert costs.summary().endswith("; 1 tries, 1 not finished")
         assert costs.tries()[0]["outcome"] == "cut off"
+
+
+def test_a_try_tells_when_it_was_and_its_hours_can_be_asked_for_since_then():
+    before = datetime.now(timezone.utc) - timedelta(seconds=2)
+    with costs.counted("index"):
+        assert set(costs.spent(before)) == {costs.tries()[0]["device"]}
+    assert costs.spent(datetime.now(timezone.utc) + timedelta(seconds=2)) == {}
+    [row] = costs.tries()
+    assert before <= datetime.fromisoformat(row["at"])
 
 
 def test_hours_of_different_devices_are_not_added():

@@ -1,0 +1,42 @@
+"""Whom a flow tells of its end: the notification blocks of Prefect that `flows.notify` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from prefect.blocks.abstract import NotificationBlock
+from prefect.blocks.core import Block
+from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
+
+from flows.named_states import PROMOTED, PROPOSED, WAITING
+from flows.stage_task import flows_settings
+
+_TOLD = (PROMOTED, PROPOSED, WAITING)
+
+
+def is_told(state: State[Any]) -> bool:
+    """Whether somebody wants to know: of failures, promotions, proposals, and where an approval is waited for."""
+    return state.is_failed() or state.is_crashed() or state.name in _TOLD
+
+
+def tell(flow: Any, flow_run: Any, state: State[Any]) -> None:
+    """A hook of a flow: sends its end to every block of `flows.notify`; one that fails costs a line in the log.
+
+    Args:
+        flow: that ended.
+        flow_run: its run.
+        state: the last one.
+    """
+    folder = flow_run.parameters.get("folder")
+    settings = flows_settings(Path(folder) if folder else None)
+    if settings is None or not is_told(state):
+        return
+    subject = f"{flow.name}: {state.name}"
+    body = f"{state.message or ''}\n\nflow run {flow_run.name}"
+    for name in settings.notify:
+        try:
+            cast(NotificationBlock, Block.load(name)).notify(body=body, subject=subject)
+        except Exception as error:  # noqa: BLE001 - a block is anybody's code, and the run itself is over
+            get_logger("jmlr").warning("%s was not told of %s: %s", name, subject, error)

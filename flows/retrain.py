@@ -1,0 +1,123 @@
+"""New data to a new champion, or the reason why not: `python -m flows.retrain --help`.
+
+Data that the version registered last has seen cost nothing: no stage runs and nothing is registered. Whatever is cut
+off is taken up by the next run: DVC knows finished stages, training its checkpoints, the registry a pair by its hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.client.schemas.objects import State
+
+from flows.artifacts import publish_results
+from flows.command import run_and_exit
+from flows.named_states import GATES_FAILED, NOTHING_NEW, completed, failed
+from flows.new_data import fetch_data, whats_new
+from flows.notifications import tell
+from flows.pipeline import bring_up_to_date
+from flows.promote import judge, judged
+from flows.run_lock import only_run
+from flows.stage_limit import over_budget
+from flows.stage_task import is_worth_a_retry, run_command
+from jmlr import config
+from jmlr.config import Settings
+from jmlr.errors import JmlrError, RegistryError
+from jmlr.registry.standing import Standing, challenger_and_champion
+
+_TRIES, _DELAY_SECONDS = 2, 30
+
+
+@flow(name="jmlr-retrain", log_prints=True, on_failure=[tell], on_crashed=[tell], on_completion=[tell])
+def retrain(folder: Path | None = None, anyway: bool = False) -> State[Any]:
+    """Train, register, judge and perhaps promote, if there is something new.
+
+    The state says what became of it: `NothingNew`, `Promoted`, `WaitingForApproval`, `GatesFailed` (the champion
+    stays), or the cause of a failure.
+
+    Args:
+        folder: the repository's root; the working folder if None.
+        anyway: whether to run also where the data are not new, for changed code or settings.
+    """
+    if folder is not None:
+        os.chdir(folder)  # settings and the tracking store are relative to it
+    try:
+        settings = config.load()
+        with only_run(Path(), "jmlr-retrain", settings.flows.when_running == "wait"):
+            return _retrain(settings, anyway)
+    except JmlrError as error:
+        return failed(error)
+
+
+def _retrain(settings: Settings, anyway: bool) -> State[Any]:
+    name = settings.track.registered_model
+    fetched = _fetch_data(settings.ingest.root, return_state=True)
+    fetched.result()
+    last, champion = challenger_and_champion(name)
+    news = whats_new(last) or ("asked for" if anyway else "")
+    if news:
+        print(f"training: {news}")
+        if error := over_budget(settings.flows, Path()):
+            raise error
+        bring_up_to_date(None)
+        run_command("register")
+        last, champion = challenger_and_champion(name)
+    if last is None:
+        raise RegistryError("no version", expected="the one just registered", where=f"registered model {name}")
+    if not news and was_judged(last, champion):
+        return completed(NOTHING_NEW, f"version {last.number} has seen these data and was judged: {_outcome()}")
+    return _judge(last, champion)
+
+
+def _judge(last: Standing, champion: Standing | None) -> State[Any]:
+    """Judges the version registered last, also one that a run before this was killed over."""
+    state = judge(["--version", str(last.number)])
+    outcome = "the champion stays" if state.name == GATES_FAILED else str(state.name)
+    publish_results(outcome, last, champion)
+    return state
+
+
+def was_judged(last: Standing, champion: Standing | None) -> bool:
+    """Whether the version is the champion, or was promoted, refused or left waiting by the last judgement."""
+    if champion is not None and champion.number == last.number:
+        return True
+    found = judged()
+    return str(found.get("to")) == str(last.number) and found.get("outcome") in ("promoted", "kept", "waiting")
+
+
+def _outcome() -> str:
+    return str(judged().get("outcome", "it is the champion"))
+
+
+@task(
+    name="fetch data",
+    retries=_TRIES,
+    retry_delay_seconds=_DELAY_SECONDS,
+    retry_condition_fn=is_worth_a_retry,
+    cache_policy=None,
+    persist_result=False,
+)
+def _fetch_data(sources: str) -> State[Any] | None:
+    try:
+        fetch_data(sources)
+    except JmlrError as error:
+        return failed(error)
+    return None
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the flow; exit status 0 promoted or nothing new, 3 a gate failed, 4 an approval is waited for, 2 an error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.retrain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--anyway", action="store_true", help="also where the data are not new")
+    run_and_exit(retrain, None, parser.parse_args(words).anyway)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""One run at a time in a repository: a lock that the kernel takes back from whoever dies, by `kill -9` too.
+
+It is a file lock of this machine (flock): machines that share a folder over a network may not see each other's.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+from jmlr.errors import JmlrError
+
+LOCK_FILE = Path("build/run.lock")
+
+_ASK_SECONDS = 1.0
+_descriptors: list[int] = []
+
+
+class AlreadyRunning(JmlrError):
+    """Another run holds the repository's lock."""
+
+
+def held() -> tuple[int, ...]:
+    """Descriptors of the locks of this process; a child that inherits them keeps the lock as long as it lives."""
+    return tuple(_descriptors)
+
+
+@contextmanager
+def only_run(folder: Path, what: str, wait: bool, tell: Callable[[str], None] = print) -> Iterator[None]:
+    """Holds the repository's lock within the block.
+
+    Args:
+        folder: the repository's root.
+        what: who holds it, for others to read.
+        wait: whether to wait for another run's end, instead of being refused.
+        tell: takes one line about a wait.
+
+    Raises:
+        AlreadyRunning: if another run holds it and is not waited for.
+    """
+    path = folder / LOCK_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _take(descriptor, path, wait, tell)
+        note = {"run": what, "process": os.getpid(), "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, (json.dumps(note) + "\n").encode(), 0)
+        _descriptors.append(descriptor)
+        try:
+            yield
+        finally:
+            _descriptors.remove(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, wait: bool, tell: Callable[[str], None]) -> None:
+    told = False
+    while not _locked(descriptor):
+        holder = path.read_text(encoding="utf-8").strip() or "not known yet"
+        if not wait:
+            raise AlreadyRunning(
+                f"another run is under way: {holder}",
+                expected="one run at a time in a repository",
+                where=str(path),
+                next_step="wait for it, or set flows.when_running: wait",
+            )
+        if not told:
+            tell(f"waiting for another run to end: {holder}")
+            told = True
+        time.sleep(_ASK_SECONDS)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True

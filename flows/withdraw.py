@@ -1,0 +1,66 @@
+"""A guideline withdrawn, and a version without it proposed: `python -m flows.withdraw --help`.
+
+`jmlr withdraw` writes it down and tags the versions that hold it; the rest is the flow `refresh`. The champion is not
+touched: `jmlr rollback` or `jmlr promote` takes a version that holds it out of use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.command import run_and_exit
+from flows.named_states import failed
+from flows.notifications import tell
+from flows.refresh import propose
+from flows.run_lock import only_run
+from flows.stage_task import run_command
+from jmlr import config
+from jmlr.errors import JmlrError
+
+_KINDS = ("passage", "document", "source")
+
+
+@flow(name="jmlr-withdraw", log_prints=True, on_failure=[tell], on_crashed=[tell], on_completion=[tell])
+def withdraw(what: str, reason: str, kind: str = "", version: str = "", folder: Path | None = None) -> State[Any]:
+    """Withdraw, then propose the models of a version without it: `Proposed`, or `NothingNew` if it never had it.
+
+    Args:
+        what: an id of a passage or document, or the name of a source.
+        reason: why; it is written down.
+        kind: `passage`, `document` or `source`, where the name is that of several.
+        version: whose models, a number or an alias; empty: the champion, or the newest where there is none.
+        folder: the repository's root; the working folder if None.
+    """
+    if folder is not None:
+        os.chdir(folder)
+    kinds = ["--kind", kind] if kind else []
+    try:
+        with only_run(Path(), "jmlr-withdraw", config.load().flows.when_running == "wait"):
+            run_command("withdraw", arguments=["--reason", reason, *kinds, "--", what])
+            return propose(version)
+    except JmlrError as error:
+        return failed(error)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the flow; exit status 0 proposed or nothing new, 2 an error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.withdraw", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", help="an id of a passage or document, or the name of a source")
+    parser.add_argument("--reason", required=True, help="why; it is written down")
+    parser.add_argument("--kind", choices=_KINDS, default="", help="where the name is that of several")
+    parser.add_argument("--version", default="", help="whose models: a number or an alias (default: the champion)")
+    asked = parser.parse_args(words)
+    run_and_exit(withdraw, asked.what, asked.reason, asked.kind, asked.version)
+
+
+if __name__ == "__main__":
+    main()

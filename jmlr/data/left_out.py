@@ -1,0 +1,110 @@
+"""What ingest leaves out because it was withdrawn: passages, and training questions that rest on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jmlr.data.merged import Merged
+from jmlr.data.withdrawal import Entry, Withdrawn
+from jmlr.types import Question, Rejected
+
+RATIONALE = "rationale:"
+"""Opens the id of a passage that is the explanation of the question whose id follows."""
+
+_BLOCK_ROWS = 100_000
+
+
+class LeftOut:
+    """The rows of all passages, N, that are left out, as `rows`, bool (N,); first those that the log names.
+
+    A passage or document that is withdrawn takes the passages with it that say nearly the same, for what it says is
+    withdrawn. A source takes none: another source may say the same.
+
+    Args:
+        merged: all passages.
+        withdrawn: what stands withdrawn.
+    """
+
+    def __init__(self, merged: Merged, withdrawn: Withdrawn) -> None:
+        self._merged, self._withdrawn = merged, withdrawn
+        self._numbers = {entry.names: number for number, entry in enumerate(withdrawn.entries)}
+        self._found: set[int] = set()
+        self._entry = np.full(len(merged), -1)
+        if withdrawn.entries:
+            self._entry = merged.marked(["passage_id", "document_id", "source"], self._mark)
+        self.rows = self._entry >= 0
+        self._is_whole = np.ones(len(merged), bool)
+        self._questions: list[Question] = []
+        self._ungrounded = 0
+
+    def of_sources(self) -> np.ndarray:
+        """The rows that a withdrawn source gave, bool (N,); they stand for no other passage, and none for them."""
+        is_source = [entry.source is not None for entry in self._withdrawn.entries]
+        return np.array([*is_source, False])[self._entry]  # the last one is for -1, no entry
+
+    def take_copies(self, stands_for: np.ndarray) -> None:
+        """Leaves out also what says nearly the same; `stands_for`, int64 (N,): the row kept for each, -1 for none."""
+        self._is_whole = stands_for == np.arange(len(stands_for))
+        if self.rows.any():
+            self.rows = np.isin(stands_for, stands_for[self.rows & (stands_for >= 0)])
+
+    def take_questions(self, before: Sequence[Question], now: Sequence[Question]) -> list[Question]:
+        """The questions of `now` without those of split train that lost every gold passage, and their rationales.
+
+        Such a question is not taught: its answer rests on what was withdrawn. Elsewhere it is asked on, without gold,
+        so that answers before and after a withdrawal are answers to the same questions.
+
+        Args:
+            before: all questions with the gold passages of their source.
+            now: the same with those that are still there.
+        """
+        if not self.rows.any():
+            return list(now)
+        lost = {new.question_id for old, new in zip(before, now, strict=True) if old.gold_passage_ids and not new.gold_passage_ids}
+        self._questions = [one for one in now if one.question_id in lost and one.split == "train"]
+        self._ungrounded = len(lost) - len(self._questions)
+        gone = {one.question_id for one in self._questions}
+        for pieces in self._merged.chunks_of(f"{RATIONALE}{name}" for name in gone).values():
+            self.rows[[row for row, _ in pieces]] = True
+        return [one for one in now if one.question_id not in gone]
+
+    def rejected(self) -> Iterator[Rejected]:
+        """The passages and questions left out, with the reason; copies, which are left out anyway, are not named."""
+        held = np.flatnonzero(self.rows & self._is_whole)
+        for start in range(0, len(held), _BLOCK_ROWS):
+            block = held[start : start + _BLOCK_ROWS]
+            for row, passage_id in self._merged.ids(block).items():
+                reason, detail = self._why(row)
+                yield Rejected(self._merged.origin(row), passage_id, reason, detail)
+        for question in self._questions:
+            yield Rejected(question.source, question.question_id, "all its gold passages are withdrawn")
+
+    def counts(self) -> dict[str, Any]:
+        """For counts.json: how much is left out; nothing where nothing is withdrawn."""
+        entries = self._withdrawn.entries
+        if not entries:
+            return {}
+        idle = [str(entry) for number, entry in enumerate(entries) if number not in self._found]
+        return {
+            "withdrawn": {
+                "entries": len(entries),
+                "passages": int((self.rows & self._is_whole).sum()),
+                "training_questions": len(self._questions),
+                "questions_without_gold": self._ungrounded,
+                "entries_without_passage": idle,
+            }
+        }
+
+    def _mark(self, *names: str) -> int:
+        numbers = [self._numbers[entry.names] for entry in self._withdrawn.entries_of(*names)]
+        self._found.update(numbers)
+        return numbers[0] if numbers else -1
+
+    def _why(self, row: int) -> tuple[str, str]:
+        if self._entry[row] >= 0:
+            entry: Entry = self._withdrawn.entries[self._entry[row]]
+            return "withdrawn", f"{entry}: {entry.reason}"
+        return "nearly the same as a withdrawn passage, or rests on one", ""

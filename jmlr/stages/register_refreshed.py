@@ -1,0 +1,86 @@
+"""`jmlr register --refreshed`: build/refreshed becomes a version of the registry, as challenger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jmlr.config import Settings
+from jmlr.data.tables import read_questions
+from jmlr.errors import RegistryError
+from jmlr.evaluation.protocol import protocol_hash
+from jmlr.files import write_json
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.model_card import CardInputs, count_sources, describe, render
+from jmlr.registry.package import CHALLENGER, Registered, register
+from jmlr.registry.pair import Pair
+from jmlr.registry.unit import Unit
+from jmlr.stages import layout
+from jmlr.stages.console import CONSOLE
+from jmlr.stages.refreshed import Refreshed, evaluated
+from jmlr.stages.register import headline_tags
+from jmlr.tracking.provenance import provenance
+
+
+def run(settings: Settings) -> None:
+    """Registers build/refreshed with its own evaluation; the same again makes no second version.
+
+    The version says where its models come from (`refreshed_from`, `trained_in`). The champion is left as it is.
+
+    Args:
+        settings: the current ones; what it answers with is in build/refreshed.
+
+    Raises:
+        MissingResource: if nothing is refreshed.
+        RegistryError: if it was not evaluated since, or the registry lacks the version it comes from.
+    """
+    made = Refreshed.read()
+    pair, source, its_settings = made.pair(), made.source(), made.settings()
+    protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
+    _require_evaluated(pair, protocol)
+    metrics = _read(layout.REFRESHED_EVALUATION / layout.METRICS.name)
+    store, abstaining = settings.track.index_store, Abstaining.of_metrics(metrics, "jmlr")
+    unit = Unit(pair, layout.REFRESHED_EVALUATION, abstaining, Path(store) if store else None)
+    found = provenance()
+    tags = {**found, **headline_tags(metrics), "recipe": its_settings.recipe, "protocol_hash": protocol}
+    tags |= made.as_tags(source)
+    card = CardInputs(
+        settings=its_settings,
+        facts=unit.facts(source.run_id),
+        metrics=metrics,
+        subgroups=_read(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
+        ledger={},
+        provenance={**found, "protocol_hash": protocol, **made.as_tags(source)},
+        sources={table.stem: count_sources(table) for table in (layout.REFRESHED_PASSAGES, layout.QUESTIONS)},
+        device_hours=source.tags.get("device_hours", ""),
+    )
+    told = Registered(made.name, card.facts, tags, render(card), _described(made, card))
+    version, is_new = register(unit, told)
+    write_json(layout.REFRESHED_REGISTERED, {"model": version.name, "version": int(version.version)})
+    state = "registered" if is_new else "already registered:"
+    CONSOLE.print(
+        f"{state} {version.name} version {version.version}, alias {CHALLENGER}, refreshed from version {made.version}; "
+        "the champion is what it was"
+    )
+
+
+def _described(made: Refreshed, card: CardInputs) -> str:
+    changes = ", ".join(f"{count} {what}" for what, count in made.changes.items())
+    return f"The models of version {made.version} with other passages ({changes}); not trained anew.\n{describe(card)}"
+
+
+def _require_evaluated(pair: Pair, protocol: str) -> None:
+    there = evaluated(layout.REFRESHED_EVALUATION)
+    if (there.get("pair_hash"), there.get("protocol_hash")) != (pair.pair_hash(), protocol):
+        raise RegistryError(
+            "not evaluated, or something else was" if there else "not evaluated",
+            expected="an evaluation of build/refreshed on the questions of today",
+            where=str(layout.REFRESHED_EVALUATION),
+            next_step="jmlr evaluate --refreshed",
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON file's content; nothing where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
