@@ -171,9 +171,10 @@ def champions(entries: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def waiting_for(entries: Sequence[dict[str, Any]], version: int) -> bool:
-    """Whether the last word on `version` is that it waits for approval."""
+    """Whether the last word on `version` is that it waits for approval; an approval that was cut off is no word."""
     about = [entry["action"] for entry in entries if entry["to"] == version]
-    return bool(about) and about[-1] in (WAITING, ABANDONED) and WAITING in about
+    said = [action for action in about if action not in (PROMOTING, ABANDONED)]
+    return bool(said) and said[-1] == WAITING
 
 
 def rollback_of(entries: Sequence[dict[str, Any]], version: int) -> dict[str, Any] | None:

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 Reevaluate = Callable[[Settings, str, Path], object]
 """Evaluates a version (`3`) on the current questions into a folder with the files of build/evaluate."""
 
+_ANSWERS_ALONE = {
+    "controls": (),
+    "option_orders": False,
+    "strict_text": False,
+    "evidence": False,
+    "rationale_tokens": 0,
+}
+
 
 def judge(
     settings: Settings,
@@ -105,7 +113,7 @@ def _champions_evaluation(
     allowed = {"prompt"} if settings.promote.allow_prompt_change else set()
     theirs, told = record.fetch(connect(), champion).evaluation, "the same questions, asked in the same way"
     if theirs is None or comparison.differing(ours, comparison.read_protocol(theirs)) & comparison.ITEMS:
-        theirs = layout.EVALUATIONS / f"version-{champion.version}"
+        theirs = layout.EVALUATIONS / f"gates-version-{champion.version}"  # not that of jmlr evaluate --version
         reevaluate(settings, str(champion.version), theirs)
         told = f"champion version {champion.version} evaluated on the challenger's questions"
     protocol = comparison.read_protocol(theirs)
@@ -115,8 +123,10 @@ def _champions_evaluation(
 
 
 def _evaluate_version(settings: Settings, version: str, folder: Path) -> object:
+    """Only the answers that are compared: controls, other orders, words and evidence are no part of a protocol."""
     CONSOLE.print(f"version {version} carries no evaluation on the challenger's questions: evaluating it on them")
-    return evaluate_version(settings, version, folder)
+    answers = settings.evaluate.model_copy(update=_ANSWERS_ALONE)
+    return evaluate_version(settings.model_copy(update={"evaluate": answers}), version, folder)
 
 
 def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None:

@@ -130,10 +130,12 @@ def test_an_alias_moved_in_mlflow_is_written_down_by_the_next_promotion(registry
     assert champions(registry.audit.entries()) == [1, 2, 3]
 
 
-def test_a_request_that_was_refused_later_waits_no_more() -> None:
+def test_a_request_waits_until_it_is_granted_or_refused() -> None:
     waits = {"action": "waiting", "to": 2}
     assert waiting_for([waits], 2)
     assert not waiting_for([waits, {"action": "kept", "to": 2}], 2)
+    assert waiting_for([waits, {"action": "promoting", "to": 2}], 2)
+    assert waiting_for([waits, {"action": "promoting", "to": 2}, {"action": "abandoned", "to": 2}], 2)
     assert not waiting_for([waits], 3)
 
 

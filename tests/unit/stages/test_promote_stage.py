@@ -192,7 +192,7 @@ def test_a_champion_from_before_the_test_data_changed_is_evaluated_again(
 
     monkeypatch.setattr(gate_figures, "_evaluate_version", evaluate)
     promote.run(chosen, Asked())
-    assert asked == [("1", layout.EVALUATIONS / "version-1")]
+    assert asked == [("1", layout.EVALUATIONS / "gates-version-1")]
     by_name = {gate["name"]: gate for gate in judgement()["gates"]}  # type: ignore[attr-defined]
     assert by_name["protocol"]["detail"] == "champion version 1 evaluated on the challenger's questions"
     assert by_name["helped"]["figure"] == 5
