@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.data import withdrawal
 from jmlr.data.tables import read_passages
@@ -24,6 +26,7 @@ from jmlr.registry.record import Record
 from jmlr.registry.version import files
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_alone import EVALUATED_FILE
 from jmlr.stages.evaluate_version import evaluate_version, settings_of
 from jmlr.tracking.store import connect
 from jmlr.types import Question
@@ -116,12 +119,22 @@ def _champions_evaluation(
     theirs, told = record.fetch(connect(), champion).evaluation, "the same questions, asked in the same way"
     if theirs is None or comparison.differing(ours, comparison.read_protocol(theirs)) & comparison.ITEMS:
         theirs = layout.EVALUATIONS / f"gates-version-{champion.version}"  # not that of jmlr evaluate --version
-        reevaluate(settings, str(champion.version), theirs)
+        if not _was_evaluated(theirs, champion, ours):
+            reevaluate(settings, str(champion.version), theirs)
         told = f"champion version {champion.version} evaluated on the challenger's questions"
     protocol = comparison.read_protocol(theirs)
     if not comparison.differing(ours, protocol) <= allowed:
         require_same(ours, protocol, ("the challenger", f"champion version {champion.version}"))
     return theirs, told if ours == protocol else f"{told}, each with its own prompt"
+
+
+def _was_evaluated(folder: Path, version: ModelVersion, protocol: Mapping[str, Any]) -> bool:
+    """Whether an earlier promotion evaluated this very pair under this protocol; the folder is whole or not there."""
+    if not (folder / EVALUATED_FILE).exists():
+        return False
+    told = json.loads((folder / EVALUATED_FILE).read_text(encoding="utf-8"))
+    made_of = version.tags.get(PAIR_HASH_TAG), fingerprint.of_json(protocol)
+    return (told.get("pair_hash"), told.get("protocol_hash")) == made_of
 
 
 def _evaluate_version(settings: Settings, version: str, folder: Path) -> object:

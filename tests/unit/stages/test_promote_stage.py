@@ -204,9 +204,13 @@ def test_a_champion_from_before_the_test_data_changed_is_evaluated_again(
 
     def evaluate(_: Settings, version: str, folder: Path) -> object:
         asked.append((version, folder))
-        return write_evaluation(folder, right=35, items="two")
+        write_evaluation(folder, right=35, items="two")
+        protocol = json.loads((folder / "protocol.json").read_text())
+        write_json(folder / "evaluated.json", {"pair_hash": None, "protocol_hash": fingerprint.of_json(protocol)})
+        return folder
 
     monkeypatch.setattr(gate_figures, "_evaluate_version", evaluate)
+    promote.run(chosen, Asked(dry_run=True))
     promote.run(chosen, Asked())
     assert asked == [("1", layout.EVALUATIONS / "gates-version-1")]
     by_name = {gate["name"]: gate for gate in judgement()["gates"]}  # type: ignore[attr-defined]
