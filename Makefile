@@ -1,4 +1,4 @@
-# make repro | test | slow-test | lint | lock | params | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
+# make repro | up | deploy | worker | down | test | slow-test | lint | lock | params | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -21,8 +21,10 @@ export DO_NOT_TRACK ?= true
 export DVC_NO_ANALYTICS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# Given as make up JMLR_PREFECT_PORT=4300, too.
+export JMLR_PREFECT_PORT JMLR_MLFLOW_PORT JMLR_POSTGRES
 
-.PHONY: help repro venv prerequisites starter-data test slow-test lint format lock params clean
+.PHONY: help repro up down deploy worker venv prerequisites starter-data test slow-test lint format lock params clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -31,6 +33,18 @@ repro: venv starter-data  ## data -> trained pair -> MLflow registry -> result t
 	@dvc repro
 	jmlr register
 	jmlr results
+
+up: venv  ## Prefect and MLflow servers on this machine, in the background; JMLR_PREFECT_PORT, JMLR_MLFLOW_PORT, JMLR_POSTGRES
+	@python -m flows.servers up
+
+down: venv  ## stop them
+	@python -m flows.servers down
+
+deploy: venv  ## the flows as deployments of the Prefect server, on the schedule of params.yaml and on new data
+	@python -m flows.deploy
+
+worker: venv  ## run what is due, until Ctrl-C
+	@python -m flows.deploy --work
 
 starter-data: venv
 	@if [ ! -e data ]; then jmlr starter data; fi

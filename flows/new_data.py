@@ -21,19 +21,24 @@ FIRST_STAGE = "ingest"
 _CODE = ("jmlr/", "flows/")
 
 
-def fetch_data(root: Path = Path()) -> None:
+def fetch_data(sources: str, root: Path = Path()) -> None:
     """Brings data/ to what data.dvc says, and data.dvc to what it is imported from.
 
     An import (`dvc import`, `dvc import-url`) is updated. What is then missing or another is pulled from the default
-    remote, or taken from DVC's cache where there is no remote. Does nothing where there is no data.dvc.
+    remote, or taken from DVC's cache where there is no remote. Does nothing where data.dvc does not hold the sources.
+
+    Args:
+        sources: the folder that the sources lie in (`ingest.root`).
+        root: of the repository.
 
     Raises:
         DataError: if data/ is not what data.dvc says, and its content is nowhere to be had.
         CommandFailed: if DVC cannot reach the source or the remote.
     """
-    if not (root / DATA_DVC).exists():
+    pinned = _pinned(root)
+    if not any((root / sources).resolve().is_relative_to((root / path).resolve()) for path in pinned.get("paths", [])):
         return
-    if "deps" in yaml.safe_load((root / DATA_DVC).read_text(encoding="utf-8")):
+    if pinned["is_import"]:
         _fetch(["update", str(DATA_DVC)], root)
     if not _status([str(DATA_DVC)], root):
         return
@@ -51,20 +56,28 @@ def fetch_data(root: Path = Path()) -> None:
         ) from error
 
 
-def whats_new(newest: Standing | None, root: Path = Path()) -> str:
-    """Why there is something to train on, in words; empty if the newest version has seen these very data.
+def _pinned(root: Path) -> dict[str, Any]:
+    """Which paths data.dvc holds, and whether they come from elsewhere; empty without one."""
+    if not (root / DATA_DVC).exists():
+        return {}
+    content = yaml.safe_load((root / DATA_DVC).read_text(encoding="utf-8"))
+    return {"paths": [out["path"] for out in content["outs"]], "is_import": "deps" in content}
+
+
+def whats_new(last: Standing | None, root: Path = Path()) -> str:
+    """Why there is something to train on, in words; empty if the version registered last has seen these very data.
 
     Code and settings that changed are not new data. Sources outside data.dvc, which ingest reads, are looked at too.
 
     Args:
-        newest: the version registered last.
+        last: the version registered last.
         root: of the repository.
     """
-    if newest is None:
+    if last is None:
         return "no version is registered yet"
     data = root / DATA_DVC
-    if data.exists() and fingerprint.of_file(data) != newest.tags.get("data_dvc_hash"):
-        return f"{DATA_DVC} is another than that of version {newest.number}"
+    if data.exists() and fingerprint.of_file(data) != last.tags.get("data_dvc_hash"):
+        return f"{DATA_DVC} is another than that of version {last.number}"
     changed = changed_sources(_status([FIRST_STAGE], root))
     return f"changed since ingest last ran: {', '.join(changed)}" if changed else ""
 

@@ -15,6 +15,7 @@ from flows.named_states import failed
 from flows.notifications import tell
 from flows.run_lock import only_run
 from flows.stage_task import flows_settings, run_command, run_stage
+from flows.stale_stages import is_up_to_date, mark_cached
 from jmlr.errors import ConfigError, JmlrError
 
 
@@ -31,14 +32,18 @@ def stage_names(folder: Path) -> list[str]:
 
 
 def bring_up_to_date(folder: Path | None) -> None:
-    """Every stage, one at a time: DVC locks the repository.
+    """Every stage, one at a time: DVC locks the repository. Where nothing has changed, DVC is asked only once.
 
     Raises:
         ConfigError: if there is no dvc.yaml.
         JmlrError: if a stage fails; later ones do not run.
     """
-    for stage in stage_names(folder or Path.cwd()):
-        run_stage(stage, folder)
+    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder)
+    for stage in stages:
+        if nothing_to_do:
+            mark_cached(stage)
+        else:
+            run_stage(stage, folder)
 
 
 @flow(name="jmlr-pipeline", log_prints=True, on_failure=[tell], on_crashed=[tell])

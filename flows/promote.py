@@ -23,7 +23,8 @@ from jmlr.stages import layout
 
 GATES = layout.BUILD / "promotion" / "gates.json"
 _KEPT, _WAITING = 3, 4  # exit statuses of `jmlr promote` that are no errors
-_STATES = {"promoted": named_states.PROMOTED, "dry_run": named_states.DRY_RUN, "waiting": named_states.WAITING}
+# Without a failed gate `kept` means that the version is the champion already.
+_STATES = {"promoted": named_states.PROMOTED, "dry_run": named_states.DRY_RUN}
 
 
 def judge(words: Sequence[str] = ()) -> State[Any]:
@@ -37,13 +38,16 @@ def judge(words: Sequence[str] = ()) -> State[Any]:
         RegistryError: if it did not write down what it found.
     """
     GATES.unlink(missing_ok=True)  # what is there afterwards is of this call
-    run_command("promote", arguments=words, accepted=(0, _KEPT, _WAITING))
+    status = run_command("promote", arguments=words, accepted=(0, _KEPT, _WAITING))
     judgement = judged()
     if not judgement:
         raise RegistryError("missing", expected="what `jmlr promote` found", where=str(GATES))
     publish_gates(judgement)
-    outcome, message = judgement["outcome"], describe(judgement)
-    return gates_failed(message) if outcome not in _STATES else completed(_STATES[outcome], message)
+    message = describe(judgement)
+    if status == _KEPT:
+        return gates_failed(message)
+    name = named_states.WAITING if status == _WAITING else _STATES.get(judgement["outcome"], named_states.NOTHING_NEW)
+    return completed(name, message)
 
 
 def judged() -> dict[str, Any]:
@@ -69,6 +73,8 @@ def describe(judgement: dict[str, Any]) -> str:
         line += f"; gates failed: {', '.join(broken)}"
     elif judgement["outcome"] == "waiting":
         line += "; all gates passed; to promote it: jmlr promote --approve"
+    elif judgement["outcome"] == "kept":
+        line += "; nothing changes"
     return line
 
 

@@ -1,7 +1,7 @@
 """New data to a new champion, or the reason why not: `python -m flows.retrain --help`.
 
-Data that the newest version has seen cost nothing: no stage runs and nothing is registered. Whatever is cut off is
-taken up by the next run: DVC knows finished stages, training its checkpoints, and the registry a pair by its hash.
+Data that the version registered last has seen cost nothing: no stage runs and nothing is registered. Whatever is cut
+off is taken up by the next run: DVC knows finished stages, training its checkpoints, the registry a pair by its hash.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from flows.stage_task import is_worth_a_retry, run_command
 from jmlr import config
 from jmlr.config import Settings
 from jmlr.errors import JmlrError, RegistryError
-from jmlr.registry.standing import Standing, newest_and_champion
+from jmlr.registry.standing import Standing, challenger_and_champion
 
 _TRIES, _DELAY_SECONDS = 2, 30
 
@@ -56,38 +56,38 @@ def retrain(folder: Path | None = None, anyway: bool = False) -> State[Any]:
 
 def _retrain(settings: Settings, anyway: bool) -> State[Any]:
     name = settings.track.registered_model
-    fetched = _fetch_data(return_state=True)
+    fetched = _fetch_data(settings.ingest.root, return_state=True)
     fetched.result()
-    newest, champion = newest_and_champion(name)
-    news = whats_new(newest) or ("asked for" if anyway else "")
+    last, champion = challenger_and_champion(name)
+    news = whats_new(last) or ("asked for" if anyway else "")
     if news:
         print(f"training: {news}")
         if error := over_budget(settings.flows, Path()):
             raise error
         bring_up_to_date(None)
         run_command("register")
-        newest, champion = newest_and_champion(name)
-    if newest is None:
+        last, champion = challenger_and_champion(name)
+    if last is None:
         raise RegistryError("no version", expected="the one just registered", where=f"registered model {name}")
-    if not news and was_judged(newest, champion):
-        return completed(NOTHING_NEW, f"version {newest.number} has seen these data and was judged: {_outcome()}")
-    return _judge(newest, champion)
+    if not news and was_judged(last, champion):
+        return completed(NOTHING_NEW, f"version {last.number} has seen these data and was judged: {_outcome()}")
+    return _judge(last, champion)
 
 
-def _judge(newest: Standing, champion: Standing | None) -> State[Any]:
-    """Judges the newest version, also one that a run before this was killed over."""
-    state = judge(["--version", str(newest.number)])
+def _judge(last: Standing, champion: Standing | None) -> State[Any]:
+    """Judges the version registered last, also one that a run before this was killed over."""
+    state = judge(["--version", str(last.number)])
     outcome = "the champion stays" if state.name == GATES_FAILED else str(state.name)
-    publish_results(outcome, newest, champion)
+    publish_results(outcome, last, champion)
     return state
 
 
-def was_judged(newest: Standing, champion: Standing | None) -> bool:
-    """Whether the newest version is the champion, or was promoted, refused or left waiting by the last judgement."""
-    if champion is not None and champion.number == newest.number:
+def was_judged(last: Standing, champion: Standing | None) -> bool:
+    """Whether the version is the champion, or was promoted, refused or left waiting by the last judgement."""
+    if champion is not None and champion.number == last.number:
         return True
-    last = judged()
-    return str(last.get("to")) == str(newest.number) and last.get("outcome") in ("promoted", "kept", "waiting")
+    found = judged()
+    return str(found.get("to")) == str(last.number) and found.get("outcome") in ("promoted", "kept", "waiting")
 
 
 def _outcome() -> str:
@@ -102,9 +102,9 @@ def _outcome() -> str:
     cache_policy=None,
     persist_result=False,
 )
-def _fetch_data() -> State[Any] | None:
+def _fetch_data(sources: str) -> State[Any] | None:
     try:
-        fetch_data()
+        fetch_data(sources)
     except JmlrError as error:
         return failed(error)
     return None

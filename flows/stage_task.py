@@ -13,6 +13,7 @@ from prefect import get_run_logger, task
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.dvc_lock_file import forget_cut_off
 from flows.named_states import failed
 from flows.stage_limit import limit_of
 from flows.subprocess_lines import CommandFailed, run_lines
@@ -103,6 +104,8 @@ def _stage(stage: str, folder: Path | None) -> State[Any]:
         if progress is not None:
             progress.see(line)
 
+    if forget_cut_off(folder or Path.cwd()):
+        get_run_logger().warning("DVC's list of who reads and writes what was cut off by a kill and is removed")
     try:
         _run([*DVC, "repro", stage], stage, folder, look)
     except JmlrError as error:

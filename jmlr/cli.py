@@ -1,4 +1,4 @@
-"""The command line: one command a stage, and what a person asks besides. Errors end with exit status 2."""
+"""The command line: one command a stage, and what a person asks besides. Errors give an exit status, mostly 2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import cli_registry, failure, settings_doc, telemetry
+from jmlr import cli_registry, cli_serving, failure, settings_doc, telemetry
 from jmlr.cli_stage import run_stage
 from jmlr.errors import ConfigError, JmlrError
 
@@ -25,6 +25,7 @@ app.add_typer(starter_app, name="starter")
 data_app = typer.Typer(no_args_is_help=True, help="What came in: look at it, and accept it.")
 app.add_typer(data_app, name="data")
 app.add_typer(cli_registry.app)
+app.add_typer(cli_serving.app)
 
 _debug = False
 
@@ -238,7 +239,7 @@ def data_accept() -> None:
 
 
 def main() -> None:
-    """Run the command line; a JmlrError is printed without its traceback, exit status 2."""
+    """Run the command line; a JmlrError is printed without its traceback and gives the exit status."""
     telemetry.turn_off()
     try:
         with failure.noted():
@@ -247,7 +248,7 @@ def main() -> None:
         if _debug:
             raise
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

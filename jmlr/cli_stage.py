@@ -16,11 +16,11 @@ def run_stage(name: str, *arguments: object, asks_hub: bool = False) -> None:
         asks_hub: whether they name a hub model, so that the network may be used whatever the recipe.
     """
     from jmlr import config, recipes
-    from jmlr.stages import costs
+    from jmlr.stages import costs, tracked
 
     settings = config.load()
     if not (asks_hub or recipes.uses_hub(settings)):
         telemetry.stay_offline()
     stage = importlib.import_module(f"jmlr.stages.{name}")
-    with costs.counted(name):
+    with costs.counted(name), tracked.stage(name, settings):
         stage.run(settings, *arguments)

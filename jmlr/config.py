@@ -10,7 +10,10 @@ from pydantic import Field, ValidationError
 
 from jmlr.config_data import Block, IngestSettings, LeakageSettings, SourceSettings, ValidateSettings
 from jmlr.config_flows import FlowsSettings
+from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
+from jmlr.config_schedule import ScheduleSettings
+from jmlr.config_serve import ServeSettings
 from jmlr.errors import ConfigError
 
 __all__ = [
@@ -18,6 +21,9 @@ __all__ = [
     "FlowsSettings",
     "IngestSettings",
     "LeakageSettings",
+    "PromoteSettings",
+    "ScheduleSettings",
+    "ServeSettings",
     "Settings",
     "SourceSettings",
     "ValidateSettings",
@@ -30,7 +36,7 @@ ARMS = ("closed_book", "rag", "jmlr")
 
 
 class BaseRetrieverSettings(Block):
-    """`source`: `minilm` (the encoder a locked package carries) or a hub id with a pinned revision."""
+    """`source`: `minilm` (the encoder a locked package carries), a folder or a hub id, both pinned."""
 
     source: str
     revision: str | None
@@ -50,7 +56,7 @@ class StarterReaderSettings(Block):
 
 
 class BaseReaderSettings(Block):
-    """`source`: `starter` or a hub id with a pinned revision."""
+    """`source`: `starter`, a folder (`./NAME`, pinned by its hash) or a hub id with a pinned revision."""
 
     source: str
     revision: str | None
@@ -68,12 +74,13 @@ class PromptSettings(Block):
     """What the reader sees; lengths are reader tokens. One prompt for training, evaluation and serving.
 
     `layout`: what comes first. With the question first, the reader's judgement of many passages reads it only once.
+    `answer`: what is taught; letter_rationale: the letter, then the question's rationale; options are told by letter.
     `context_tokens`: of passages, question and answer together; passages that do not fit are dropped; null: no bound.
     """
 
     layout: Literal["passages_first", "question_first"]
     options: Literal["hidden", "shown"]
-    answer: Literal["text", "letter", "letter_text"]
+    answer: Literal["text", "letter", "letter_text", "letter_rationale"]
     passage_tokens: int = Field(ge=8)
     question_tokens: int = Field(ge=8)
     answer_tokens: int = Field(ge=1)
@@ -215,10 +222,15 @@ class EvaluateSettings(Block):
 
 
 class TrackSettings(Block):
-    """Names in MLflow. `index_store`: a folder that keeps each index once for several versions; null: inside each."""
+    """Names in MLflow.
+
+    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each
+    index once for several versions; null: inside each.
+    """
 
     experiment: str
     registered_model: str
+    stages: bool
     index_store: str | None
 
 
@@ -235,7 +247,10 @@ class Settings(Block):
     train: TrainSettings
     evaluate: EvaluateSettings
     track: TrackSettings
+    promote: PromoteSettings
+    serve: ServeSettings
     flows: FlowsSettings
+    schedule: ScheduleSettings
 
 
 def parse(raw: object, where: str = "params") -> Settings:

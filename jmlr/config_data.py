@@ -20,13 +20,16 @@ class Block(BaseModel):
 
 
 class SourceSettings(Block):
-    """One raw source: a file, a folder or a glob below `ingest.root`; `role`: which of its rows are taken."""
+    """One raw source: a file, a folder or a glob below `ingest.root`; `role`: which of its rows are taken.
+
+    `split`: auto: the source's own, dealt where it has none; deal: dealt whatever the source says.
+    """
 
     path: str
     format: Format
     licence: str
     role: Literal["any", "passages", "questions"] = "any"
-    split: Literal["auto", "train", "dev", "test"] = "auto"
+    split: Literal["auto", "deal", "train", "dev", "test"] = "auto"
 
 
 class LeakageSettings(Block):
@@ -34,11 +37,13 @@ class LeakageSettings(Block):
 
     `similar_questions`: it and a training question share this much of their word triples (Jaccard). `ngram_words`,
     `covered_share`: one passage holds this share of its runs of so many words, or of its explanation's.
+    `drop_from_training`: training and dev questions that are test questions too are left out.
     """
 
     similar_questions: float = Field(ge=0.8, le=1)
     ngram_words: int = Field(ge=3)
     covered_share: float = Field(gt=0, le=1)
+    drop_from_training: bool = False
 
 
 class IngestSettings(Block):

@@ -32,9 +32,13 @@ def _of_data_and_base(settings: Settings) -> list[str]:
         )
     if ingest.dev_fraction + ingest.test_fraction >= 1:
         broken.append("ingest.dev_fraction + ingest.test_fraction: their sum must stay below 1")
+    if settings.promote.split not in settings.evaluate.splits:
+        broken.append(f"promote.split: {settings.promote.split} is not one of evaluate.splits")
     for name, model in (("retriever", base.retriever), ("reader", base.reader)):
         if model.source not in ("minilm", "starter") and not model.revision:
-            broken.append(f"base.{name}.revision: a hub model needs a pinned revision (a commit hash)")
+            broken.append(
+                f"base.{name}.revision: a hub model needs a pinned revision (a commit hash), a folder its files' hash"
+            )
     if base.reader.starter.hidden_size % (2 * base.reader.starter.heads):
         broken.append("base.reader.starter.hidden_size: must be a multiple of twice base.reader.starter.heads")
     return broken

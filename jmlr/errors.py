@@ -1,6 +1,6 @@
 """Errors that say what was found, what was expected, where, and the next command.
 
-The command line prints them without a traceback and ends with exit status 2.
+The command line prints them without a traceback and ends with their exit status: 2, where nothing else is said.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ class JmlrError(Exception):
         where: the file, with the row or key.
         next_step: the command or action that mends it.
 
+    Attributes:
+        exit_status: of a command that ends with this error.
+
     >>> print(JmlrError("no rows", expected="at least 1", where="data/q.jsonl", next_step="jmlr starter data"))
     data/q.jsonl: no rows; expected at least 1.
       next: jmlr starter data
     """
+
+    exit_status = 2
 
     def __init__(self, found: str, *, expected: str = "", where: str = "", next_step: str = "") -> None:
         self.found, self.expected, self.where, self.next_step = found, expected, where, next_step
@@ -77,5 +82,21 @@ class BudgetReached(TrainingFailed):
     """Training has used the device hours it was given; what it did is saved."""
 
 
+class RestoreError(JmlrError):
+    """Code, data or settings of a version cannot be brought back."""
+
+
 class RegistryError(JmlrError):
     """The registry refused, or a version is not what it should be."""
+
+
+class GateFailed(RegistryError):
+    """A version did not pass the gates; the champion stays."""
+
+    exit_status = 3
+
+
+class WaitingForApproval(RegistryError):
+    """A version passed the gates, and a person has to approve it."""
+
+    exit_status = 4

@@ -56,7 +56,7 @@ def making(folder: Path) -> Iterator[Path]:
     unfinished = folder.with_name(f"{begins}{os.getpid()}.unfinished")
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     for left in [unfinished, *unfinished.parent.glob(f"{glob.escape(begins)}*.unfinished")]:
-        if left == unfinished or not _runs(left.name.removeprefix(begins).removesuffix(".unfinished")):
+        if left == unfinished or not is_running(left.name.removeprefix(begins).removesuffix(".unfinished")):
             shutil.rmtree(left, ignore_errors=True)
     unfinished.mkdir()
     try:
@@ -70,7 +70,7 @@ def making(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _runs(process_id: str) -> bool:
+def is_running(process_id: str) -> bool:
     """Whether a process of this machine runs; True where that is not told."""
     try:
         os.kill(int(process_id), 0)

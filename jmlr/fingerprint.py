@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from jmlr.errors import FingerprintMismatch, MissingResource
 from jmlr.types import Passage
 
 _CHUNK_BYTES = 1 << 20
@@ -51,3 +52,43 @@ def of_passages(passages: Iterable[Passage]) -> str:
     for passage in passages:
         digest.update(f"{passage.passage_id}\x00{passage.indexed_text}\x01".encode())
     return digest.hexdigest()
+
+
+def pinned_folder(source: str, revision: str | None) -> Path | None:
+    """The folder that a model's `source` means, if it is one (`./FOLDER` or `/FOLDER`) and is what `revision` says.
+
+    Args:
+        source: of settings; anything else is no folder's name.
+        revision: SHA-256 (hex) as `of_folder` gives it.
+
+    Returns:
+        The folder, or None where `source` is none.
+
+    Raises:
+        MissingResource: if it is not there.
+        FingerprintMismatch: if it holds something else.
+    """
+    if not is_folder(source):
+        return None
+    folder = Path(source)
+    if not folder.is_dir():
+        raise MissingResource(
+            "no such folder", expected="a model's folder", where=source, next_step="jmlr import FOLDER makes one"
+        )
+    if (found := of_folder(folder)) != revision:
+        raise FingerprintMismatch(
+            f"its files have the hash {found}",
+            expected=f"{revision}, as params.yaml says",
+            where=source,
+            next_step="bring the files back, or set the revision to their hash if you changed them on purpose",
+        )
+    return folder
+
+
+def is_folder(source: str) -> bool:
+    """Whether a model's source is a folder's path; a hub id has no dot or slash at its beginning.
+
+    >>> is_folder("./imported/reader"), is_folder("/models/reader"), is_folder("colbert-ir/colbertv2.0")
+    (True, True, False)
+    """
+    return source.startswith(("./", "/"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from jmlr import fingerprint
 from jmlr.config import PARAMS_FILE, Settings, parse
 from jmlr.errors import ConfigError
 from jmlr.files import write_text
@@ -28,8 +29,9 @@ class Recipe:
 
 
 def uses_hub(settings: Settings) -> bool:
-    """Whether a base model comes from a model hub instead of from the locked packages."""
-    return settings.base.retriever.source != "minilm" or settings.base.reader.source != "starter"
+    """Whether a base model comes from a model hub instead of from the locked packages or a folder."""
+    sources = {settings.base.retriever.source, settings.base.reader.source} - {"minilm", "starter"}
+    return not all(map(fingerprint.is_folder, sources))
 
 
 def needs(settings: Settings) -> tuple[str, ...]:
@@ -39,7 +41,7 @@ def needs(settings: Settings) -> tuple[str, ...]:
         paths = ", ".join(f"{source.path} ({source.format})" for source in settings.ingest.sources)
         wanted.append(f"data in {settings.ingest.root}/: {paths}")
     hub = [model.source for model in (settings.base.retriever, settings.base.reader)]
-    hub = [source for source in hub if source not in ("minilm", "starter")]
+    hub = [source for source in hub if source not in ("minilm", "starter") and not fingerprint.is_folder(source)]
     if hub:
         wanted.append(f"model hub: {', '.join(hub)}")
     if settings.train.needs_gpu:

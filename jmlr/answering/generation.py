@@ -12,6 +12,8 @@ from jmlr.answering.answerer import Answerer
 from jmlr.types import OPTION_LETTERS, Hit, Question
 
 _LETTER = re.compile(r"\(?([A-J])\)?(?:[.:)]|$|\s)")
+_LETTER_AS_TAUGHT = re.compile(r"([A-J])(?:\.|$)")
+"""Before a rationale: "A" may begin its first sentence."""
 
 
 @torch.inference_mode()
@@ -69,7 +71,8 @@ def strict_choice(text: str, question: Question, form: str) -> int | None:
         text: what the reader wrote.
         question: with the options.
         form: `text`: the text must be an option's, but for case, spaces and a full stop at its end; `letter`: it must
-            begin with one option's letter; `letter_text`: with a letter, and what follows must be that option's text.
+            begin with one option's letter; `letter_text`: with a letter, and what follows must be that option's text;
+            `letter_rationale`: with a letter and a full stop, or it must be the letter.
 
     >>> asked = Question("q1", "?", ("Joint fluid microscopy", "ECG"), 0, "test")
     >>> strict_choice("ecg.", asked, "text"), strict_choice("an ECG", asked, "text")
@@ -78,16 +81,30 @@ def strict_choice(text: str, question: Question, form: str) -> int | None:
     (0, None)
     >>> strict_choice("B. ECG", asked, "letter_text"), strict_choice("A. ECG", asked, "letter_text")
     (1, None)
+    >>> strict_choice("B. It is slow", asked, "letter_rationale"), strict_choice("A man", asked, "letter_rationale")
+    (1, None)
     """
     if form == "text":
         same = [place for place, option in enumerate(question.options) if _plain(option) == _plain(text)]
         return same[0] if len(same) == 1 else None
-    found = _LETTER.match(text.strip())
+    found = (_LETTER_AS_TAUGHT if form == "letter_rationale" else _LETTER).match(text.strip())
     place = OPTION_LETTERS.index(found[1]) if found else len(question.options)
     if place >= len(question.options):
         return None
     rest = text.strip()[found.end() :] if found else ""
-    return place if form == "letter" or _plain(rest) == _plain(question.options[place]) else None
+    return place if form != "letter_text" or _plain(rest) == _plain(question.options[place]) else None
+
+
+def rationale_in(text: str, form: str) -> str:
+    """The rationale within what the reader wrote: with `letter_rationale` what follows the letter, else all of it.
+
+    >>> rationale_in("B. The rhythm is slow.", "letter_rationale"), rationale_in("B", "letter_rationale")
+    ('The rhythm is slow.', '')
+    >>> rationale_in("The rhythm is slow.", "letter_rationale"), rationale_in("B. ECG", "letter_text")
+    ('The rhythm is slow.', 'B. ECG')
+    """
+    found = _LETTER_AS_TAUGHT.match(text.strip()) if form == "letter_rationale" else None
+    return text.strip()[found.end() :].strip() if found else text
 
 
 def _plain(text: str) -> str:

@@ -9,13 +9,38 @@ import numpy as np
 
 from jmlr.config import LeakageSettings
 from jmlr.data.shingles import BANDS, likeness, runs, signatures, words_of
-from jmlr.types import Leak, Passage, Question
+from jmlr.types import Leak, Passage, Question, Rejected
 
 _COMPARED = 50
 """Training questions of one band that a test question is compared with at most."""
 
 
-def leaks_from_training(questions: Sequence[Question], settings: LeakageSettings) -> list[Leak]:
+def without_test_questions(
+    questions: Sequence[Question], settings: LeakageSettings
+) -> tuple[list[Question], list[Rejected]]:
+    """The questions, without those of train and dev that are test questions too, and what was left out.
+
+    Args:
+        questions: of all splits.
+        settings: what counts as nearly the same.
+    """
+    kept, rejected = list(questions), list[Rejected]()
+    for split in ("train", "dev"):
+        # A leak names the likest question alone, so it is looked for again until none is left.
+        while leaks := leaks_from_training(kept, settings, split):
+            found = {leak.other_id: leak for leak in leaks}
+            rejected += [
+                Rejected(one.source, one.question_id, "also a test question", found[one.question_id].question_id)
+                for one in kept
+                if one.question_id in found
+            ]
+            kept = [one for one in kept if one.question_id not in found]
+    return kept, rejected
+
+
+def leaks_from_training(
+    questions: Sequence[Question], settings: LeakageSettings, split: str = "train"
+) -> list[Leak]:
     """Test questions that are training questions too, word for word or nearly, the likest first of each.
 
     Compared are text and right answer together: a stem such as "Which is true?" alone is no leak, and other wrong
@@ -24,8 +49,9 @@ def leaks_from_training(questions: Sequence[Question], settings: LeakageSettings
     Args:
         questions: of all splits.
         settings: what counts as nearly.
+        split: of the questions that count as training's.
     """
-    training = [question for question in questions if question.split == "train"]
+    training = [question for question in questions if question.split == split]
     test = [question for question in questions if question.split.startswith("test")]
     words = [words_of(f"{question.text} {question.answer}") for question in (*training, *test)]
     if not training or not test:

@@ -52,7 +52,8 @@ def gather(
             found, unfit = data_format.finish(found, seed)
             rejected += unfit
         if source.split != "auto":
-            found = [replace(question, split=source.split) for question in found]
+            given = "" if source.split == "deal" else source.split
+            found = [replace(question, split=given) for question in found]
         taken = _take(found, units[numbers[0]].origin, owners, rejected)
         questions += deal(taken, data_format.group, settings, seed)
     return questions, rejected

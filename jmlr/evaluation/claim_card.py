@@ -102,6 +102,10 @@ def deviations(settings: Settings) -> list[str]:
         found.append(f"{sampled} passages are sampled for a question; the released code samples 10.")
     if read != 7:
         found.append(f"The reader reads {read} passages; the paper's 7.")
+    if settings.prompt.answer != "letter_rationale":
+        found.append(
+            f"The reader is taught the answer as `{settings.prompt.answer}`; the paper's, letter and rationale."
+        )
     found.append("Answers are read by option likelihood, not from sampled text (docs/evaluation.md).")
     return found
 

@@ -92,12 +92,15 @@ def _draw_accuracy(records: Sequence[Record], chance: Mapping[str, float]) -> Fi
             value, low, high = (100 * record[key] for key in ("accuracy", "low", "high"))
             panel.barh(row, value, height=0.62, color=colour)
             panel.plot([low, high], [row, row], color=_INK, linewidth=1.4, solid_capstyle="butt")
-            panel.annotate(f"{value:.0f}", (high, row), xytext=(5, 0), textcoords="offset points", va="center")
+            room = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+            panel.annotate(
+                f"{value:.0f}", (high, row), xytext=(5, 0), textcoords="offset points", va="center", bbox=room
+            )
         if split in chance:
             panel.axvline(100 * chance[split], color=_INK, linewidth=1, linestyle=(0, (2, 3)))
         panel.set_yticks(range(len(arms)), [arm_label(arm) for arm in arms] if position % 2 == 0 else [])
         panel.set(xlim=(0, 108), ylim=(len(arms) - 0.4, -0.6), xlabel="right answers (%), dotted: guessing")
-        panel.set_title(f"{split}: {split_label(split)}")
+        panel.set_title(split)  # what it is stands in the table below; here the arms' names take the room
         panel.tick_params(axis="y", length=0)
     return figure
 
@@ -151,7 +154,7 @@ def _draw_coverage(records: Sequence[Record]) -> Figure:
             panel.plot(coverages, values, marker="o", markersize=3.5, color=colour, label=arm_label(arm))
             panel.fill_between(coverages, lows, highs, color=colour, alpha=0.15, linewidth=0)
         panel.set(xlim=(0, 103), ylim=(-3, 103), xlabel="most confident questions (%)", ylabel="right answers (%)")
-        _name(panel, split, "both", loc="lower left", fontsize=8.5)
+        _name(panel, split, "both", loc="best", fontsize=8.5)
     return figure
 
 

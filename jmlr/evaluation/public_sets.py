@@ -20,6 +20,7 @@ NAMES = {
     "pubmedqa": "PubMedQA",
     "medquad": "MedQuAD",
 }
+MIRAGE = "MIRAGE "
 PAPER_SETS = ("MedQA", "AMBOSS", "MMLU-Medical", "MedMCQA")
 PAPER: dict[str, dict[str, float]] = {
     "JMLR-13B": {"MedQA": 62.5, "AMBOSS": 81.2, "MMLU-Medical": 72.8, "MedMCQA": 65.5, "mean": 70.5},
@@ -44,7 +45,7 @@ def name_of(question: Question) -> str:
     """
     first, _, rest = question.source.partition("/")
     if first == "mirage":
-        return f"MIRAGE {rest}"
+        return f"{MIRAGE}{rest}"
     return NAMES.get(first.lower(), question.source or "no source")
 
 
@@ -60,7 +61,8 @@ def by_set(
 
     Returns:
         Per set: questions, accuracy per arm {value, low, high}; of six or more subjects in a set also `subjects`,
-        accuracy per subject and arm. `mean`: accuracy per arm, if there is more than one set.
+        accuracy per subject and arm. `mean`: accuracy per arm, if there is more than one set; MIRAGE repeats questions
+        of other sets, so beside those its parts are left out of it.
     """
     names = np.array([name_of(question) for question in questions])
     arms = {arm: values for arm, values in right.items() if len(values) == len(questions)}
@@ -76,10 +78,10 @@ def by_set(
         if name == "MMLU-Medical":
             found[str(name)]["subjects"] = _by_subject(questions, rows, arms)
     if len(found) > 1:
-        sets = list(found.values())
+        sets = [one for name, one in found.items() if not name.startswith(MIRAGE)] or list(found.values())
         mean = {arm: float(np.mean([one["accuracy"][arm]["value"] for one in sets])) for arm in arms}
         found["mean"] = {
-            "questions": len(questions),
+            "questions": sum(one["questions"] for one in sets),
             "accuracy": {arm: {"value": value} for arm, value in mean.items()},
         }
     return found

@@ -15,14 +15,13 @@ from jmlr.answering.answered import Answered
 from jmlr.config import Settings
 from jmlr.evaluation import figures, notation, plots
 from jmlr.evaluation.examples import worked_examples
-from jmlr.evaluation.headline import headline, verdict
+from jmlr.evaluation.headline import headline
 from jmlr.evaluation.public_sets import PAPER_SETS, paper_table
 from jmlr.files import write_text
 from jmlr.types import Passage, Question
 
 REPORT_FILE = "report.html"
 TEMPLATE = "report.html.j2"
-DATA_DOCS_LINK = "../validate/data_docs/index.html"
 _LOCAL_TRACKING = "sqlite:///mlflow.db"
 _WEB = ("http://", "https://")
 
@@ -42,6 +41,8 @@ class ReportInputs:
         provenance: what is shown as it is (hashes, device, seconds); `tracking_uri` becomes the hint
             on MLflow, without its password.
         said: per arm the rationales it wrote, by question id.
+        data_docs_link: where Data Docs lie, seen from the report.
+        alone: what was evaluated by itself; empty where arms were compared.
     """
 
     settings: Settings
@@ -53,6 +54,8 @@ class ReportInputs:
     ledger: Mapping[str, Any]
     provenance: Mapping[str, str]
     said: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    data_docs_link: str = "../validate/data_docs/index.html"
+    alone: str = ""
 
 
 def _flat(value: object, name: str = "") -> dict[str, str]:
@@ -109,7 +112,6 @@ def _environment() -> jinja2.Environment:
     )
     shown = "percent points p_value arm_label ranking_label split_label measure_label measure_value".split()
     environment.filters.update({name: getattr(notation, name) for name in shown})
-    environment.globals["verdict"] = verdict
     return environment
 
 
@@ -147,7 +149,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "ledger_arms": ledger_arms,
         "ledger_rows": ledger_rows,
         "run_with": {**ledger_rest, **provenance},
-        "data_docs_link": DATA_DOCS_LINK,
+        "data_docs_link": inputs.data_docs_link,
+        "alone": inputs.alone,
         "tracking_uri": tracking_uri,
         "tracking_is_web": tracking_uri.startswith(_WEB),
     }

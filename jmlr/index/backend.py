@@ -12,7 +12,6 @@ Found = tuple[np.ndarray, np.ndarray]
 """Passage numbers, int64 (n,), each once, in no order; and their MaxSim with the question, float32 (n,)."""
 
 EXACT_UP_TO_PASSAGES = 5000
-BACKENDS = ("exact", "plaid")
 
 
 class Backend(Protocol):

@@ -64,6 +64,7 @@ def make(source: Source, passages: Sequence[Passage], wanted: Manifest, folder: 
 
     Raises:
         ConfigError: if the retriever's dimension does not fit PLAID's bits.
+        MissingResource: if the disk has no room for it.
     """
     if wanted.backend == "plaid":
         _check_dimension(source.retriever.dimension, source.settings)
@@ -71,7 +72,7 @@ def make(source: Source, passages: Sequence[Passage], wanted: Manifest, folder: 
     with generation.building(folder) as unfinished:
         made = _place(unfinished, wanted.digest)
         plan = Plan.make(source.retriever, [passage.indexed_text for passage in passages], known)
-        _tell_size(plan, source, wanted)
+        check_room(made, _tell_size(plan, source, wanted))
         encoding.encode(source, plan, made, known)
         write_passages(made, passages)
         count = int(plan.offsets[-1])
@@ -140,11 +141,10 @@ def _place(unfinished: Path, digest: str) -> Path:
     return made
 
 
-def _tell_size(plan: Plan, source: Source, wanted: Manifest) -> None:
-    """Prints how large the index will be, and refuses to begin where the disk has no room for it."""
+def _tell_size(plan: Plan, source: Source, wanted: Manifest) -> int:
+    """Prints how large the index will be; returns that in bytes."""
     count, dimension = int(plan.offsets[-1]), source.retriever.dimension
-    stored = 2 * count * dimension
-    needed = stored
+    needed = 2 * count * dimension
     if wanted.backend == "plaid":
         needed += plaid_bytes(count, dimension, source.settings.bits)
     print(
@@ -152,6 +152,21 @@ def _tell_size(plan: Plan, source: Source, wanted: Manifest) -> None:
         f"{needed / 1e6:,.1f} MB on disk for {wanted.backend} search",
         flush=True,
     )
+    return needed
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
+    """Raises MissingResource unless `folder` and what its disk has free make so much room."""
+    # An earlier try that was cut off may have left embeddings here, in a file with holes where some are missing.
+    held = sum(file.stat().st_blocks * 512 for file in folder.glob("*"))
+    free = shutil.disk_usage(folder).free
+    if free + held < needed_bytes:
+        raise MissingResource(
+            f"{free / 1e9:.1f} GB are free",
+            expected=f"room for {(needed_bytes - held) / 1e9:.1f} GB of index",
+            where=str(folder.parent),
+            next_step="free space, or index fewer passages; then run the command again",
+        )
 
 
 def _compress(built: Manifest, source: Source, made: Path) -> None:

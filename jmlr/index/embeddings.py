@@ -13,6 +13,7 @@ import torch
 
 from jmlr import fingerprint
 from jmlr.data.tables import read_rows, write_rows
+from jmlr.index.generation import REMEDY
 from jmlr.types import Passage
 
 VECTORS_FILE, OFFSETS_FILE, PASSAGES_FILE = "embeddings.npy", "offsets.npy", "passages.parquet"
@@ -42,7 +43,7 @@ class StoredEmbeddings:
         Raises:
             DataError: if the table of passages is missing or broken.
         """
-        rows = read_rows(folder / PASSAGES_FILE, PASSAGES_SCHEMA, "dvc repro index")
+        rows = read_rows(folder / PASSAGES_FILE, PASSAGES_SCHEMA, REMEDY)
         vectors, offsets = np.load(folder / VECTORS_FILE, mmap_mode="c"), np.load(folder / OFFSETS_FILE)
         return cls(vectors, offsets, *(tuple(row[name] for row in rows) for name in PASSAGES_SCHEMA.names))
 

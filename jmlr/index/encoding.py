@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +17,6 @@ from rich.progress import Progress
 
 from jmlr import fingerprint
 from jmlr.config import IndexSettings
-from jmlr.errors import MissingResource
 from jmlr.index.embeddings import OFFSETS_FILE, VECTORS_FILE, StoredEmbeddings
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
@@ -121,14 +119,10 @@ def encode(source: Source, plan: Plan, folder: Path, known: Known | None) -> Non
     """Writes embeddings.npy and offsets.npy into `folder`, each embedding at its final place, so memory stays small.
 
     Every finished task is noted: after a kill the next try with the same plan encodes only what is missing.
-
-    Raises:
-        MissingResource: if the disk has no room for the embeddings.
     """
     shape = int(plan.offsets[-1]), source.retriever.dimension
     file, done = folder / VECTORS_FILE, folder / _DONE_FILE
     if not file.exists() or not done.exists():
-        check_room(folder, 2 * shape[0] * shape[1])
         vectors = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
         if known is not None:
             for number in np.flatnonzero(known.places >= 0):
@@ -142,18 +136,6 @@ def encode(source: Source, plan: Plan, folder: Path, known: Known | None) -> Non
             notes.write(f"{number}\n")
             notes.flush()
     done.unlink()
-
-
-def check_room(folder: Path, needed_bytes: int) -> None:
-    """Raises MissingResource unless the disk of `folder` has room for so much."""
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes:
-        raise MissingResource(
-            f"{free / 1e9:.1f} GB are free",
-            expected=f"room for {needed_bytes / 1e9:.1f} GB of embeddings",
-            where=str(folder.parent),
-            next_step="free space, or index fewer passages; then run the command again",
-        )
 
 
 def _run(source: Source, plan: Plan, file: Path, left: Sequence[int]) -> Iterator[int]:

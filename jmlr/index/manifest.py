@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -113,16 +113,31 @@ def check(folder: Path, retriever_folder: Path, passages: Iterable[Passage]) -> 
     """
     manifest = read(folder)
     found = {"retriever": Retriever.fingerprint(retriever_folder), "passages": fingerprint.of_passages(passages)}
-    made_of = {"retriever": manifest.retriever, "passages": manifest.passages}
+    _refuse_others(manifest, found, folder)
+    return manifest
+
+
+def check_retriever(manifest: Manifest, retriever_folder: Path, where: Path) -> None:
+    """Refuses another retriever than the one that made the index, whatever the passages.
+
+    Raises:
+        FingerprintMismatch: with both hashes.
+    """
+    _refuse_others(manifest, {"retriever": Retriever.fingerprint(retriever_folder)}, where)
+
+
+def _refuse_others(manifest: Manifest, found: Mapping[str, str], where: Path) -> None:
+    """Raises FingerprintMismatch, with both hashes of each, unless the index is of the retriever or passages found."""
+    other = {"retriever": "another retriever", "passages": "other passages"}
+    made_of = {name: str(getattr(manifest, name)) for name in found}
     differing = [name for name in found if found[name] != made_of[name]]
     if differing:
         raise FingerprintMismatch(
-            "the index is of another " + "; of other ".join(f"{name} ({made_of[name]})" for name in differing),
+            "the index is of " + " and of ".join(f"{other[name]} ({made_of[name]})" for name in differing),
             expected="; ".join(f"{name} {found[name]}" for name in differing),
-            where=str(folder),
+            where=str(where),
             next_step="jmlr refresh, or train anew: dvc repro" if differing == ["passages"] else REMEDY,
         )
-    return manifest
 
 
 def check_lengths(manifest: Manifest, retriever: Retriever, where: Path) -> None:

@@ -8,13 +8,10 @@ from pathlib import Path
 
 from jmlr import fingerprint
 from jmlr.config import IndexSettings
-from jmlr.errors import FingerprintMismatch
 from jmlr.index import generation, manifest
 from jmlr.index.build import check_passages, load_retriever, make
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.encoding import Known, Source
-from jmlr.index.manifest import Manifest
-from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
 
@@ -59,7 +56,7 @@ def refresh(
     check_passages(passages)
     current = generation.current(folder)
     before = manifest.read(current)
-    _check_retriever(before, retriever_folder, current)
+    manifest.check_retriever(before, retriever_folder, current)
     retriever = load_retriever(retriever_folder, settings)
     manifest.check_lengths(before, retriever, current)
     stored = StoredEmbeddings.open(current)
@@ -82,14 +79,3 @@ def compare(stored: StoredEmbeddings, passages: Sequence[Passage]) -> Changes:
     both = before.keys() & now.keys()
     replaced = sum(before[passage_id] != now[passage_id] for passage_id in both)
     return Changes(len(now) - len(both), replaced, len(before) - len(both), len(both) - replaced)
-
-
-def _check_retriever(before: Manifest, retriever_folder: Path, where: Path) -> None:
-    found = Retriever.fingerprint(retriever_folder)
-    if found != before.retriever:
-        raise FingerprintMismatch(
-            f"the index is of another retriever ({before.retriever})",
-            expected=f"retriever {found}, whose embeddings can be kept",
-            where=str(where),
-            next_step=generation.REMEDY,
-        )

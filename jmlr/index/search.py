@@ -98,5 +98,5 @@ def _open(name: str, folder: Path, stored: StoredEmbeddings) -> Backend:
             f"PLAID's files cannot be read ({type(error).__name__})",
             expected="whole files of tensors",
             where=str(folder / manifest.PLAID_FOLDER),
-            next_step="remove the index folder, then: dvc repro index",
+            next_step=f"remove the index folder, then: {generation.REMEDY}",
         ) from error

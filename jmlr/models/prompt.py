@@ -21,7 +21,7 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Prompted:
-    """Token ids of one prompt and its answer; the answer ends with the end-of-sequence token."""
+    """Token ids of one prompt and its answer; a whole answer ends with the end-of-sequence token."""
 
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
@@ -44,9 +44,10 @@ class PromptWriter:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def answer_text(self, question: Question, option: int) -> str:
-        """The answer as the reader must say it, for the option numbered `option`."""
+        """The answer as the reader must say it, for the option numbered `option`; a rationale may follow a letter."""
         letter, text = OPTION_LETTERS[option], question.options[option]
-        return {"text": text, "letter": letter, "letter_text": f"{letter}. {text}"}[self.settings.answer]
+        forms = {"text": text, "letter": letter, "letter_text": f"{letter}. {text}", "letter_rationale": letter}
+        return forms[self.settings.answer]
 
     def fitting(self, question: Question, passages: Sequence[Passage]) -> Sequence[Passage]:
         """The first of `passages`, best first, that fit with the question into `context_tokens`; all without a bound.
@@ -66,7 +67,10 @@ class PromptWriter:
         return passages
 
     def write(self, question: Question, option: int, passages: Sequence[Passage] = ()) -> Prompted:
-        """Prompt and answer tokens.
+        """Prompt and answer tokens: what the likelihood of an option is read from.
+
+        With `letter_rationale` the answer is the letter alone, without an end: the same for every option, whatever
+        the reader was taught to say after it.
 
         Args:
             question: the question.
@@ -78,7 +82,27 @@ class PromptWriter:
         asked = self._asked(question)
         context = (*asked, *read) if self._question_first else (*read, *asked)
         answer = self._encode(" " + self.answer_text(question, option))[: self.settings.answer_tokens]
-        return Prompted((*beginning, *context, *self._cue()), (*answer, self.tokenizer.eos_token_id))
+        end = () if self._with_rationale else (self.tokenizer.eos_token_id,)
+        return Prompted((*beginning, *context, *self._cue()), (*answer, *end))
+
+    def write_taught(self, question: Question, passages: Sequence[Passage] = ()) -> Prompted:
+        """Prompt and what the reader is taught to say after it: the right answer, as `write` gives it.
+
+        With `letter_rationale` the question's rationale follows the letter ("B. Because ..."), where it has one.
+        Letter and rationale together are cut at `answer_tokens`; a rationale that is cut has no end-of-sequence token,
+        so that no reader learns to stop in the middle of a sentence.
+        """
+        right = self.write(question, question.answer_index, passages)
+        if not self._with_rationale:
+            return right
+        rationale = self._encode(f". {question.rationale}") if question.rationale else ()
+        said = (*right.answer_ids, *rationale)
+        end = (self.tokenizer.eos_token_id,) if len(said) <= self.settings.answer_tokens else ()
+        return Prompted(right.prompt_ids, (*said[: self.settings.answer_tokens], *end))
+
+    @property
+    def _with_rationale(self) -> bool:
+        return self.settings.answer == "letter_rationale"
 
     @property
     def _question_first(self) -> bool:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, IndexSettings
-from jmlr.errors import MissingResource
+from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import foreign_code
 from jmlr.models.encoder import fetch
 
@@ -144,21 +144,38 @@ def create(
     Raises:
         MissingResource: if the encoder cannot be had, or has no safetensors.
         UntrustedModel: if it asks for code of its own.
+        ConfigError: if it has a linear layer of another dimension.
     """
-    from safetensors import safe_open
     from transformers.utils import logging
 
     encoder = fetch(source)
     logging.set_verbosity_error()
-    colbert = _open(encoder, settings, source.dimension)
-    with safe_open(encoder / WEIGHTS_FILE, framework="pt") as weights:
-        has_linear_layer = "linear.weight" in weights.keys()
-    _save(colbert, folder)
-    if not has_linear_layer:
+    dimension = dimension_of(encoder)
+    if dimension not in (None, source.dimension):
+        raise ConfigError(
+            f"base.retriever.dimension is {source.dimension}",
+            expected=f"{dimension}, the numbers of a token's vector in this checkpoint",
+            where=source.source,
+            next_step=f"set base.retriever.dimension to {dimension}",
+        )
+    _save(_open(encoder, settings, source.dimension), folder)
+    if dimension is None:
         retriever = Retriever.load(folder, settings)
         sample = random.Random(seed).sample(list(passages), min(len(passages), PROJECTION_PASSAGES))
         retriever.colbert.linear.weight.data.copy_(retriever.principal_directions(sample)[: source.dimension])
         retriever.save(folder)
+
+
+def dimension_of(folder: Path) -> int | None:
+    """H of the ColBERT checkpoint in `folder`; None without ColBERT's linear layer, or without safetensors."""
+    from safetensors import safe_open
+
+    if not (folder / WEIGHTS_FILE).exists():
+        return None
+    with safe_open(folder / WEIGHTS_FILE, framework="pt") as weights:
+        if "linear.weight" not in weights.keys():
+            return None
+        return int(weights.get_slice("linear.weight").get_shape()[0])
 
 
 def _save(colbert: BaseColBERT, folder: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from jmlr.errors import RegistryError
+from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
 from jmlr.registry.rows import OPTIONS, QUESTION
 from jmlr.registry.unit import Unit
@@ -31,9 +35,7 @@ MODEL_DESCRIPTION = (
     "Teaching and research only, not for clinical use."
 )
 
-_REQUIRED_PACKAGES = (
-    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml numpy tqdm".split()
-)
+_DOES_NOT_ANSWER = "Failed to validate serving input example"
 
 INPUT_EXAMPLE = {
     "question": "A 54-year-old man wakes with a hot, swollen great toe. Which test confirms the diagnosis?",
@@ -73,6 +75,7 @@ def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
         The version, and whether it is new.
 
     Raises:
+        RegistryError: if it does not answer when it is loaded from the store.
         MissingResource: if the tracking store does not answer.
     """
     client = connect()
@@ -95,14 +98,18 @@ def find(client: MlflowClient, name: str, unit_hash: str) -> ModelVersion | None
 
 
 def _make_version(unit: Unit, told: Registered) -> ModelVersion:
-    """Log the model below the run and register it; the version exists only once everything is written.
-
-    MLflow loads what it logged and answers the input example from it; if that fails it prints a warning.
-    """
+    """Log the model below the run and register it; the version exists only once everything is written and answers."""
     import mlflow
 
     facts = told.facts
-    with mlflow.start_run(run_id=facts.run_id), unit.staged(facts, told.card) as artifacts:
+    with (
+        mlflow.start_run(run_id=facts.run_id),
+        unit.staged(facts, told.card) as artifacts,
+        TemporaryDirectory() as place,
+        _collected_warnings("mlflow.models.model") as warned,
+    ):
+        constraints = Path(place) / "constraints.txt"
+        constraints.write_text("\n".join(requirements.constraints()) + "\n", encoding="utf-8")
         logged = mlflow.pyfunc.log_model(
             name="pair",
             python_model=str(Path(__file__).with_name("pair_model.py")),
@@ -110,10 +117,33 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
             code_paths=[str(Path(__file__).parents[1])],
             signature=signature(),
             input_example=[INPUT_EXAMPLE],
-            pip_requirements=_requirements(),
+            pip_requirements=[*requirements.pinned(), f"-c {constraints}"],
+        )
+    # MLflow loads what it logged and answers the input example from it; where that fails it only warns.
+    if failed := [message for message in warned if message.startswith(_DOES_NOT_ANSWER)]:
+        mlflow.MlflowClient().delete_logged_model(logged.model_id)
+        raise RegistryError(
+            f"it does not answer when it is loaded ({failed[0].rsplit('Got error:', 1)[-1].strip()})",
+            expected="a pair that answers the input example",
+            where=str(unit.pair.reader.parent),
+            next_step="`jmlr ask` shows the same error by itself; nothing was registered",
         )
     tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
     return mlflow.register_model(logged.model_uri, told.name, tags=tags)
+
+
+@contextmanager
+def _collected_warnings(name: str) -> Iterator[list[str]]:
+    """What the logger `name` says meanwhile."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
 
 
 def signature() -> ModelSignature:
@@ -147,8 +177,3 @@ def signature() -> ModelSignature:
     ]
     inputs = [ColSpec(AnyType(), QUESTION), ColSpec(AnyType(), OPTIONS)]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-def _requirements() -> list[str]:
-    """Installed versions of what answering needs; the project's own code travels with the model."""
-    return [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in _REQUIRED_PACKAGES]

@@ -18,11 +18,15 @@ QUESTION, OPTIONS = "question", "options"
 _MOST_FAULTS_TOLD = 5
 
 
-def questions_of(table: DataFrame) -> list[Question]:
+def questions_of(table: DataFrame, first: int = 0) -> list[Question]:
     """The questions in a table's columns `question` (text) and `options` (a list of 2 to 10 texts).
 
+    Args:
+        table: the rows.
+        first: number of the first row, for messages.
+
     Raises:
-        DataError: naming row, counted from 0, and column of the first faults.
+        DataError: naming row and column of the first faults.
     """
     if missing := [column for column in (QUESTION, OPTIONS) if column not in table.columns]:
         raise DataError(
@@ -31,7 +35,7 @@ def questions_of(table: DataFrame) -> list[Question]:
             where=f"columns {', '.join(map(str, table.columns)) or '(none)'}",
         )
     rows = list(zip(table[QUESTION].tolist(), table[OPTIONS].tolist(), strict=True))
-    faults = [fault for number, row in enumerate(rows) for fault in _faults(number, *row)]
+    faults = [fault for number, row in enumerate(rows, first) for fault in _faults(number, *row)]
     if faults:
         more = f" (and {len(faults) - _MOST_FAULTS_TOLD} more)" if len(faults) > _MOST_FAULTS_TOLD else ""
         raise DataError(

@@ -1,4 +1,4 @@
-"""What the registry holds now: the newest version and the champion, with what their tags say."""
+"""What the registry holds now: the version registered last and the champion, with what their tags say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jmlr.tracking.store import connect
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-CHAMPION = "champion"
+CHALLENGER, CHAMPION = "challenger", "champion"
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,21 @@ class Standing:
     tags: Mapping[str, str]
 
 
-def newest_and_champion(name: str) -> tuple[Standing | None, Standing | None]:
-    """The newest version of the registered model `name` and the one with the alias champion, None where there is none.
+def challenger_and_champion(name: str) -> tuple[Standing | None, Standing | None]:
+    """The version of the registered model `name` registered last, and the champion; None where there is none.
+
+    Registering the build of an old version again makes that one the challenger. Without the alias it is the newest.
 
     Raises:
         MissingResource: if the tracking store does not answer.
     """
     client = connect()
-    versions = list(client.search_model_versions(f"name = '{name}'"))
-    newest = max(versions, key=lambda version: int(version.version), default=None)
-    if newest is None:
+    versions = {int(version.version): version for version in client.search_model_versions(f"name = '{name}'")}
+    if not versions:
         return None, None
-    alias = client.get_registered_model(name).aliases.get(CHAMPION)
-    champion = next((version for version in versions if str(version.version) == str(alias)), None)
-    return _standing(newest), _standing(champion) if champion is not None else None
+    aliases = client.get_registered_model(name).aliases
+    last, champion = (versions.get(int(aliases.get(alias, 0))) for alias in (CHALLENGER, CHAMPION))
+    return _standing(last or versions[max(versions)]), _standing(champion) if champion is not None else None
 
 
 def run_page(uri: str, run_id: str) -> str:

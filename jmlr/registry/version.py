@@ -13,6 +13,7 @@ from jmlr.registry.unit import Opened, open_folder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.pyfunc import PyFuncModel
 
 VERSIONS = Path("build/versions")
 """Where versions of a store on another machine are kept once they were fetched."""
@@ -70,6 +71,13 @@ def files(client: MlflowClient, version: ModelVersion, keep_in: Path = VERSIONS)
         FingerprintMismatch: if an index that is kept outside of the version was changed.
     """
     return open_folder(_root(client, version, keep_in) / "artifacts")
+
+
+def load(version: ModelVersion) -> PyFuncModel:
+    """The version as MLflow loads it, ready to predict; connect to its store first."""
+    import mlflow
+
+    return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
 
 
 def _root(client: MlflowClient, version: ModelVersion, keep_in: Path) -> Path:

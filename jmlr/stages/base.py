@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
+from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
 from jmlr.stages import layout
@@ -17,22 +18,20 @@ def run(settings: Settings) -> None:
     """Writes build/base: retriever/ (a ColBERT checkpoint) and reader/ (a causal language model with its tokenizer).
 
     Raises:
+        FingerprintMismatch: if a folder does not hold what its revision says.
         MissingResource: if a hub model cannot be fetched, or the settings need a GPU and there is none.
     """
     passages = [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
     questions = [question.text for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    unfinished = layout.BUILD / ".base.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
     source = settings.base.retriever
-    retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
-    CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
-    _make_reader(settings, unfinished / "reader", passages + questions)
-    shutil.rmtree(layout.BASE, ignore_errors=True)
-    unfinished.rename(layout.BASE)
+    with making(layout.BASE) as unfinished:
+        retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
+        CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
+        _make_reader(settings, unfinished / "reader", passages + questions)
 
 
 def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
-    """Pre-trains the starter reader, or saves the hub's."""
+    """Pre-trains the starter reader, or saves the hub's or a folder's."""
     source = settings.base.reader
     if source.source == "starter":
         from jmlr.starter import base_reader
@@ -41,7 +40,9 @@ def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
         tail = losses[-max(1, len(losses) // 10) :]
         CONSOLE.print(f"reader: pre-trained here, {len(losses)} steps, last loss {sum(tail) / len(tail):.2f} nats")
         return
-    model, tokenizer = readers.load(source.source, source.revision, dtype=settings.train.reader.dtype)
+    place = fingerprint.pinned_folder(source.source, source.revision)
+    revision = None if place else source.revision
+    model, tokenizer = readers.load(place or source.source, revision, dtype=settings.train.reader.dtype)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     CONSOLE.print(f"reader: {source.source} at {source.revision}")

@@ -15,6 +15,7 @@ from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.errors import ConfigError
+from jmlr.evaluation.notation import arm_label
 from jmlr.evaluation.session import Session
 from jmlr.evaluation.table import result_table
 from jmlr.files import making, write_json
@@ -43,6 +44,7 @@ class Contender:
         passages: the table that is indexed.
         ranking: under which retrieval is reported: after joint training, or before.
         told: what the files say of it.
+        name: for people; empty: the arm's.
     """
 
     arm: str
@@ -52,6 +54,7 @@ class Contender:
     passages: Path
     ranking: str = "after"
     told: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> dict[str, Any]:
@@ -83,7 +86,8 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     metrics = evaluation_files.measure_all(settings, session, hits)
     here = provenance()
     told = {**contender.told, **{name: here[name] for name in _CODE_TAGS}}
-    origin = evaluation_files.Origin({**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"})
+    shown = {**told, "evaluation_seconds": f"{time.monotonic() - start:.0f}"}
+    origin = evaluation_files.Origin(shown, alone=contender.name or arm_label(contender.arm))
     with making(folder) as unfinished:
         protocol_hash = evaluation_files.write(settings, unfinished, session, metrics, origin)
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})

@@ -42,6 +42,7 @@ def run(settings: Settings, reader: str, revision: str | None = None, name: str 
         passages=layout.PASSAGES,
         ranking="after" if trained else "before",
         told=told,
+        name=f"The reader {reader}",
     )
     show(evaluate_alone(settings, contender, folder), folder)
 

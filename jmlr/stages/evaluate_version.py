@@ -67,14 +67,15 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
             f"{found.name} version {found.version} was trained on other data (data.dvc {its_data[:12]}, now "
             f"{data[:12]}): whether it was trained on questions that are test questions now is not known."
         )
+    name = f"models:/{found.name}/{found.version}"
     told = {
-        "model": f"models:/{found.name}/{found.version}",
+        "model": name,
         "pair_hash": pair.pair_hash(),
         "run_id": found.run_id or "",
         "trained_with_git_commit": found.tags.get("git_commit", UNKNOWN),
         "trained_with_data_dvc_hash": its_data,
     }
-    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told)
+    contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told, name=name)
     return evaluate_alone(settings_of(settings, pair.params), contender, folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,11 +33,13 @@ class Origin:
         provenance: hashes, times and names, shown as they are.
         ledger: of its training; empty where that is not known.
         history: rows of its training curves; empty where they are not known.
+        alone: the name of what was evaluated by itself; empty where arms were compared.
     """
 
     provenance: Mapping[str, str]
     ledger: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    alone: str = ""
 
 
 def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
@@ -69,6 +72,8 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
         passages={passage.passage_id: passage for passage in session.passages},
         answered=session.readings.answered,
         said=session.readings.said if settings.evaluate.rationale_tokens else {},
+        data_docs_link=Path(os.path.relpath(layout.DATA_DOCS / "index.html", folder)).as_posix(),
+        alone=origin.alone,
         history=origin.history,
         ledger=origin.ledger,
         provenance=provenance,

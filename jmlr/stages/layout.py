@@ -6,6 +6,7 @@ from pathlib import Path
 
 BUILD = Path("build")
 COSTS = BUILD / "costs.jsonl"
+PIPELINE_RUN = BUILD / "pipeline_run.json"
 
 INGEST = BUILD / "ingest"
 PASSAGES = INGEST / "passages.parquet"
@@ -25,6 +26,9 @@ ACCEPTED_PROFILE = Path("accepted_data.json")
 BASE = BUILD / "base"
 BASE_RETRIEVER = BASE / "retriever"
 BASE_READER = BASE / "reader"
+
+IMPORTED = Path("imported")
+"""Outside of build/, which `make clean` removes."""
 
 INDEX = BUILD / "index"
 CANDIDATES = INDEX / "candidates.parquet"
@@ -54,6 +58,7 @@ EVALUATIONS = BUILD / "evaluations"
 
 RATIONALES = BUILD / "rationales"
 
+GATES = BUILD / "promotion" / "gates.json"
 WITHDRAWAL = BUILD / "withdrawal.json"
 REFRESHED = BUILD / "refreshed"
 REFRESHED_INDEX = REFRESHED / "index"

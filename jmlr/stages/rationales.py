@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.table import Table
 
+from jmlr.answering.generation import rationale_in
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import ConfigError, MissingResource
@@ -54,7 +55,7 @@ def run(settings: Settings, asked: Asked) -> None:
     """
     if asked.endpoint and len(asked.arms) != 2:
         raise ConfigError(f"{len(asked.arms)} arm(s)", expected="2 to be judged against each other", where="--arm")
-    written = {arm: _rationales(arm) for arm in asked.arms}
+    written = {arm: _rationales(arm, settings.prompt.answer) for arm in asked.arms}
     titles = [passage.title for passage in read_passages(layout.PASSAGES)]
     extractor = load_extractor(asked.concepts, asked.place, titles)
     similarity = BertScore(fetch(settings.base.retriever))
@@ -69,8 +70,8 @@ def run(settings: Settings, asked: Asked) -> None:
     _show(asked.arms, metrics)
 
 
-def _rationales(arm: str) -> list[Rationale]:
-    """What an arm wrote for every question that it was asked to answer in words."""
+def _rationales(arm: str, form: str) -> list[Rationale]:
+    """What an arm wrote for every question that it was asked to answer in words, without the letter before it."""
     if not layout.PREDICTIONS.exists():
         raise MissingResource(
             "missing", expected="the answers of an evaluation", where=str(layout.PREDICTIONS), next_step="dvc repro"
@@ -87,7 +88,11 @@ def _rationales(arm: str) -> list[Rationale]:
             next_step="dvc exp run -S evaluate.strict_text=true -S evaluate.rationale_tokens=128",
         )
     return [
-        Rationale(questions[row["question_id"]], row["said"], tuple(passages[one] for one in row["read_passage_ids"]))
+        Rationale(
+            questions[row["question_id"]],
+            rationale_in(row["said"], form),
+            tuple(passages[one] for one in row["read_passage_ids"]),
+        )
         for row in found
     ]
 

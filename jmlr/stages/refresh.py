@@ -14,7 +14,7 @@ from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError, RegistryError
 from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
-from jmlr.registry.standing import newest_and_champion
+from jmlr.registry.standing import challenger_and_champion
 from jmlr.registry.version import files, resolve
 from jmlr.stages import layout, refreshed
 from jmlr.stages.console import CONSOLE
@@ -34,7 +34,7 @@ def run(settings: Settings, version: str = "") -> None:
 
     Args:
         settings: the current ones.
-        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the newest where there is none.
+        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the one registered last where there is none.
 
     Raises:
         DataError: if the passages are not validated, or hold what is withdrawn.
@@ -78,9 +78,9 @@ def _valid_passages() -> Sequence[Passage]:
 
 
 def _default(name: str) -> str:
-    """The champion's number, or that of the newest version where there is none."""
-    newest, champion = newest_and_champion(name)
-    chosen = champion or newest
+    """The champion's number, or that of the version registered last where there is none."""
+    challenger, champion = challenger_and_champion(name)
+    chosen = champion or challenger
     if chosen is None:
         raise RegistryError("no version", where=f"registered model {name}", next_step="jmlr register")
     return str(chosen.number)

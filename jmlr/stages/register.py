@@ -15,7 +15,7 @@ from jmlr.registry.model_card import CardInputs, count_sources, describe, render
 from jmlr.registry.package import CHALLENGER, Registered, register
 from jmlr.registry.pair import Pair
 from jmlr.registry.unit import Unit
-from jmlr.stages import costs, layout
+from jmlr.stages import costs, layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
@@ -70,6 +70,8 @@ def run(settings: Settings) -> None:
         )
         told = Registered(settings.track.registered_model, card.facts, tags, render(card), describe(card))
         version, is_new = register(unit, told)
+        papers.keep(version)
+        tracked.set_tags({"protocol_hash": protocol})
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
 

@@ -29,7 +29,7 @@ from jmlr.tracking.run import TrainingRun
 from jmlr.training import checkpoint, processes
 from jmlr.training.cost import CostMeter
 from jmlr.training.joint import Corpus, JointModel
-from jmlr.training.ledger import describe_components
+from jmlr.training.ledger import describe_components, describe_rationales
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
 from jmlr.training.trainer import ArmRun, train_arm, whole_weights
@@ -160,12 +160,16 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, t
     opening = describe_components(model, training)
     if processes.is_first():
         _open_ledger(arm, opening)
+    taught = _taught(arm, PromptWriter(tokenizer, settings.prompt), data.questions)
     file = _checkpoints(arm) / "history.jsonl" if processes.is_first() else None
     history = History(arm, meter.sink(sink), file)
     run_of_arm = ArmRun(training, settings.seed, _checkpoints(arm), history, meter)
     with meter:
         measured = train_arm(model, pools, len(data.questions), run_of_arm)
-    record = {"ledger": {**opening, **measured, "device": tries.device, **tries.cost(arm)}, "history": history.rows}
+    record = {
+        "ledger": {**opening, **taught, **measured, "device": tries.device, **tries.cost(arm)},
+        "history": history.rows,
+    }
     with whole_weights(model):
         if processes.is_first():
             adapters.merge_and_save(model.reader, folder / "reader")
@@ -201,6 +205,19 @@ def _open_ledger(arm: str, opening: dict[str, dict[str, float | int]]) -> None:
             f"{arm}: {component} trains {counts['trainable']:,} parameters at rate {counts['learning_rate']:g}, "
             f"{counts['frozen']:,} are frozen"
         )
+
+
+def _taught(arm: str, writer: PromptWriter, questions: list[Question]) -> dict[str, dict[str, int]]:
+    """Says how many rationales an arm is taught, for the ledger; nothing where the prompt asks for none."""
+    if writer.settings.answer != "letter_rationale":
+        return {}
+    found = describe_rationales(writer, questions)
+    if processes.is_first():
+        CONSOLE.print(
+            f"{arm}: {found['with_rationale']:,} of {found['questions']:,} training questions have a rationale, "
+            f"{found['cut']:,} are cut at prompt.answer_tokens ({writer.settings.answer_tokens})"
+        )
+    return {"rationales": found}
 
 
 def _checkpoints(arm: str) -> Path:

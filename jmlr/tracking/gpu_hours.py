@@ -24,4 +24,9 @@ def count_devices() -> Devices:
     import torch
 
     kind = "cuda" if torch.cuda.is_available() else "cpu"
-    return Devices(kind, max(1, int(os.environ.get("WORLD_SIZE", "1"))))
+    return Devices(kind, count_processes())
+
+
+def count_processes() -> int:
+    """How many processes the launcher started, each with a device of its own; 1 without one."""
+    return max(1, int(os.environ.get("WORLD_SIZE", "1")))

@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.store import connect
+from jmlr.tracking.system import watch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+PARENT_VARIABLE = "JMLR_PARENT_RUN_ID"
+"""In the environment of a stage: the run of the pipeline that it belongs to."""
+PARENT_TAG = "mlflow.parentRunId"
 
 _LONGEST_PARAM_CHARACTERS = 6000
 _LONGEST_DIGEST_CHARACTERS = 36
@@ -50,16 +56,17 @@ class TrainingRun:
     def __init__(self, client: MlflowClient | None, reference: RunReference) -> None:
         self._client = client
         self._quiet_until = 0.0
+        self._monitor: SystemMetricsMonitor | None = None
         self.reference = reference
 
     @classmethod
     def start(cls, experiment: str, params: Mapping[str, Any], *, name: str = "") -> TrainingRun:
-        """A new run with `params` flattened and the tags of `provenance`.
+        """A new run with `params` flattened and the tags of `provenance`, below the pipeline's run if there is one.
 
         Args:
             experiment: the experiment's name; made if it is not there.
             params: nested settings, for example `settings.model_dump(by_alias=True)`.
-            name: the run's name; MLflow makes one up if it is empty.
+            name: the run's name; empty: `train` below a pipeline's run, else one that MLflow makes up.
 
         Raises:
             MissingResource: if the tracking store does not answer.
@@ -71,7 +78,9 @@ class TrainingRun:
         client = connect()
         found = client.get_experiment_by_name(experiment)
         experiment_id = found.experiment_id if found else client.create_experiment(experiment)
-        run = client.create_run(experiment_id, tags=provenance(), run_name=name or None)
+        parent = os.environ.get(PARENT_VARIABLE)
+        tags = {**provenance(), PARENT_TAG: parent} if parent else provenance()
+        run = client.create_run(experiment_id, tags=tags, run_name=name or ("train" if parent else None))
         client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in flatten(params)])
         return cls(client, RunReference(run.info.run_id, client.tracking_uri, experiment))
 
@@ -122,6 +131,12 @@ class TrainingRun:
             warnings.warn(f"MLflow does not take metrics, training goes on: {error}", stacklevel=2)
             self._quiet_until = time.monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
 
+    def add(self, name: str, value: float) -> None:
+        """Adds to a metric; one that is not there yet is 0."""
+        if self._client is not None:
+            so_far = self._client.get_run(self.run_id).data.metrics.get(name, 0.0)
+            self._client.log_metric(self.run_id, name, so_far + value)
+
     def for_arm(self, arm: str) -> ArmSink:
         """A metric sink that puts `arm/` before every name."""
         return ArmSink(self, arm)
@@ -169,11 +184,19 @@ class TrainingRun:
         """Mark the run failed."""
         self._end("FAILED")
 
+    def watch(self) -> None:
+        """Measures the machine until the run ends."""
+        if self._client is not None:
+            self._monitor = watch(self.reference)
+
     def _end(self, status: str) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
         if self._client is not None:
             self._client.set_terminated(self.run_id, status)
 
     def __enter__(self) -> TrainingRun:
+        self.watch()
         return self
 
     def __exit__(

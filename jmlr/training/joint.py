@@ -166,7 +166,11 @@ class JointModel(nn.Module):
         return torch.nonzero((pull >= bar) & (pull > 0), as_tuple=True)
 
     def _losses_alone(self, questions: list[Question], sampled: torch.Tensor) -> torch.Tensor:
-        """The reader's mean answer-token loss given each sampled passage alone, float32 (B, M), nats."""
+        """The reader's mean answer-token loss given each sampled passage alone, float32 (B, M), nats.
+
+        The loss l_i is over all that the reader is taught to say, the rationale too where there is one: as in the
+        paper, a passage helps if it helps to explain the answer, not only to name its letter.
+        """
         prompted = [
             [self._write(question, [number]) for number in row]
             for question, row in zip(questions, sampled.tolist(), strict=True)
@@ -192,7 +196,7 @@ class JointModel(nn.Module):
         return judge(self.reader, prompted, self._writer.tokenizer.pad_token_id)
 
     def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
-        """Mean loss of all answer tokens of the batch, float32 scalar, nats."""
+        """Mean loss of all answer tokens of the batch, float32 scalar, nats: a rationale counts by its tokens."""
         prompted = [self._write(question, numbers) for question, numbers in zip(questions, read, strict=True)]
         return answer_token_losses(self.reader, self._batch(prompted))[0].mean()
 
@@ -202,7 +206,7 @@ class JointModel(nn.Module):
 
     def _write(self, question: Question, numbers: list[int]) -> Prompted:
         passages = [self._corpus.passages[number] for number in numbers]
-        return self._writer.write(question, question.answer_index, passages)
+        return self._writer.write_taught(question, passages)
 
     def _batch(self, prompted: list[Prompted]) -> ReaderBatch:
         device = next(self.reader.parameters()).device

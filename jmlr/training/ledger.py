@@ -1,11 +1,15 @@
-"""The ledger: what each arm trains, at which rates."""
+"""The ledger: what each arm trains, at which rates, and how many rationales it is taught."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import nn
 
 from jmlr.config import TrainSettings
+from jmlr.models.prompt import PromptWriter
 from jmlr.training.param_groups import check_groups, count_parameters, group_parameters
+from jmlr.types import Question
 
 
 def describe_components(model: nn.Module, settings: TrainSettings) -> dict[str, dict[str, float | int]]:
@@ -28,3 +32,16 @@ def describe_components(model: nn.Module, settings: TrainSettings) -> dict[str, 
         for component, counts in count_parameters(model).items()
         if sum(counts.values())
     }
+
+
+def describe_rationales(writer: PromptWriter, questions: Sequence[Question]) -> dict[str, int]:
+    """Training questions: how many, how many are taught with their rationale, how many of these are cut.
+
+    Args:
+        writer: of the prompts, with `prompt.answer: letter_rationale`.
+        questions: of the training.
+    """
+    end = writer.tokenizer.eos_token_id
+    taught = [writer.write_taught(question) for question in questions if question.rationale]
+    cut = sum(item.answer_ids[-1] != end for item in taught)
+    return {"questions": len(questions), "with_rationale": len(taught), "cut": cut}

@@ -56,4 +56,4 @@ class Shares:
 def _answer_tokens(model: JointModel) -> torch.Tensor:
     """Answer tokens of every question, int64 (N,); they do not depend on the passages read."""
     writer, questions = model._writer, model._corpus.questions
-    return torch.tensor([len(writer.write(question, question.answer_index).answer_ids) for question in questions])
+    return torch.tensor([len(writer.write_taught(question).answer_ids) for question in questions])

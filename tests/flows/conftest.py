@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def make_stand_in() -> Callable[[Path], Path]:
 
 def fill_stand_in(folder: Path) -> Path:
     """The folder with what tests/flows/stand_in has, and what belongs to it."""
+    folder.mkdir(parents=True, exist_ok=True)
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
@@ -68,3 +70,33 @@ def run_flows() -> Callable[[Path, str, int], str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _dvc(folder: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def tiny_repository(tmp_path: Path) -> Path:
+    """A DVC repository with data and one stage, which has run."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_text("first")
+    copy = f"{sys.executable} -c \"import shutil; shutil.copy('data/a', 'a.txt')\""
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  first:\n    cmd: {copy}\n    deps: [data]\n    outs: [a.txt]\n")
+    _dvc(tmp_path, "add", "-q", "data")
+    _dvc(tmp_path, "repro", "-q")
+    return tmp_path

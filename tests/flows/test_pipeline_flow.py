@@ -30,13 +30,16 @@ stages:
     outs: [c.txt]
 """
 
-# Both runs in one process: the temporary server is started once.
+# All runs in one process: the temporary server is started once.
 SCRIPT = """
 from pathlib import Path
 from flows.pipeline import pipeline
 from flows.subprocess_lines import CommandFailed
 pipeline(also_register=False)
 print("FIRST FLOW ENDED", Path("c.txt").read_text(), flush=True)
+Path("c.txt").unlink()
+pipeline(also_register=False)
+print("SECOND FLOW ENDED", Path("c.txt").read_text(), flush=True)
 Path("c.txt").unlink()
 Path("input.txt").write_text("broken")
 try:
@@ -63,6 +66,15 @@ def test_all_stages_run_in_order_and_their_lines_are_logged(flow: tuple[Path, st
     assert [first.index(f"Running stage '{stage}'") for stage in ("first", "second", "third")] == sorted(
         first.index(f"Running stage '{stage}'") for stage in ("first", "second", "third")
     )
+
+
+def test_a_stage_that_dvc_does_not_run_is_cached(flow: tuple[Path, str]) -> None:
+    first, _, rest = flow[1].partition("FIRST FLOW ENDED good")
+    again = rest.partition("SECOND FLOW ENDED good")[0]
+    assert "in state Cached" not in first
+    # The third one's output was gone: DVC's run cache brings it back.
+    for stage, why in (("first", "didn't change, skipping"), ("third", "is cached - skipping run")):
+        assert f"Task run '{stage}' - Finished in state Cached(\"Stage '{stage}' {why}" in again
 
 
 def test_a_failure_names_the_stage_its_status_and_its_last_lines(flow: tuple[Path, str]) -> None:

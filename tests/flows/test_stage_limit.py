@@ -11,16 +11,14 @@ import pytest
 
 from flows import stage_limit
 from flows.named_states import exit_status, failed
-from flows.new_data import whats_new
 from flows.run_lock import AlreadyRunning
 from flows.stage_limit import limit_of, over_budget
 from flows.stage_task import explain
 from flows.subprocess_lines import CommandFailed
-from jmlr import config, fingerprint
+from jmlr import config
 from jmlr.config import FlowsSettings
 from jmlr.errors import BudgetReached
 from jmlr.failure import Failure
-from jmlr.registry.standing import Standing
 from jmlr.stages import layout
 
 ROOT = Path(__file__).parents[2]
@@ -108,16 +106,3 @@ def test_what_ended_a_stage_is_told_truly(
 def test_a_refused_run_is_cancelled_and_not_failed() -> None:
     state = failed(AlreadyRunning("another"))
     assert (state.name, state.is_cancelled(), exit_status(state)) == ("AlreadyRunning", True, 2)
-
-
-def test_data_are_new_if_no_version_has_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data.dvc").write_text("outs: []\n")
-    known = {"data_dvc_hash": fingerprint.of_file(tmp_path / "data.dvc")}
-    status: dict[str, Any] = {}
-    monkeypatch.setattr("flows.new_data._status", lambda targets, root: status)
-    assert whats_new(None, tmp_path) == "no version is registered yet"
-    assert whats_new(Standing(3, "", {}), tmp_path) == "data.dvc is another than that of version 3"
-    assert whats_new(Standing(3, "", known), tmp_path) == ""
-    status["ingest"] = [{"changed deps": {"jmlr/data": "modified", "params.yaml": {"ingest.root": "modified"}}}]
-    status["ingest"].append({"changed deps": {"withdrawn.yaml": "modified"}})
-    assert whats_new(Standing(3, "", known), tmp_path) == "changed since ingest last ran: withdrawn.yaml"

@@ -27,6 +27,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HF_HUB_OFFLINE", "DO_NOT_TRACK", "DVC_NO_ANALYTICS"):
         os.environ.pop(name, None)
     recipes.write_params("starter", tmp_path / "params.yaml", CONF)
+    params = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(params.replace("stages: true", "stages: false"), encoding="utf-8")
     return tmp_path
 
 
@@ -89,6 +91,22 @@ def test_withdraw_takes_a_name_and_a_reason(root: Path, monkeypatch: pytest.Monk
     assert run_main(monkeypatch, "withdraw", "gout", "--reason", "superseded", "--kind", "document", "--dry-run") == 0
     assert run_main(monkeypatch, "withdraw", "--undo", "--reason", "a mistake", "--", "-gout") == 0
     assert called == [Asked("gout", "superseded", "document_id", dry_run=True), Asked("-gout", "a mistake", undo=True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "stage", "given"),
+    [
+        (["predict", "asked.csv", "said.parquet"], "predict", (Path("asked.csv"), Path("said.parquet"), "@champion")),
+        (["export", "out", "--version", "3"], "export", (Path("out"), "3")),
+        (["import", "published"], "import_pair", (Path("published"),)),
+    ],
+)
+def test_commands_on_versions_hand_on_what_they_are_given(
+    root: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], stage: str, given: tuple[object, ...]
+) -> None:
+    calls = fake_stage(monkeypatch, stage)
+    assert run_main(monkeypatch, *words) == 0
+    assert calls[0][1:] == given
 
 
 @pytest.mark.parametrize(

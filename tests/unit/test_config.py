@@ -62,6 +62,7 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
         ({"train.sampling.passages": 31}, r"train\.sampling\.passages: 31 is more than index\.candidates \(30\)"),
         ({"train.read_passages": 31}, r"train\.read_passages: 31 is more than index\.candidates \(30\)"),
         ({"train.sampling.passages": 1}, "needs at least 2"),
+        ({"promote.split": "dev"}, r"promote\.split: dev is not one of evaluate\.splits"),
         (
             {
                 "train.refresh_drift": {
@@ -142,3 +143,16 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"params\.yaml: 1 broken setting"):
         config.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("flows.notify", ["team"], r"flows\.notify\.0: String should match pattern"),
+        ("flows.timeout_hours", {"train": 0}, r"flows\.timeout_hours\.train: Input should be greater than 0"),
+        ("flows.when_running", "queue", r"flows\.when_running: Input should be 'wait' or 'refuse'"),
+    ],
+)
+def test_what_flows_are_told_is_checked(raw: dict[str, Any], key: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.parse(change(raw, key, value))

@@ -28,7 +28,10 @@ NOT_CONTENT = {
         "jmlr.config",
         "jmlr.config_rules",
         "jmlr.config_data",
+        "jmlr.config_promote",
+        "jmlr.config_serve",
         "jmlr.config_flows",
+        "jmlr.config_schedule",
         "jmlr.types",
         "jmlr.errors",
         "jmlr.files",
@@ -216,10 +219,12 @@ def test_the_check_sees_settings_that_are_read() -> None:
 
 
 def test_the_check_follows_settings_that_are_handed_on() -> None:
-    assert keys_of_stage("register") == [
-        "evaluate.seed",
-        "evaluate.splits",
+    assert keys_of_stage("ask") == [
+        "evaluate.questions_per_batch",
+        "index",
         "prompt",
-        "recipe",
         "track.registered_model",
+        "train.read_passages",
+        "train.reader.attention",
+        "train.reader.dtype",
     ]

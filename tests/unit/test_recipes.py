@@ -20,14 +20,14 @@ def test_every_recipe_loads_under_its_own_name(name: str) -> None:
 
 
 def test_the_promised_recipes_are_there() -> None:
-    assert {"starter", "pubmedqa", "medquad", "jmlr-7b", "jmlr-13b"} <= set(NAMES)
+    assert {"starter", "pubmedqa", "medquad", "exams", "jmlr-7b", "jmlr-13b"} <= set(NAMES)
 
 
 def test_every_recipe_has_a_summary() -> None:
     assert [recipe.name for recipe in recipes.describe(CONF) if not recipe.summary] == []
 
 
-@pytest.mark.parametrize("name", ["starter", "pubmedqa", "medquad"])
+@pytest.mark.parametrize("name", ["starter", "pubmedqa", "medquad", "exams"])
 def test_recipes_for_a_bare_machine_need_neither_hub_nor_gpu(name: str) -> None:
     settings = recipes.load(name, CONF)
     assert not recipes.uses_hub(settings)
@@ -47,6 +47,7 @@ def test_the_papers_recipes_have_the_papers_settings(name: str, reader: str) -> 
     )
     assert (train.sampling.sharpness, train.objective.temperature, train.objective.weight) == (1, 1, 1)
     assert train.sampling.passages_with_gradient is None
+    assert (settings.prompt.options, settings.prompt.answer) == ("shown", "letter_rationale")
     assert (train.retriever.learning_rate, train.reader.learning_rate) == (3e-6, 2e-5)
     assert (train.reader.attention, train.reader.dtype, train.needs_gpu) == ("shifted_sparse", "bfloat16", True)
     assert base.reader.source.endswith(reader)
@@ -71,7 +72,9 @@ def test_the_longest_prompt_fits_llama_2(name: str) -> None:
 
 
 def test_an_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"(?s)no recipe 'llama'; expected one of jmlr-13b, jmlr-7b.*jmlr recipes"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)no recipe 'llama'; expected one of exams, jmlr-13b, jmlr-7b.*jmlr recipes"
+    ):
         recipes.compose_text("llama", CONF)
 
 

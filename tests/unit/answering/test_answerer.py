@@ -54,7 +54,15 @@ def slow_scores(answerer: Answerer, question, passage_ids) -> list[float]:
     return scores
 
 
-@pytest.mark.parametrize("form", [{}, {"options": "shown"}, {"options": "shown", "answer": "letter_text"}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"options": "shown"},
+        {"options": "shown", "answer": "letter_text"},
+        {"options": "shown", "answer": "letter_rationale"},
+    ],
+)
 def test_options_score_as_if_each_were_alone(make_answerer, tiny_questions, form):
     answerer = make_answerer(FixedSearcher(), **form)
     for question, answered in zip(tiny_questions, answerer.answer(tiny_questions), strict=True):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
-from jmlr.answering.generation import say, strict_choice
-from jmlr.models.prompt import PromptWriter
+from jmlr.answering.generation import rationale_in, say, strict_choice
+from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.reader import answer_token_losses
 from jmlr.types import Hit, Question
 
 ASKED = Question("q1", "?", ("Joint fluid microscopy", "ECG", "ecg.", "Biopsy"), 0, "test")
@@ -64,7 +67,36 @@ def test_a_batch_says_what_each_prompt_alone_says(answerer, tiny_questions):
         ("D. Biopsy", "letter_text", 3),
         ("D. ECG", "letter_text", None),
         ("Biopsy", "letter_text", None),
+        ("D. It shows crystals.", "letter_rationale", 3),
+        ("D", "letter_rationale", 3),
+        ("A man of 57 has gout", "letter_rationale", None),
+        ("(D) It shows crystals.", "letter_rationale", None),
+        ("E. None of these", "letter_rationale", None),
+        ("It shows crystals.", "letter_rationale", None),
     ],
 )
 def test_strict_reading(text, form, expected):
     assert strict_choice(text, ASKED, form) == expected
+
+
+def test_a_reader_that_was_taught_rationales_writes_letter_and_rationale(answerer, tiny_questions):
+    """Questions with and without a rationale; weighed by letter, and read from what is written."""
+    because = {0: "gout is pain in the toe", 2: "kidney stone and blood"}
+    asked = [
+        dataclasses.replace(question, answer_index=number, rationale=because.get(number, ""))
+        for number, question in enumerate(tiny_questions[:4])
+    ]
+    changes = {"options": "shown", "answer": "letter_rationale", "answer_tokens": 40}
+    answerer.writer = PromptWriter(answerer.writer.tokenizer, answerer.writer.settings.model_copy(update=changes))
+    batch = pad([answerer.writer.write_taught(question) for question in asked], 0)
+    optimizer = torch.optim.AdamW(answerer.reader.parameters(), lr=1e-2)
+    for _ in range(60):
+        optimizer.zero_grad()
+        answer_token_losses(answerer.reader, batch)[0].mean().backward()
+        optimizer.step()
+    nothing = {question.question_id: [] for question in asked}
+    said = [say(answerer, asked, nothing, 41)[question.question_id] for question in asked]
+    assert said == ["A. gout is pain in the toe", "B", "C. kidney stone and blood", "D"]
+    assert [strict_choice(text, one, "letter_rationale") for text, one in zip(said, asked, strict=True)] == [0, 1, 2, 3]
+    assert [rationale_in(text, "letter_rationale") for text in said] == [because.get(number, "") for number in range(4)]
+    assert [answered.chosen_index for answered in answerer.read(asked, nothing)] == [0, 1, 2, 3]

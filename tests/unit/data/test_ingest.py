@@ -71,6 +71,36 @@ def test_split_of_the_source_overrides(tmp_path, ingest_settings, ingested):
     assert [q.split for q in whole.questions] == ["test", "test"]
 
 
+def test_a_source_can_be_dealt_whatever_split_it_has(tmp_path, ingest_settings, ingested):
+    rows = [question(number, split="dev", subject=f"s{number}") for number in range(8)]
+    write_lines(tmp_path / "a.jsonl", *rows)
+    own, dealt = (
+        ingested(ingest_settings(tmp_path, {"path": "a.jsonl", "split": split})).counts["questions_by_split"]
+        for split in ("auto", "deal")
+    )
+    assert (own, dealt) == ({"dev": 8}, {"test": 4, "train": 4})
+
+
+def test_training_questions_that_another_source_tests_are_left_out_where_that_is_asked(
+    tmp_path, ingest_settings, ingested
+):
+    learnt = [question(1, split="train"), question(2, split="dev"), question(3, split="train")]
+    write_lines(tmp_path / "a.jsonl", *learnt)
+    tested = [question(number, question_id=f"t{number}", split="test") for number in (1, 2)]
+    write_lines(tmp_path / "b.jsonl", *tested)
+    settings = ingest_settings(tmp_path, {"path": "a.jsonl"}, {"path": "b.jsonl"})
+    kept = ingested(settings)
+    assert (kept.counts["questions"], [leak.question_id for leak in kept.leaks]) == (5, ["t1"])
+    leakage = settings.leakage.model_copy(update={"drop_from_training": True})
+    found = ingested(settings.model_copy(update={"leakage": leakage}))
+    assert ([one.question_id for one in found.questions], found.leaks) == (["q3", "t1", "t2"], [])
+    assert found.counts["rejected_by_reason"] == {"also a test question": 2}
+    assert [line for line in found.rejects.splitlines() if "also" in line] == [
+        "a,q1,also a test question,t1",
+        "a,q2,also a test question,t2",
+    ]
+
+
 def test_counts_and_licences(tmp_path, ingest_settings, ingested):
     write_lines(
         tmp_path / "a.jsonl",

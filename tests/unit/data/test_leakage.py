@@ -11,7 +11,7 @@ import pytest
 
 from jmlr.config import LeakageSettings
 from jmlr.data import leakage
-from jmlr.data.leakage import PassageScreen, leaks_from_training
+from jmlr.data.leakage import PassageScreen, leaks_from_training, without_test_questions
 from jmlr.data.shingles import BANDS
 from jmlr.types import Leak, Passage, Question
 
@@ -107,6 +107,17 @@ def test_each_leaking_question_is_listed_once_in_its_order():
     train = [question(f"t{number}", "train", text(number, 60)) for number in range(30)]
     test = [question(f"q{number}", "test", text(number, 60)) for number in range(29, -1, -3)]
     assert from_training(*train, *test) == [(f"q{n}", f"t{n}", "exact") for n in range(29, -1, -3)]
+
+
+def test_every_copy_of_a_test_question_is_taken_out_of_training_and_dev():
+    near = with_other_words(VIGNETTE, 79)
+    learnt = [question("a", "train"), question("b", "train"), question("c", "train", near), question("d", "dev", near)]
+    others = [question("e", "train", text(9, 80)), question("f", "dev", text(8, 80))]
+    tested = [question("q", "test"), question("r", "test")]
+    kept, rejected = without_test_questions([*learnt, *others, *tested], SETTINGS)
+    assert kept == [*others, *tested]
+    assert sorted((row.row, row.reason) for row in rejected) == [(name, "also a test question") for name in "abcd"]
+    assert without_test_questions(kept, SETTINGS) == (kept, [])
 
 
 def test_only_so_many_training_questions_are_compared(monkeypatch):

@@ -24,6 +24,7 @@ def test_the_papers_own_settings_deviate_in_the_reading_alone(settings):
     blocks["base"]["reader"]["source"], blocks["base"]["retriever"]["source"] = "meta-llama/Llama-2-13b-hf", "colbert"
     blocks["base"]["reader"]["revision"] = blocks["base"]["retriever"]["revision"] = "0" * 40
     blocks["train"]["objective"].update(scores="minmax", pair_weight="uniform")
+    blocks["prompt"].update(options="shown", answer="letter_rationale")
     blocks["train"]["sampling"]["passages"], blocks["train"]["read_passages"] = 10, 7
     paper = type(settings).model_validate(blocks | {"validate": blocks.pop("validate_", None) or blocks["validate"]})
     assert claim_card.deviations(paper) == [

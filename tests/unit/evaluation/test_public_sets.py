@@ -25,6 +25,15 @@ def test_each_set_counts_once_in_the_mean(evaluate):
     assert list(found) == ["MedQA", "MedMCQA", "mean"]
 
 
+def test_mirage_repeats_other_sets_and_counts_only_alone(evaluate):
+    right = {"jmlr": np.array([1, 0, 1, 1], bool)}
+    beside = by_set([*make("medqa", 2), *make("mirage/medqa", 2)], right, evaluate)
+    assert beside["MIRAGE medqa"]["accuracy"]["jmlr"]["value"] == 1
+    assert beside["mean"] == {"questions": 2, "accuracy": {"jmlr": {"value": 0.5}}}
+    alone = by_set([*make("mirage/mmlu", 2), *make("mirage/medqa", 2)], right, evaluate)
+    assert alone["mean"] == {"questions": 4, "accuracy": {"jmlr": {"value": 0.75}}}
+
+
 def test_one_set_needs_no_mean_and_mmlu_shows_its_subjects(evaluate):
     questions = [*make("mmlu", 2, "anatomy"), *make("mmlu", 1, "virology")]
     found = by_set(questions, {"rag": np.array([1, 0, 1], bool)}, evaluate)

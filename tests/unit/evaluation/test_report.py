@@ -167,5 +167,12 @@ def test_an_answer_that_was_read_in_one_way_alone_is_shown(
     assert Page(text).open == []
 
 
+def test_what_was_evaluated_by_itself_says_so(tmp_path: Path, inputs: report.ReportInputs) -> None:
+    text = _written(tmp_path, inputs, alone=f"models:/jmlr/3 {EVIL}", data_docs_link="../../validate/index.html")
+    assert "<strong>models:/jmlr/3 &lt;script&gt;" in text
+    assert "trained for the same number of steps" not in text
+    assert 'href="../../validate/index.html"' in text
+
+
 def test_same_inputs_same_bytes(tmp_path: Path, inputs: report.ReportInputs) -> None:
     assert _written(tmp_path / "a", inputs) == _written(tmp_path / "b", inputs)

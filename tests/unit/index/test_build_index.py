@@ -11,7 +11,7 @@ import torch
 from jmlr import fingerprint
 from jmlr.errors import ConfigError, DataError, JmlrError, MissingResource
 from jmlr.index import encoding, generation
-from jmlr.index.build import build
+from jmlr.index.build import build, check_room
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
@@ -196,10 +196,19 @@ def test_a_full_disk_is_an_error_before_anything_is_encoded(
 ):
     batches = count_encoded(monkeypatch)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(encoding.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(MissingResource, match=r"0\.0 GB are free; expected room for 0\.0 GB"):
         build(retriever_folder, passages, settings, tmp_path / "index", seed=3)
     assert batches == []
+
+
+def test_what_an_earlier_try_left_counts_as_room(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    (tmp_path / "embeddings.npy").write_bytes(b"x" * 2_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    check_room(tmp_path, 2_000_000)
+    with pytest.raises(MissingResource, match=r"expected room for 1\.0 GB of index"):
+        check_room(tmp_path, 1_002_000_000)
 
 
 def test_two_builders_of_one_index_do_not_meet(retriever_folder, passages, settings, tmp_path):

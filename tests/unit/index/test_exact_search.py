@@ -70,7 +70,7 @@ def test_equal_scores_go_by_passage_id(retriever, retriever_folder, settings, tm
 
 def test_another_table_of_passages_is_refused(index_folder, retriever, retriever_folder, passages):
     changed = [dataclasses.replace(passages[0], text="another"), *passages[1:]]
-    with pytest.raises(FingerprintMismatch, match="another passages"):
+    with pytest.raises(FingerprintMismatch, match="of other passages"):
         Searcher.load(index_folder, retriever, retriever_folder, changed)
 
 

@@ -62,7 +62,7 @@ def test_another_retriever_is_refused_with_both_hashes(
 
 
 def test_both_differences_are_named_at_once(generation_folder, other_retriever_folder):
-    with pytest.raises(FingerprintMismatch, match="another retriever .*; of other passages "):
+    with pytest.raises(FingerprintMismatch, match="of another retriever .* and of other passages "):
         manifest.check(generation_folder, other_retriever_folder, [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +10,18 @@ from types import ModuleType
 from typing import ClassVar
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from jmlr import fingerprint, recipes
+from jmlr import config, fingerprint, recipes
 from jmlr.answering.answered import Answered
-from jmlr.data.tables import write_passages
+from jmlr.data.tables import write_passages, write_questions
 from jmlr.registry.facts import Abstaining
 from jmlr.registry.package import Registered, register
 from jmlr.registry.pair import Pair
 from jmlr.registry.unit import Unit
+from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 from jmlr.types import Hit, Passage, Question
 
@@ -81,12 +84,57 @@ def model_name(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def enter(unit: Unit, model_name: str, tracked: MlflowClient) -> Callable[..., tuple[ModelVersion, bool]]:
+def enter(
+    request: pytest.FixtureRequest, model_name: str, tracked: MlflowClient
+) -> Callable[..., tuple[ModelVersion, bool]]:
     """Registers the unit, or another one, with tags."""
     run = TrainingRun.start("exam", {})
 
     def enter(other: Unit | None = None, **tags: str) -> tuple[ModelVersion, bool]:
-        chosen = other or unit
+        chosen = other or request.getfixturevalue("unit")
         return register(chosen, Registered(model_name, chosen.facts(run.run_id), tags, "# Model card\n", "In short."))
 
     return enter
+
+
+@pytest.fixture(scope="session")
+def lora_project(
+    tmp_path_factory: pytest.TempPathFactory, mlflow_store: str, make_train_settings, tiny_index_settings,
+    prompt_settings, tiny_passages, tiny_questions, tiny_retriever_folder, make_tiny_reader, tiny_tokenizer,
+) -> Path:  # fmt: skip
+    """A project in which the stage train trained a tiny pair with adapters on its reader."""
+    from jmlr.index import build, candidates
+    from jmlr.stages import train
+
+    raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+    lora = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
+    raw["train"] = make_train_settings(arms=["jmlr"], reader={"lora": lora}).model_dump(mode="json")
+    raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
+    raw["ingest"] |= {"passage_tokens": tiny_index_settings.passage_tokens - 3, "overlap_tokens": 4}
+    hits = [Hit(passage.passage_id, 1.0) for passage in tiny_passages[:6]]
+    project = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+        patch.delenv("RANK", raising=False)
+        Path("params.yaml").write_text(yaml.safe_dump(raw))
+        layout.INGEST.mkdir(parents=True)
+        write_passages(layout.PASSAGES, tiny_passages)
+        write_questions(layout.QUESTIONS, tiny_questions)
+        shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)
+        make_tiny_reader().save_pretrained(layout.BASE_READER)
+        tiny_tokenizer.save_pretrained(layout.BASE_READER)
+        build.build(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, layout.INDEX, 1)
+        candidates.write(layout.CANDIDATES, {question.question_id: hits for question in tiny_questions})
+        train.run(config.load())
+        layout.EVALUATE.mkdir()
+        layout.METRICS.write_text("{}")
+    return project
+
+
+@pytest.fixture
+def trained_with_lora(tracked: MlflowClient, lora_project: Path, tmp_path: Path) -> Unit:
+    """The tiny pair in a project folder of the test's own."""
+    shutil.copytree(lora_project, tmp_path, dirs_exist_ok=True)
+    files = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
+    return Unit(Pair(*files, Path("params.yaml")), layout.EVALUATE, Abstaining(1.0, 0.3, 0.95))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_a_version_answers_with_cited_passages_and_says_who_it_is(
     assert tracked.get_registered_model(model_name).description == MODEL_DESCRIPTION
 
 
+def test_a_version_pins_what_it_needs_and_all_that_this_needs(
+    enter: Enter, model_name: str, tracked: MlflowClient
+) -> None:
+    version, _ = enter()
+    folder = Path(tracked.get_model_version_download_uri(model_name, str(version.version)))
+    wanted = (folder / "requirements.txt").read_text().splitlines()
+    assert f"transformers=={importlib.metadata.version('transformers')}" in wanted
+    assert "-c constraints.txt" in wanted
+    locked = (folder / "constraints.txt").read_text().splitlines()
+    assert f"tokenizers=={importlib.metadata.version('tokenizers')}" in locked
+    assert not [line for line in locked if "+" in line or "==" not in line]
+
+
 def test_a_model_that_is_not_loaded_from_the_registry_has_no_number(
     enter: Enter, model_name: str, tracked: MlflowClient
 ) -> None:
@@ -65,6 +79,16 @@ def test_what_cannot_be_answered_is_told_by_row_and_column(enter: Enter, model_n
     with pytest.raises(MlflowException, match=r"row 0, column options: 1 options; expected question a text") as found:
         loaded.predict(pd.DataFrame([{"question": "Which test?", "options": ["MRI"]}]))
     assert found.value.get_http_status_code() == 400
+
+
+def test_a_unit_that_does_not_answer_when_it_is_loaded_is_not_registered(
+    enter: Enter, unit: Unit, model_name: str, tracked: MlflowClient
+) -> None:
+    (unit.pair.reader / "weights.bin").unlink()
+    (unit.pair.reader / "other.bin").write_bytes(b"what the answerer does not look for")
+    with pytest.raises(RegistryError, match=r"(?s)does not answer when it is loaded \(.+\).*nothing was registered"):
+        enter()
+    assert not tracked.search_model_versions(f"name = '{model_name}'")
 
 
 def test_the_same_unit_twice_is_one_version_and_another_a_second(

@@ -2,21 +2,24 @@ from __future__ import annotations
 
 from mlflow import MlflowClient
 
-from jmlr.registry.standing import newest_and_champion, run_page
+from jmlr.registry.standing import challenger_and_champion, run_page
 
 
-def test_the_newest_version_and_the_champion_with_their_tags(tracked: MlflowClient) -> None:
+def test_the_version_registered_last_and_the_champion_with_their_tags(tracked: MlflowClient) -> None:
     name = "standing"
-    assert newest_and_champion(name) == (None, None)
+    assert challenger_and_champion(name) == (None, None)
     tracked.create_registered_model(name)
     for accuracy in ("0.5", "0.75"):
         tracked.create_model_version(name, "nowhere", tags={"test.accuracy.jmlr": accuracy})
-    newest, champion = newest_and_champion(name)
+    last, champion = challenger_and_champion(name)
     assert champion is None
-    assert newest is not None
-    assert (newest.number, newest.run_id, newest.tags) == (2, "", {"test.accuracy.jmlr": "0.75"})
+    assert last is not None
+    assert (last.number, last.run_id, last.tags) == (2, "", {"test.accuracy.jmlr": "0.75"})
     tracked.set_registered_model_alias(name, "champion", "1")
-    _, champion = newest_and_champion(name)
+    tracked.set_registered_model_alias(name, "challenger", "1")
+    last, champion = challenger_and_champion(name)
+    assert last is not None
+    assert last.number == 1, "the build of an old version was registered again"
     assert champion is not None
     assert (champion.number, champion.tags["test.accuracy.jmlr"]) == (1, "0.5")
 

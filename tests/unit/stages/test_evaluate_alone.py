@@ -9,17 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
-from jmlr.data.tables import write_passages, write_questions
+from jmlr.data.tables import read_questions, write_passages, write_questions
 from jmlr.errors import ConfigError, FingerprintMismatch, MissingResource, UntrustedModel
+from jmlr.files import write_json
 from jmlr.index.build import build
 from jmlr.registry.pair import Pair
-from jmlr.stages import compare, evaluate_reader, evaluate_version, layout
+from jmlr.stages import compare, evaluate, evaluate_reader, evaluate_version, layout
+from jmlr.tracking.reference import RunReference
+from jmlr.tracking.run import TrainingRun
 from jmlr.types import Question
 
 FILES = [
@@ -113,7 +118,9 @@ def test_a_version_is_evaluated_with_its_own_prompt_on_the_current_questions(pla
     assert list(metrics["test"]["retrieval_by_type"]) == ["dose"]
     told = read(folder, "evaluated.json")
     assert (told["model"], told["trained_with_git_commit"], len(told["protocol_hash"])) == ("models:/jmlr/3", "abc", 64)
-    assert "models:/jmlr/3" in (folder / "report.html").read_text(encoding="utf-8")
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<strong>models:/jmlr/3</strong>, by itself" in report
+    assert 'href="../../validate/data_docs/index.html"' in report
     shown = capsys.readouterr().out
     assert "was trained on other data" in " ".join(shown.split())
     assert "jmlr compare build/evaluate build/evaluations/version-3" in " ".join(shown.split())
@@ -132,6 +139,44 @@ def test_two_evaluations_under_one_protocol_are_compared(place, settings, versio
     evaluate_version.evaluate_version(settings, "3", first)
     with pytest.raises(Exception, match="question_tokens 20 and 32"):
         compare.run(settings, [first, second])
+
+
+@pytest.fixture
+def trained(place, settings, tiny_retriever_folder, tiny_passages, mlflow_store, monkeypatch) -> config.Settings:
+    """A finished training with its MLflow run; the settings name the joint arm alone."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)
+    build(layout.BASE_RETRIEVER, tiny_passages, settings.index, layout.INDEX, seed=1)
+    TrainingRun.start("exam", {}).reference.write(layout.RUN)
+    write_json(layout.LEDGER, {"device": "cpu", "device_hours": 0.25, "jmlr": {"seconds": 900.0}})
+    curve = [{"arm": "jmlr", "step": step, "name": "reader_loss", "value": 1.0 / step} for step in (1, 2, 3)]
+    pq.write_table(pa.Table.from_pylist(curve), layout.HISTORY)
+    layout.DATA_DOCS.mkdir(parents=True)
+    (layout.DATA_DOCS / "index.html").write_text("checked", encoding="utf-8")
+    return settings.model_copy(update={"train": settings.train.model_copy(update={"arms": ("jmlr",)})})
+
+
+def test_a_version_of_the_trained_pair_gives_the_figures_of_the_stage(trained, version, mlflow_store):
+    evaluate.run(trained)
+    files = sorted(path.name for path in layout.EVALUATE.iterdir())
+    assert files == [name for name in FILES if name != "evaluated.json"]
+    assert not layout.JOURNALS.exists()
+    version()
+    evaluate_version.evaluate_version(trained, "3", layout.EVALUATIONS / "version-3")
+    stage, alone = (read(folder, "metrics.json") for folder in (layout.EVALUATE, layout.EVALUATIONS / "version-3"))
+    for block in ("accuracy", "confidence", "evidence", "reading"):
+        assert stage["test"][block] == alone["test"][block]
+    assert stage["test"]["retrieval"]["after"] == alone["test"]["retrieval"]["after"]
+    assert list(stage["test"]["retrieval_by_type"]["dose"]) == ["small", "before", "after"]
+    protocols = [read(folder, "protocol.json") for folder in (layout.EVALUATE, layout.EVALUATIONS / "version-3")]
+    assert protocols[0] == protocols[1]
+    told = read(layout.EVALUATIONS / "version-3", "evaluated.json")
+    page = layout.REPORT.read_text(encoding="utf-8")
+    assert told["protocol_hash"] in page
+    assert 'href="../validate/data_docs/index.html"' in page
+    run = MlflowClient(mlflow_store).get_run(RunReference.read(layout.RUN).run_id)
+    assert run.data.metrics["test/accuracy/jmlr/value"] == stage["test"]["accuracy"]["jmlr"]["value"]
+    assert "test/retrieval_by_type/dose/after/mrr" in run.data.metrics
 
 
 def test_a_version_whose_index_is_not_its_retrievers_is_refused(place, settings, version, tiny_retriever_folder):
@@ -189,6 +234,22 @@ def test_a_reader_as_it_comes_reads_what_the_trained_retriever_finds(place, sett
     rows = pq.read_table(folder / "predictions.parquet").to_pylist()
     assert {len(row["read_passage_ids"]) for row in rows if row["arm"] == "untrained"} == {2}
     assert sorted(path.name for path in folder.iterdir()) == FILES
+
+
+def test_rationales_that_were_asked_for_are_measured_and_shown(place, settings, tiny_passages):
+    # A title that the text opens with leaves what is indexed as it is.
+    write_passages(layout.PASSAGES, [dataclasses.replace(one, title=one.text.split()[0]) for one in tiny_passages])
+    asked = [dataclasses.replace(one, rationale=one.text) for one in read_questions(layout.QUESTIONS)]
+    write_questions(layout.QUESTIONS, asked)
+    evaluate = settings.evaluate.model_copy(update={"rationale_tokens": 6})
+    evaluate_reader.run(settings.model_copy(update={"evaluate": evaluate}), str(layout.TRAINED_READER), name="plain")
+    folder = layout.EVALUATIONS / "plain"
+    found = read(folder, "metrics.json")["test"]["rationales"]
+    assert found["arms"]["untrained"]["rationales"] == 8
+    assert found["made_by"]["concepts"]["extractor"] == "titles"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Rationales that were written" in page
+    assert "Written by untrained" in page
 
 
 def test_a_hub_model_needs_a_revision_and_a_hub(place, settings):

@@ -78,6 +78,18 @@ def test_two_arms_are_measured_and_judged(settings, capsys):
     assert "judge judges jmlr against rag: win rate 1.000" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_letter_before_a_rationale_is_not_measured(settings):
+    settings = settings.model_copy(
+        update={"prompt": settings.prompt.model_copy(update={"options": "shown", "answer": "letter_rationale"})}
+    )
+    answered = [Answered(q.question_id, (-1.0, -2.0), (0.7, 0.3), (), ("p1",)) for q in QUESTIONS]
+    said = {"jmlr": dict(zip(("q0", "q1", "q2"), ("A. Uric acid crystals.", "A", "uric acid"), strict=True))}
+    predictions.write(layout.PREDICTIONS, QUESTIONS, Readings({"jmlr": answered}, said=said))
+    rationales.run(settings, rationales.Asked(("jmlr",), "titles", ""))
+    rows = pq.read_table(layout.RATIONALES / "rationales.parquet").to_pylist()
+    assert [row["rationale"] for row in rows] == ["Uric acid crystals.", "", "uric acid"]
+
+
 def test_an_arm_that_wrote_nothing_is_refused(settings):
     with pytest.raises(MissingResource, match="the arm closed_book wrote nothing"):
         rationales.run(settings, rationales.Asked(("closed_book",), "titles", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_the_stage_leaves_models_ledger_history_and_nothing_else(stages_before, 
     assert (ledger["jmlr"]["refreshes"], ledger["jmlr"]["refreshed_passages"]) == (1, 20)
     history = pq.read_table(layout.HISTORY).to_pylist()
     assert {row["arm"] for row in history} == {"rag", "jmlr"}
+
+
+def test_the_stage_says_how_many_rationales_it_teaches(stages_before, settings, tiny_questions, capsys):
+    explained = [
+        dataclasses.replace(question, rationale="gout " * number) for number, question in enumerate(tiny_questions)
+    ]
+    write_questions(layout.QUESTIONS, explained)
+    taught = {"options": "shown", "answer": "letter_rationale", "answer_tokens": 40}
+    arms = settings.train.model_copy(update={"arms": ("closed_book",)})
+    train.run(settings.model_copy(update={"prompt": settings.prompt.model_copy(update=taught), "train": arms}))
+    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+    cut = ledger["closed_book"]["rationales"].pop("cut")
+    assert ledger["closed_book"]["rationales"] == {"questions": 12, "with_rationale": 11}
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"11 of 12 training questions have a rationale, {cut} are cut at prompt.answer_tokens (40)" in said
 
 
 def test_the_ledger_is_there_before_the_first_step(stages_before, settings, monkeypatch, capsys):

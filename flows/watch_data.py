@@ -1,0 +1,74 @@
+"""A look at the data: tells the server when data.dvc, or what it was imported from, has changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from prefect import flow
+from prefect.events import emit_event
+
+from jmlr import fingerprint
+from jmlr.errors import DataError
+from jmlr.files import write_json
+
+EVENT = "jmlr.data.changed"
+SEEN = Path(".servers") / "watched.json"
+_TIMEOUT_SECONDS = 300
+
+
+def resource_of(folder: Path) -> str:
+    """The name of the repository's data in Prefect's events."""
+    return f"jmlr.data.{folder.resolve()}"
+
+
+@flow(name="jmlr-watch-data", log_prints=True)
+def watch_data() -> bool:
+    """Emit `jmlr.data.changed` if the data are others than at the last look; the first look only remembers.
+
+    The event goes out before the look is remembered, so a look that is cut off tells twice rather than never.
+
+    Returns:
+        whether there was a change.
+
+    Raises:
+        DataError: if there is no data.dvc, or DVC cannot tell its state.
+    """
+    folder = Path.cwd()
+    now = state_of_data(folder)
+    before = json.loads(SEEN.read_text(encoding="utf-8")) if SEEN.exists() else now
+    if changed := now != before:
+        emit_event(EVENT, resource={"prefect.resource.id": resource_of(folder)}, payload={"before": before, "now": now})
+    said = "changed" if changed else "as before"
+    print(f"data: {said}, data.dvc {now['data_dvc_hash'][:12]}, {now['status'] or 'clean'}")
+    write_json(SEEN, now)
+    return changed
+
+
+def state_of_data(folder: Path) -> dict[str, str]:
+    """The hash of data.dvc, and what DVC says of it: other files in data/, a newer version at the source.
+
+    Raises:
+        DataError: if there is no data.dvc, or DVC cannot tell its state.
+    """
+    path = folder / "data.dvc"
+    if not path.exists():
+        raise DataError("no such file", where=str(path), next_step="dvc add data, or jmlr starter data")
+    command = [sys.executable, "-m", "dvc", "status", "--json", "data.dvc"]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise DataError(
+            f"DVC cannot tell its state: {done.stderr.strip()[-500:]}", where=str(path), next_step="dvc status data.dvc"
+        )
+    said = json.loads(done.stdout or "{}")
+    return {"data_dvc_hash": fingerprint.of_file(path), "status": json.dumps(said, sort_keys=True) if said else ""}

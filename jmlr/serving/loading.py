@@ -1,0 +1,105 @@
+"""Versions of the registry, and pairs of a build, loaded to be asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jmlr import config
+from jmlr.answering.answerer import Answerer, load_searcher
+from jmlr.config import Settings
+from jmlr.data.tables import read_passages
+from jmlr.errors import ConfigError
+from jmlr.index.fusion import Hybrid, PassageSearch
+from jmlr.registry import version as versions
+from jmlr.registry.facts import Abstaining
+from jmlr.registry.pair import Pair
+from jmlr.serving.model import Label, ServedModel
+from jmlr.tracking.store import connect
+
+
+def load_version(spec: str, current: Settings) -> ServedModel:
+    """A version of the registered model, with the settings it was made with.
+
+    Args:
+        spec: `3`, `@champion`, `models:/NAME/3` or `models:/NAME@ALIAS`.
+        current: settings of this checkout; they give the model's name, and what a version from before lacks.
+
+    Raises:
+        RegistryError: if there is no such version, or its files are gone.
+        FingerprintMismatch: if its index, retriever and passages do not belong together.
+        ConfigError: if this code does not know its settings.
+        MissingResource: if the store does not answer.
+    """
+    client = connect()
+    found = versions.resolve(client, current.track.registered_model, spec)
+    opened = versions.files(client, found)
+    alias = spec.rsplit("@", 1)[1] if "@" in spec else ""
+    hash_kept = found.tags.get("pair_hash") or opened.pair.pair_hash()
+    label = Label(found.name, str(found.version), alias or "version", hash_kept)
+    return load_pair(opened.pair, label, opened.abstaining, current)
+
+
+def load_pair(pair: Pair, label: Label, abstaining: Abstaining, current: Settings) -> ServedModel:
+    """A pair, wherever its files lie.
+
+    Raises:
+        RegistryError: if a file of the pair is missing.
+        FingerprintMismatch: if its index, retriever and passages do not belong together.
+        ConfigError: if this code does not know its settings.
+    """
+    pair.require()
+    settings = settings_of(pair.params, current)
+    passages = read_passages(pair.passages)
+    searcher = load_searcher(pair.retriever, pair.index, passages, settings)
+    search: PassageSearch = searcher
+    if settings.index.hybrid:
+        from jmlr.index.bm25 import Bm25
+
+        search = Hybrid(searcher, Bm25(passages))
+    answerer = Answerer.load_reader(pair.reader, passages, settings, search)
+    return ServedModel(label, answerer, abstaining, searcher.retriever)
+
+
+def load_closed_book(reader: Path, name: str, settings: Settings) -> ServedModel:
+    """The reader that was trained without passages and answers without them.
+
+    Raises:
+        MissingResource: if it is not there.
+    """
+    return ServedModel(Label(name, None, "closed book", None, reads=False), Answerer.load_reader(reader, (), settings))
+
+
+def settings_of(params: Path, current: Settings) -> Settings:
+    """The settings a pair was made with; a key that did not exist then has its value of today.
+
+    What a pair was made with decides how it answers (prompt, index, train); how it is served is for today to say.
+
+    Raises:
+        ConfigError: if the file is no params.yaml, or has keys that no longer exist.
+    """
+    kept = yaml.safe_load(params.read_text(encoding="utf-8"))
+    if not isinstance(kept, dict):
+        raise ConfigError("not a params.yaml", expected="blocks of settings", where=str(params))
+    merged = _over(current.model_dump(by_alias=True, mode="json"), kept)
+    return config.parse(merged, str(params)).model_copy(update={"serve": current.serve})
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            merged[key] = _over(below[key], value)
+    return merged
+
+
+def read_abstaining(metrics: Path, arm: str = "jmlr") -> Abstaining:
+    """How sure an answer must be, as an evaluation chose it; where there is none, no answer is held back."""
+    return (
+        Abstaining.of_metrics(json.loads(metrics.read_text(encoding="utf-8")), arm)
+        if metrics.exists()
+        else Abstaining()
+    )

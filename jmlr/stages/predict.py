@@ -1,0 +1,51 @@
+"""Answers a table of questions with a registered version."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tqdm import tqdm
+
+from jmlr import fingerprint
+from jmlr.config import Settings
+from jmlr.errors import DataError
+from jmlr.registry import batch
+from jmlr.registry.version import load, resolve
+from jmlr.stages.console import CONSOLE
+from jmlr.tracking.store import connect
+
+ROWS_AT_ONCE = 64
+
+
+def run(settings: Settings, questions: Path, output: Path, spec: str) -> None:
+    """Writes the parquet table `output`: for each row of `questions` what the version says, with its passages.
+
+    All rows are checked before the first is answered. What a try that was cut off has answered is kept beside
+    `output`, and is taken if input and version are the same.
+
+    Raises:
+        DataError: naming file, row and column of what cannot be answered.
+        RegistryError: if there is no such version.
+    """
+    client = connect()
+    version = resolve(client, settings.track.registered_model, spec)
+    try:
+        count = batch.check_pieces(questions, ROWS_AT_ONCE)
+    except DataError as error:
+        raise DataError(
+            error.found, expected=error.expected, where=error.where or str(questions), next_step=error.next_step
+        ) from error
+    made_of = fingerprint.of_json([fingerprint.of_file(questions), version.name, str(version.version), version.source])
+    parts = output.with_name(f".{output.name}.{made_of[:12]}.parts")
+    for other in output.parent.glob(f".{output.name}.*.parts"):
+        if other != parts:
+            shutil.rmtree(other)
+    parts.mkdir(parents=True, exist_ok=True)
+    model = load(version)
+    with tqdm(total=count, unit="question", desc=f"{version.name} {version.version}") as bar:
+        pieces = batch.read_pieces(questions, ROWS_AT_ONCE)
+        for answered in batch.predict_pieces(pieces, model.predict, parts):
+            bar.update(answered)
+    batch.join(parts, output)
+    CONSOLE.print(f"{count} questions answered by {version.name} version {version.version} -> {output}")

@@ -1,0 +1,84 @@
+"""What the exit status and the file of `jmlr promote` become, as the contract between the two says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import promote
+from flows.named_states import exit_status
+from flows.retrain import was_judged
+from jmlr.errors import RegistryError
+from jmlr.registry.standing import Standing
+
+GATE = {"name": "accuracy", "passed": True, "figure": 0.7, "bound": 0.6, "detail": ""}
+BROKEN = {"name": "size", "passed": False, "figure": 9.0, "bound": None, "detail": "bytes"}
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Stands for the command and for Prefect's artifacts: gives the next call its status and its file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(promote, "publish_gates", lambda judgement: None)
+
+    def prepare(status: int, **judgement: Any) -> None:
+        def run(name: str, arguments: Any, accepted: Any) -> int:
+            assert name == "promote"
+            assert status in accepted
+            if judgement:
+                promote.GATES.parent.mkdir(parents=True, exist_ok=True)
+                promote.GATES.write_text(json.dumps({"model": "jmlr", "from": 1, "to": 2, **judgement}))
+            return status
+
+        monkeypatch.setattr(promote, "run_command", run)
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "gates", "name", "words", "ends_with"),
+    [
+        (0, "promoted", [GATE], "Promoted", "jmlr version 2, champion before: 1", 0),
+        (3, "kept", [GATE, BROKEN], "GatesFailed", "gates failed: size (9.0, bound None)", 3),
+        (4, "waiting", [GATE], "WaitingForApproval", "jmlr promote --approve", 4),
+        (0, "dry_run", [GATE], "DryRunPassed", "jmlr version 2", 0),
+        (3, "dry_run", [BROKEN], "GatesFailed", "gates failed: size", 3),
+        (0, "kept", [], "NothingNew", "nothing changes", 0),
+    ],
+)
+def test_every_outcome_has_its_state(
+    command: Any, status: int, outcome: str, gates: list[Any], name: str, words: str, ends_with: int
+) -> None:
+    command(status, outcome=outcome, gates=gates)
+    state = promote.judge()
+    assert (state.name, exit_status(state)) == (name, ends_with)
+    assert words in str(state.message)
+
+
+def test_an_old_file_is_not_taken_for_this_calls(command: Any) -> None:
+    command(0, outcome="promoted", gates=[GATE])
+    promote.judge()
+    command(0)
+    with pytest.raises(RegistryError, match=r"gates\.json: missing; expected what `jmlr promote` found"):
+        promote.judge()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "number", "champion", "judged"),
+    [
+        ("kept", 2, 1, True),
+        ("waiting", 2, 1, True),
+        ("dry_run", 2, 1, False),
+        ("kept", 3, 1, False),
+        ("dry_run", 3, 3, True),
+        ("promoted", 2, None, True),
+    ],
+)
+def test_a_version_is_judged_once(command: Any, outcome: str, number: int, champion: int | None, judged: bool) -> None:
+    command(0, outcome=outcome, gates=[GATE])
+    promote.judge()
+    best = None if champion is None else Standing(champion, "", {})
+    assert was_judged(Standing(number, "", {}), best) == judged

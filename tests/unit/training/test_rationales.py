@@ -1,0 +1,92 @@
+"""Training on letters and rationales: both losses of the step are over all that is taught."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from jmlr.models import reader as readers
+from jmlr.models.prompt import PromptWriter, pad
+from jmlr.training.ledger import describe_rationales
+from jmlr.training.shares import _answer_tokens
+
+ROWS = torch.tensor([0, 3, 7])
+
+
+@pytest.fixture
+def explained(tiny_questions):
+    """The questions, those of even number with a rationale."""
+    return [
+        dataclasses.replace(question, rationale="gout is pain in the toe" if number % 2 == 0 else "")
+        for number, question in enumerate(tiny_questions)
+    ]
+
+
+@pytest.fixture
+def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer):
+    """Builds an arm that is taught letters with rationales."""
+    settings = prompt_settings.model_copy(
+        update={"options": "shown", "answer": "letter_rationale", "answer_tokens": 40}
+    )
+
+    def make(arm: str):
+        model = make_joint(arm)
+        model._writer = PromptWriter(tiny_tokenizer, settings)
+        model._corpus = dataclasses.replace(model._corpus, questions=explained)
+        return model
+
+    return make
+
+
+def said_tokens(model, question) -> list[int]:
+    """Letter, rationale and end of a question, from the texts alone."""
+    tokenizer = model._writer.tokenizer
+    parts = [" B", *([f". {question.rationale}"] if question.rationale else [])]
+    return [*(token for part in parts for token in tokenizer(part)["input_ids"]), tokenizer.eos_token_id]
+
+
+@torch.no_grad()
+def slow_losses(model, question, passages) -> list[float]:
+    """Loss of every token that is taught after these passages, one pass a token."""
+    ids = list(model._writer.write(question, 1, passages).prompt_ids)
+    losses = []
+    for token in said_tokens(model, question):
+        losses.append(-model.reader(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[token].item())
+        ids.append(token)
+    return losses
+
+
+def test_the_reader_learns_from_every_token_of_letter_and_rationale(make_explained, explained):
+    model = make_explained("closed_book")
+    tokens = [loss for row in ROWS.tolist() for loss in slow_losses(model, explained[row], [])]
+    assert len(tokens) > 3 * 2
+    assert model(rows=ROWS, draw_seed=1).reader.item() == pytest.approx(sum(tokens) / len(tokens), abs=1e-4)
+
+
+def test_passages_are_judged_by_the_mean_over_letter_and_rationale_as_in_the_paper(
+    make_explained, explained, tiny_passages
+):
+    model = make_explained("jmlr")
+    sampled = torch.tensor([[0, 5, 9], [2, 4, 6]])
+    asked = [explained[0], explained[3]]
+    judged = model._losses_alone(asked, sampled)
+    for row, question in enumerate(asked):
+        for column, number in enumerate(sampled[row].tolist()):
+            tokens = slow_losses(model, question, [tiny_passages[number]])
+            assert judged[row, column].item() == pytest.approx(sum(tokens) / len(tokens), abs=1e-4)
+    letters = [model._writer.write(asked[0], 1, [tiny_passages[number]]) for number in sampled[0].tolist()]
+    of_letters = readers.answer_losses(model.reader, pad(letters, 0))
+    assert not torch.allclose(judged[0], of_letters, atol=0.1)
+
+
+def test_processes_share_a_step_by_all_that_is_taught(make_explained, explained):
+    model = make_explained("closed_book")
+    assert _answer_tokens(model).tolist() == [len(said_tokens(model, question)) for question in explained]
+
+
+def test_the_ledger_counts_rationales_and_those_that_are_cut(make_explained, explained):
+    writer = make_explained("closed_book")._writer
+    explained[2] = dataclasses.replace(explained[2], rationale="gout and kidney stone " * 20)
+    assert describe_rationales(writer, explained) == {"questions": 12, "with_rationale": 6, "cut": 1}
