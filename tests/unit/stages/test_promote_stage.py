@@ -136,7 +136,7 @@ def test_the_life_of_two_versions(
     assert (judgement()["outcome"], registry.champion()) == ("dry_run", None)
     promote.run(chosen, Asked())
     assert (judgement()["outcome"], registry.champion()) == ("promoted", 1)
-    assert len(judgement()["gates"]) == 10  # type: ignore[arg-type]
+    assert len(judgement()["gates"]) == 11  # type: ignore[arg-type]
     add_version(right=20)
     with pytest.raises(
         GateFailed, match=r"(?s)version 2 does not pass: accuracy, helped, subgroups.*stays 1"

@@ -16,7 +16,6 @@ from jmlr.errors import DataError, MissingResource, RegistryError
 from jmlr.files import write_json
 from jmlr.index import generation, manifest
 from jmlr.index.build import build
-from jmlr.registry import package
 from jmlr.registry.record import fetch as papers_of
 from jmlr.registry.version import files, resolve
 from jmlr.stages import evaluate_refreshed, layout, refresh, register_refreshed
@@ -90,7 +89,6 @@ def test_the_index_follows_the_passages_and_the_version_stays(settings, pair, tr
 
 
 def test_it_is_evaluated_beside_its_version_and_proposed(settings, tracked, monkeypatch, capsys):
-    monkeypatch.setattr(package, "_requirements", lambda: [])
     name = settings.track.registered_model
     tracked.set_registered_model_alias(name, "champion", "1")
     refresh.run(settings, "@champion")
