@@ -87,7 +87,9 @@ def _passage_ids(table: Path) -> set[str]:
 
 def _show(made: Refreshed, found: dict[str, Any]) -> None:
     table = Table(
-        title=f"version {made.version}, then with the passages of today", title_justify="left", box=SIMPLE_HEAD
+        title=f"version {made.version}, and its models with the passages of today",
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for name in ("split", "questions", "before", "after", "points", "p", "helped", "hurt", "by loss"):
         table.add_column(name, justify="left" if name == "split" else "right", no_wrap=True)

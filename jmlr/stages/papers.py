@@ -14,12 +14,16 @@ from jmlr.tracking.store import connect
 if TYPE_CHECKING:
     from jmlr.registry.version import ModelVersion
 
-_EVALUATION = (layout.PROTOCOL, layout.METRICS, layout.PREDICTIONS)
+_EVALUATION = (layout.PROTOCOL.name, layout.METRICS.name, layout.PREDICTIONS.name)
 _VALIDATION = (layout.VALIDATION_REPORT, layout.COUNTS)
 
 
-def keep(version: ModelVersion) -> None:
+def keep(version: ModelVersion, evaluation: Path = layout.EVALUATE) -> None:
     """Puts evaluation, validation report and the state of code, data and settings beside the version's run.
+
+    Args:
+        version: that was just registered.
+        evaluation: folder of its own evaluation.
 
     Raises:
         MissingResource: if the tracking store does not answer.
@@ -27,5 +31,6 @@ def keep(version: ModelVersion) -> None:
     with tempfile.TemporaryDirectory() as place:
         state = Path(place)
         write_snapshot(state)
-        papers = {"evaluation": _EVALUATION, "validation": _VALIDATION, "state": sorted(state.iterdir())}
+        answers = [evaluation / name for name in _EVALUATION]
+        papers = {"evaluation": answers, "validation": _VALIDATION, "state": sorted(state.iterdir())}
         record.keep(connect(), version, papers)

@@ -34,7 +34,7 @@ def run(settings: Settings, version: str = "") -> None:
 
     Args:
         settings: the current ones.
-        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the one registered last.
+        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or where there is none the last one.
 
     Raises:
         DataError: if the passages are not validated, or hold what is withdrawn.

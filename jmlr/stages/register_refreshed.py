@@ -16,7 +16,7 @@ from jmlr.registry.model_card import CardInputs, count_sources, describe, render
 from jmlr.registry.package import CHALLENGER, Registered, register
 from jmlr.registry.pair import Pair
 from jmlr.registry.unit import Unit
-from jmlr.stages import layout
+from jmlr.stages import layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.refreshed import Refreshed, evaluated
 from jmlr.stages.register import headline_tags
@@ -57,6 +57,7 @@ def run(settings: Settings) -> None:
     )
     told = Registered(made.name, card.facts, tags, render(card), _described(made, card))
     version, is_new = register(unit, told)
+    papers.keep(version, layout.REFRESHED_EVALUATION)
     write_json(layout.REFRESHED_REGISTERED, {"model": version.name, "version": int(version.version)})
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(

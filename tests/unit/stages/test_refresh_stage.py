@@ -16,7 +16,7 @@ from jmlr.errors import DataError, MissingResource, RegistryError
 from jmlr.files import write_json
 from jmlr.index import generation, manifest
 from jmlr.index.build import build
-from jmlr.registry import package
+from jmlr.registry.record import fetch as papers_of
 from jmlr.registry.version import files, resolve
 from jmlr.stages import evaluate_refreshed, layout, refresh, register_refreshed
 from jmlr.tracking.run import TrainingRun
@@ -89,7 +89,6 @@ def test_the_index_follows_the_passages_and_the_version_stays(settings, pair, tr
 
 
 def test_it_is_evaluated_beside_its_version_and_proposed(settings, tracked, monkeypatch, capsys):
-    monkeypatch.setattr(package, "_requirements", lambda: [])
     name = settings.track.registered_model
     tracked.set_registered_model_alias(name, "champion", "1")
     refresh.run(settings, "@champion")
@@ -114,6 +113,10 @@ def test_it_is_evaluated_beside_its_version_and_proposed(settings, tracked, monk
     assert two.tags["passages_changed"] == "1 added, 0 replaced, 1 deleted, 19 kept"
     assert two.tags["pair_hash"] == record()["pair_hash"]
     assert "not trained anew" in two.description
+    papers = papers_of(tracked, two)
+    assert papers.evaluation is not None
+    own = layout.REFRESHED_EVALUATION / "predictions.parquet"
+    assert (papers.evaluation / "predictions.parquet").read_bytes() == own.read_bytes()
     aliases = tracked.get_registered_model(name).aliases
     assert {alias: int(number) for alias, number in aliases.items()} == {"champion": 1, "challenger": 2}
     assert len(tracked.search_model_versions(f"name = '{name}'")) == 2
