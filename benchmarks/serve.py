@@ -23,9 +23,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 
 from jmlr import config, telemetry
 from jmlr.data.tables import read_questions
@@ -60,6 +62,7 @@ class Driven:
     p50_seconds: float | None
     p99_seconds: float | None
     refused_p99_seconds: float | None
+    cpu_seconds_per_answer: float | None
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -82,19 +85,41 @@ def main(words: Sequence[str] | None = None) -> int:
         if question.split == "test"
     ]
     with ExitStack() as stack:
-        urls = {arm: stack.enter_context(serving(arm, asked.threads)) for arm in ARMS}
-        capacity = asyncio.run(one_after_another(urls["one by one"], bodies, asked.seconds / 2))
-        rows = [
-            asyncio.run(drive(url, bodies, load * capacity, asked.seconds)) | {"arm": arm, "load": load}
+        servers = {arm: stack.enter_context(serving(arm, asked.threads)) for arm in ARMS}
+        capacity = asyncio.run(one_after_another(servers["one by one"].url, bodies, asked.seconds / 2))
+        driven = [
+            row_of(servers[arm], arm, load, bodies, (load * capacity, asked.seconds))
             for load in asked.loads
-            for arm, url in urls.items()  # in turns, so that other load meets all alike
+            for arm in ARMS  # in turns, so that other load meets all alike
         ]
-    driven = [Driven(**row) for row in rows]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {asked.threads} thread(s) a server"
     head = {"date": date.today().isoformat(), "machine": machine, "capacity_per_second": capacity}
     write_json(asked.results, {**head, "seconds": asked.seconds, "rows": [asdict(row) for row in driven]})
     print(f"{machine}; one by one, one client: {capacity:.1f} answers/s\n\n{table(driven)}")
     return 1 if any(row.failed for row in driven) else 0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server process."""
+
+    url: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """What it has used so far."""
+        used = self.process.cpu_times()
+        return float(used.user + used.system)
+
+
+def row_of(
+    server: Server, arm: str, load: float, bodies: Sequence[dict[str, object]], pace: tuple[float, float]
+) -> Driven:
+    """One row: `pace` is questions a second, and for how many seconds."""
+    before = server.cpu_seconds()
+    row = asyncio.run(drive(server.url, bodies, *pace))
+    used, answered = server.cpu_seconds() - before, row["answered"]
+    return Driven(**row, arm=arm, load=load, cpu_seconds_per_answer=used / answered if answered else None)
 
 
 def serve(arm: str, threads: int) -> None:
@@ -110,8 +135,8 @@ def serve(arm: str, threads: int) -> None:
 
 
 @contextmanager
-def serving(arm: str, threads: int) -> Iterator[str]:
-    """The address of a server process for one arm; it is stopped by SIGTERM and must then end by itself."""
+def serving(arm: str, threads: int) -> Iterator[Server]:
+    """A server process for one arm; it is stopped by SIGTERM and must then end by itself."""
     command = [sys.executable, __file__, "--serve", arm, "--threads", str(threads)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -123,7 +148,7 @@ def serving(arm: str, threads: int) -> Iterator[str]:
             if time.monotonic() > until or process.poll() is not None:
                 raise RuntimeError(f"the server '{arm}' did not start: {first!r}")
             time.sleep(0.2)
-        yield url
+        yield Server(url, psutil.Process(process.pid))
         process.terminate()
         if (status := process.wait(60)) != 0:
             raise RuntimeError(f"the server '{arm}' ended with status {status}")
@@ -150,7 +175,7 @@ async def one_after_another(url: str, bodies: Sequence[dict[str, object]], secon
     return answered / (time.perf_counter() - started)
 
 
-async def drive(url: str, bodies: Sequence[dict[str, object]], rate: float, seconds: float) -> dict[str, object]:
+async def drive(url: str, bodies: Sequence[dict[str, object]], rate: float, seconds: float) -> dict[str, Any]:
     """Asks `rate` questions a second for some seconds, each on its own, and counts what becomes of them."""
     fates: list[tuple[str, float]] = []
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
@@ -178,7 +203,7 @@ async def drive(url: str, bodies: Sequence[dict[str, object]], rate: float, seco
     return _summary(fates, rate, taken)
 
 
-def _summary(fates: Sequence[tuple[str, float]], rate: float, taken: float) -> dict[str, object]:
+def _summary(fates: Sequence[tuple[str, float]], rate: float, taken: float) -> dict[str, Any]:
     counts = Counter(fate for fate, _ in fates)
     times = {fate: [seconds for one, seconds in fates if one == fate] for fate in ("answered", "refused")}
     return {
@@ -198,19 +223,19 @@ def _quantile(values: Sequence[float], share: float) -> float | None:
 
 def table(rows: Sequence[Driven]) -> str:
     """The rows as Markdown."""
-    head = "| load | server | asked/s | answered/s | refused | failed | p50 | p99 | p99 of refusals |"
-    lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    head = "| load | server | asked/s | answered/s | refused | failed | p50 | p99 | p99 of refusals | CPU an answer |"
+    lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in rows:
-        p50, p99, refused = map(_seconds, (row.p50_seconds, row.p99_seconds, row.refused_p99_seconds))
+        times = row.p50_seconds, row.p99_seconds, row.refused_p99_seconds, row.cpu_seconds_per_answer
         lines.append(
             f"| {row.load:g}x | {row.arm} | {row.asked_per_second:.1f} | {row.answered_per_second:.1f} | "
-            f"{row.refused / row.asked:.0%} | {row.failed} | {p50} | {p99} | {refused} |"
+            f"{row.refused / row.asked:.0%} | {row.failed} | {' | '.join(map(_seconds, times))} |"
         )
     return "\n".join(lines)
 
 
 def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"
+    return "-" if value is None else f"{value:.3f} s"
 
 
 if __name__ == "__main__":

@@ -62,8 +62,7 @@ def plans(schedule: ScheduleSettings, every_seconds: float | None = None) -> lis
     made = []
     for name in there:
         if name == "watch_data":
-            if schedule.watch_seconds is not None:
-                made.append(Plan(name, every_seconds=schedule.watch_seconds))
+            made.append(Plan(name, every_seconds=schedule.watch_seconds))  # also None: that ends an earlier schedule
         elif name == moved:
             cron = schedule.cron if every_seconds is None else None
             made.append(Plan(name, cron, schedule.time_zone, every_seconds, schedule.watch_seconds is not None))
@@ -85,18 +84,26 @@ def deploy(wanted: Iterable[Plan], work_pool: str, folder: Path) -> list[str]:
 
     Raises:
         ConfigError: if Prefect refuses the schedule.
-        MissingResource: if there is no server.
+        MissingResource: if there is no server, or it does not answer.
     """
+    import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
 
-    _find_server()
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(work_pool)
-        except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
+    address = _find_server()
+    try:
+        with get_client(sync_client=True) as client:
+            try:
+                client.read_work_pool(work_pool)
+            except ObjectNotFound:
+                client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
+    except httpx.TransportError as error:
+        raise MissingResource(
+            f"Prefect's server does not answer: {error}",
+            where=address,
+            next_step="start it (make up), or unset PREFECT_API_URL to use this repository's",
+        ) from error
     return [_deploy_one(plan, work_pool, folder) for plan in wanted]
 
 
@@ -138,13 +145,14 @@ def _says(plan: Plan) -> str:
     return ", ".join(parts) or "when started by hand"
 
 
-def _find_server() -> None:
+def _find_server() -> str:
     from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
+    if not (address := PREFECT_API_URL.value()):
         raise MissingResource(
             "no Prefect server", expected="PREFECT_API_URL, or the server of this repository", next_step="make up"
         )
+    return str(address)
 
 
 def work(work_pool: str) -> None:

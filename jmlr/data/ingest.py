@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from jmlr.config import IngestSettings
 from jmlr.data.chunking import Budget
 from jmlr.data.duplicates import kept_copies, repeated_ids
-from jmlr.data.leakage import PassageScreen, leaks_from_training, without_test_questions
+from jmlr.data.leakage import PassageScreen, leaks_from_training
 from jmlr.data.left_out import RATIONALE, LeftOut
 from jmlr.data.merged import Merged
 from jmlr.data.questions import gather, same_id, with_gold
@@ -74,9 +74,6 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     counted = [json.loads((folder / COUNTS).read_text(encoding="utf-8")) for folder in folders]
     _refuse_empty(folders, origins, counted)
     questions, unfit = gather(Merged(folders, origins), units, settings, seed)
-    if settings.leakage.drop_from_training:
-        questions, dropped = without_test_questions(questions, settings.leakage)
-        unfit += dropped
     questions = fewer_questions(questions, settings.max_questions, seed)
     if settings.rationales_as_passages and (rationales := list(_rationales(questions))):
         origins.append("rationales of training questions")

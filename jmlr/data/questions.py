@@ -10,6 +10,7 @@ import numpy as np
 from jmlr.config import IngestSettings
 from jmlr.data.chunking import gold_chunks
 from jmlr.data.formats import FORMATS
+from jmlr.data.leakage import without_test_questions
 from jmlr.data.merged import Merged
 from jmlr.data.splits import deal
 from jmlr.data.units import Unit
@@ -56,6 +57,9 @@ def gather(
             found = [replace(question, split=given) for question in found]
         taken = _take(found, units[numbers[0]].origin, owners, rejected)
         questions += deal(taken, data_format.group, settings, seed)
+    if settings.leakage.drop_from_training:
+        questions, found_again = without_test_questions(questions, settings.leakage)
+        rejected += found_again
     return questions, rejected
 
 

@@ -31,6 +31,7 @@ _USE = f"""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     reader, tokenizer = AutoModelForCausalLM.from_pretrained(FOLDER), AutoTokenizer.from_pretrained(FOLDER)
 
+    import os
     from colbert.infra import ColBERTConfig
     from colbert.modeling.checkpoint import Checkpoint
     folder = os.path.abspath(FOLDER + "/{RETRIEVER_FOLDER}")

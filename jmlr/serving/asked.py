@@ -41,7 +41,7 @@ def parse_json(body: bytes) -> object:
     """
     try:
         return json.loads(body.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not Unicode, not JSON, a number of thousands of digits; too deep
         raise Refused(
             f"not JSON ({type(error).__name__}: {error})" if isinstance(error, ValueError) else "JSON that is too deep",
             expected='{"question": "...", "options": ["...", "..."]} in UTF-8',

@@ -78,12 +78,14 @@ class Batcher(Generic[Work, Done]):
         """The promise of the result; cancelling it before its turn takes it out.
 
         Raises:
-            Unavailable: if the queue is full, or the batcher is closed.
+            Unavailable: if the queue is full, if by the pace of late the work's turn would come later than
+                `serve.patience_seconds`, or if the batcher is closed.
         """
         with self._changed:
             if self._closed:
                 raise Unavailable("the server is shutting down", retry_after_seconds=5)
-            if len(self._queue) >= self._settings.queue_questions:
+            waiting_seconds = len(self._queue) * self._seconds_each
+            if len(self._queue) >= self._settings.queue_questions or waiting_seconds > self._settings.patience_seconds:
                 raise Unavailable(f"{len(self._queue)} questions are waiting already", self._seconds_to_empty())
             waiting: _Waiting[Work, Done] = _Waiting(work, time.monotonic())
             self._queue.append(waiting)

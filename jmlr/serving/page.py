@@ -91,7 +91,8 @@ class Page:
             refused=refused,
             key=key,
         )
-        headers = {} if refused is None or not refused.retry_after_seconds else {"Retry-After": "5"}
+        after = refused.retry_after_seconds if refused else None
+        headers = {} if after is None else {"Retry-After": str(after)}
         return HTMLResponse(html, refused.status if refused else 200, headers)
 
     def example(self, name: str) -> Filled:

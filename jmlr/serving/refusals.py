@@ -41,6 +41,12 @@ class WrongKind(Refused):
     status = 415
 
 
+class Failed(Refused):
+    """The model failed; what it said is in the log alone, because it may hold parts of the question."""
+
+    status = 500
+
+
 class Unavailable(Refused):
     """The server cannot take the question now; the same question may be asked again later."""
 

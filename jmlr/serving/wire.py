@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,9 @@ from jmlr.config import ServeSettings
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
 from jmlr.serving.model import Reply
-from jmlr.serving.refusals import TooLarge, TooSlow, WrongKind
+from jmlr.serving.refusals import Failed, Refused, TooLarge, TooSlow, WrongKind
+
+_LOG = logging.getLogger("jmlr.serving")
 
 
 async def read_body(request: Request, content_type: str, limits: ServeSettings) -> bytes:
@@ -56,23 +59,34 @@ async def ask_all(request: Request, desk: Desk, asked: Asked, models: Sequence[i
 
     Raises:
         Unavailable: if a queue is full, the desk is closed, or a question's turn did not come in time.
+        Failed: if a model failed.
         ClientDisconnect: if the client has gone.
     """
     promises: list[asyncio.Future[Reply]] = []
     gone = asyncio.ensure_future(_until_gone(request))
     try:
         promises = [asyncio.wrap_future(desk.ask(asked, model)) for model in models]
-        replies = asyncio.gather(*promises)
-        waited: set[asyncio.Future[Any]] = {replies, gone}
+        outcomes = asyncio.gather(*promises, return_exceptions=True)
+        waited: set[asyncio.Future[Any]] = {outcomes, gone}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not replies.done():
-            replies.cancel()
+        if not outcomes.done():
+            outcomes.cancel()
             raise ClientDisconnect
-        return list(await replies)
+        return [_reply(outcome) for outcome in await outcomes]
     finally:
         gone.cancel()
         for promise in promises:
             promise.cancel()
+
+
+def _reply(outcome: Reply | BaseException) -> Reply:
+    """A reply, or the reason there is none."""
+    if isinstance(outcome, Refused):
+        raise outcome
+    if isinstance(outcome, BaseException):
+        _LOG.error("a model failed", exc_info=outcome)
+        raise Failed("the model failed to answer; the server's log says why") from outcome
+    return outcome
 
 
 async def _until_gone(request: Request) -> None:

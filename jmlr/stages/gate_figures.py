@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jmlr import fingerprint
 from jmlr.config import Settings
+from jmlr.data import withdrawal
 from jmlr.data.tables import read_passages
 from jmlr.errors import JmlrError, RegistryError
 from jmlr.evaluation.protocol import require_same
@@ -24,6 +27,7 @@ from jmlr.registry.version import files
 from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.stages.evaluate_alone import EVALUATED_FILE
 from jmlr.stages.evaluate_version import evaluate_version, settings_of
 from jmlr.tracking.store import connect
 from jmlr.types import Question
@@ -69,6 +73,7 @@ def judge(
         *_against(settings, papers, champion, reevaluate or _evaluate_version),
         gates.latency(None if fault else _p50_seconds(settings, pair, papers), settings.promote.max_p50_seconds),
         gates.size(_bytes_of(pair), settings.promote.max_size_gigabytes),
+        gates.withdrawn(*((0, "") if fault else count_withdrawn(pair))),
     ]
 
 
@@ -116,12 +121,22 @@ def _champions_evaluation(
     theirs, told = record.fetch(connect(), champion).evaluation, "the same questions, asked in the same way"
     if theirs is None or comparison.differing(ours, comparison.read_protocol(theirs)) & comparison.ITEMS:
         theirs = layout.EVALUATIONS / f"gates-version-{champion.version}"  # not that of jmlr evaluate --version
-        reevaluate(settings, str(champion.version), theirs)
+        if not _was_evaluated(theirs, champion, ours):
+            reevaluate(settings, str(champion.version), theirs)
         told = f"champion version {champion.version} evaluated on the challenger's questions"
     protocol = comparison.read_protocol(theirs)
     if not comparison.differing(ours, protocol) <= allowed:
         require_same(ours, protocol, ("the challenger", f"champion version {champion.version}"))
     return theirs, told if ours == protocol else f"{told}, each with its own prompt"
+
+
+def _was_evaluated(folder: Path, version: ModelVersion, protocol: Mapping[str, Any]) -> bool:
+    """Whether an earlier promotion evaluated this very pair under this protocol; the folder is whole or not there."""
+    if not (folder / EVALUATED_FILE).exists():
+        return False
+    told = json.loads((folder / EVALUATED_FILE).read_text(encoding="utf-8"))
+    made_of = version.tags.get(PAIR_HASH_TAG), fingerprint.of_json(protocol)
+    return (told.get("pair_hash"), told.get("protocol_hash")) == made_of
 
 
 def _evaluate_version(settings: Settings, version: str, folder: Path) -> object:
@@ -148,6 +163,23 @@ def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None
         answerer.answer([question])
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:] or seconds)
+
+
+def count_withdrawn(pair: Pair) -> tuple[int, str]:
+    """How many passages of a version withdrawn.yaml names, and the entries that name them.
+
+    Raises:
+        DataError: if withdrawn.yaml is broken.
+    """
+    standing = withdrawal.standing(withdrawal.read())
+    if not standing.entries:
+        return 0, ""
+    found = [
+        entries[0]
+        for passage in read_passages(pair.passages)
+        if (entries := standing.entries_of(passage.passage_id, passage.document_id, passage.source))
+    ]
+    return len(found), ", ".join(sorted({str(entry) for entry in found}))
 
 
 def _bytes_of(pair: Pair) -> int:

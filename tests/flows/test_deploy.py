@@ -37,7 +37,6 @@ def test_one_flow_runs_on_schedule_and_on_new_data_and_the_rest_by_hand() -> Non
 
 def test_null_means_no_schedule_and_nobody_who_looks() -> None:
     found = plans_by_module(NIGHTLY.model_copy(update={"cron": None, "watch_seconds": None}))
-    assert "watch_data" not in found
     assert not any(plan.cron or plan.every_seconds or plan.on_new_data for plan in found.values())
 
 
@@ -49,6 +48,17 @@ def test_seconds_stand_in_for_cron() -> None:
 def test_without_a_server_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with pytest.raises(MissingResource, match=r"(?s)no Prefect server.*next: make up"):
+        deploy.deploy([], "jmlr", tmp_path)
+
+
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path, free_port: int) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    address = f"http://127.0.0.1:{free_port}/api"
+    with (
+        temporary_settings({PREFECT_API_URL: address}),
+        pytest.raises(MissingResource, match=rf"(?s){address}: Prefect's server does not answer.*make up"),
+    ):
         deploy.deploy([], "jmlr", tmp_path)
 
 

@@ -7,6 +7,7 @@ import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -53,22 +54,19 @@ def ours(opened: Opened, settings: config.Settings) -> Iterator[tuple[torch.Tens
     return queries, logits(readers.load(opened.pair.reader)[0].eval())
 
 
-def test_the_libraries_alone_load_it_and_compute_the_same(
+def test_the_libraries_alone_load_it_as_its_readme_says_and_compute_the_same(
     exported: Path, ours: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    from colbert.infra import ColBERTConfig
-    from colbert.modeling.checkpoint import Checkpoint
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = str((exported / "ir").resolve())
-    with torch.inference_mode():
-        queries = Checkpoint(folder, ColBERTConfig.load_from_checkpoint(folder), verbose=0).queryFromText(TEXTS)
-    torch.testing.assert_close(queries.float(), ours[0], atol=1e-5, rtol=1e-5)
-    reader = AutoModelForCausalLM.from_pretrained(exported).eval()
-    torch.testing.assert_close(logits(reader), ours[1])
-    assert AutoTokenizer.from_pretrained(exported)("gout")["input_ids"]
-    assert not list(exported.glob("adapter*"))
     readme = (exported / "README.md").read_text()
+    lines = readme.split("## How to load it")[1].splitlines()
+    loaded: dict[str, Any] = {"FOLDER": str(exported)}
+    exec("\n".join(line.strip() for line in lines if line.startswith("    ")), loaded)
+    with torch.inference_mode():
+        queries = loaded["retriever"].queryFromText(TEXTS)
+    torch.testing.assert_close(queries.float(), ours[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits(loaded["reader"].eval()), ours[1])
+    assert loaded["tokenizer"]("gout")["input_ids"]
+    assert not list(exported.glob("adapter*"))
     assert readme.startswith("---\nlibrary_name: transformers\n")
     assert "# Model card of the test" in readme
     assert (exported / "params.yaml").read_text() == Path("params.yaml").read_text()

@@ -78,10 +78,13 @@ def test_a_model_that_fails_gives_500_without_a_word_of_the_question(make_client
     def fail(asked):
         raise RuntimeError(f"cannot read {asked[0].question.text}")
 
-    answer = make_client(stub_model(before=fail)).post("/v1/answer", json={**ASKED, "question": "secret?"})
+    client = make_client(stub_model(before=fail))
+    answer = client.post("/v1/answer", json={**ASKED, "question": "secret?"})
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert "a request failed" in caplog.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "a model failed" in caplog.text
+    assert 'jmlr_requests_total{path="/v1/answer",status="500"} 1.0' in client.get("/metrics").text
 
 
 def test_what_does_not_fit_is_refused_and_what_is_accepted_is_answered(make_client, stub_model):

@@ -87,6 +87,16 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(make, doubler):
     assert [one.result(10) for one in accepted] == [4, 8]
 
 
+def test_what_would_wait_too_long_by_the_pace_of_late_is_refused_at_once(make, doubler):
+    batcher = make(patience_seconds=0.15)  # before anything is done a question is taken to need 0.1 s
+    busy(batcher, doubler)
+    batcher.submit(2)
+    accepted = batcher.submit(4)
+    with pytest.raises(Unavailable, match="2 questions are waiting already"):
+        batcher.submit(6)
+    accepted.cancel()
+
+
 def test_what_spoils_one_answer_does_not_spoil_its_neighbours(make, doubler):
     batcher = make()
     busy(batcher, doubler)

@@ -124,6 +124,15 @@ def test_a_full_queue_is_told_on_the_page(client):
     assert "shutting down" in answer.text
 
 
+def test_a_model_that_fails_is_told_on_the_page(make_client, stub_model):
+    def fail(asked):
+        raise RuntimeError("no")
+
+    answer = send(make_client(stub_model(before=fail), questions=[]))
+    assert answer.status_code == 500
+    assert "the model failed to answer" in Elements(answer.text).text
+
+
 def test_all_addresses_are_relative_so_that_a_proxy_may_add_a_prefix(client):
     page = Elements(send(client).text)
     addresses = [attributes.get(name) for _, attributes in page.tags for name in ("href", "src", "action")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +15,17 @@ from mlflow import MlflowClient
 
 from jmlr import config, fingerprint, recipes
 from jmlr.config import Settings
+from jmlr.data import withdrawal
+from jmlr.data.tables import write_passages
 from jmlr.errors import FingerprintMismatch, GateFailed, RegistryError, WaitingForApproval
 from jmlr.files import write_json
-from jmlr.registry import record
+from jmlr.registry import gates, record
 from jmlr.registry.pair import Pair
 from jmlr.registry.promotion import Registry
 from jmlr.stages import audit, gate_figures, layout, promote, rollback
 from jmlr.stages.promote import Asked
 from jmlr.tracking.run import TrainingRun
+from jmlr.types import Passage
 
 CONF = Path(__file__).parents[3] / "conf"
 REPORT = {
@@ -55,6 +59,18 @@ def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_
 
     monkeypatch.setattr(gate_figures.manifest, "check", refuse)
     assert gate_figures._fault_of(pair, version) == "retriever: abc and def"  # type: ignore[arg-type]
+
+
+def test_withdrawn_passages_of_a_version_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_passages(tmp_path / "passages.parquet", [Passage("p1", "Old.", source="old"), Passage("p2", "New.")])
+    pair = Pair(*[tmp_path / "passages.parquet"] * 5)
+    assert gate_figures.count_withdrawn(pair) == (0, "")
+    entry = withdrawal.Entry(source="old", reason="superseded", date=datetime.date(2026, 11, 21), who="ann")
+    withdrawal.append(entry)
+    assert gate_figures.count_withdrawn(pair) == (1, "source old")
+    assert not gates.withdrawn(1, "source old").passed
+    assert gates.withdrawn(0, "").passed
 
 
 @pytest.fixture
@@ -188,9 +204,13 @@ def test_a_champion_from_before_the_test_data_changed_is_evaluated_again(
 
     def evaluate(_: Settings, version: str, folder: Path) -> object:
         asked.append((version, folder))
-        return write_evaluation(folder, right=35, items="two")
+        write_evaluation(folder, right=35, items="two")
+        protocol = json.loads((folder / "protocol.json").read_text())
+        write_json(folder / "evaluated.json", {"pair_hash": None, "protocol_hash": fingerprint.of_json(protocol)})
+        return folder
 
     monkeypatch.setattr(gate_figures, "_evaluate_version", evaluate)
+    promote.run(chosen, Asked(dry_run=True))
     promote.run(chosen, Asked())
     assert asked == [("1", layout.EVALUATIONS / "gates-version-1")]
     by_name = {gate["name"]: gate for gate in judgement()["gates"]}  # type: ignore[attr-defined]
