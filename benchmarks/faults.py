@@ -4,9 +4,9 @@
 
 Each moment is a repository of its own (tests/flows/stand_in: stages of a second or two, a training with checkpoints, a
 registry in real MLflow) with one version that is champion and new data. `python -m flows.retrain` is started and, after
-a random share of the time it takes undisturbed, one of these is killed: the flow, the stage or command that runs, DVC,
-Prefect's server, or all at once. The table tells, for each, what still ran when the lock was free again, and what the
-registry, DVC and the training's journal hold after a second run that nobody disturbs.
+a random share of the lines that it logs undisturbed, one of these is killed: the flow, the stage or command that runs,
+DVC, Prefect's server, or all at once. The table tells, for each, what still ran when the lock was free again, and what
+the registry, DVC and the training's journal hold after a second run that nobody disturbs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Moment:
 
     Attributes:
         victim: what was to be killed.
-        share: of an undisturbed run's time at which it was to be.
+        share: of an undisturbed run's log after which it was to be.
         during: the log's last words before.
         killed: how many processes were.
         first_status: how the disturbed run ended; -9 if it was killed itself.
@@ -68,13 +68,14 @@ class Moment:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing was lost, doubled, left behind or left half."""
-        right = self.versions == 2 and self.whole and self.up_to_date and self.steps_done_twice <= 1
+        """Whether something was killed, and nothing was lost, doubled, left behind or left half."""
+        right = self.killed > 0 and self.versions == 2 and self.whole and self.up_to_date and self.steps_done_twice <= 1
         return right and not self.orphans and self.second_state in ("Promoted", "NothingNew")
 
 
 def prepare(folder: Path) -> None:
     """Fills the folder with the stand-in's repository."""
+    folder.mkdir(parents=True)
     for file in (ROOT / "tests" / "flows" / "stand_in").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
@@ -112,13 +113,6 @@ def log_of(folder: Path) -> str:
     """What the runs have logged so far."""
     file = folder / "retrain.log"
     return file.read_text(errors="replace") if file.exists() else ""
-
-
-def wait_for_log(folder: Path, words: str, process: subprocess.Popen[bytes]) -> None:
-    """Returns when the log has the words, or the run has ended."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while words not in log_of(folder) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
@@ -192,16 +186,20 @@ def is_up_to_date(folder: Path) -> bool:
     return done.stdout.strip() == "{}"
 
 
-def disturb(template: Path, folder: Path, victim: str, share: float, seconds: float) -> Moment:
+def lines_of_flow(log: str) -> int:
+    """How many lines the flow has logged; 0 before it begins."""
+    return len(log.partition("Beginning flow run")[2].splitlines())
+
+
+def disturb(template: Path, folder: Path, victim: str, share: float, lines: int) -> Moment:
     """One moment: new data, a run that is disturbed, one that is not."""
     shutil.copytree(template, folder, symlinks=True)
     steps_before = len((folder / "steps.log").read_text().splitlines())
     log_before = len(log_of(folder))
     learn(folder, f"good good {folder.name}")
     run = start(folder)
-    while "Beginning flow run" not in log_of(folder)[log_before:] and run.poll() is None:
-        time.sleep(0.05)
-    time.sleep(share * seconds)
+    while lines_of_flow(log_of(folder)[log_before:]) < share * lines and run.poll() is None:
+        time.sleep(0.02)
     during = log_of(folder)[log_before:].strip().splitlines()[-1].split(" | ")[-1][:60]
     while not (killed := kill(folder, victim)) and run.poll() is None:
         time.sleep(0.02)
@@ -219,23 +217,17 @@ def disturb(template: Path, folder: Path, victim: str, share: float, seconds: fl
     return Moment(victim, round(share, 3), during, *measured)
 
 
-def undisturbed(template: Path) -> float:
-    """Makes the repository's first version, once; the seconds from the flow's beginning to its end."""
-    noted = template / "undisturbed_seconds"
-    if noted.exists():
-        return float(noted.read_text())
-    shutil.rmtree(template, ignore_errors=True)
-    template.mkdir(parents=True)
-    prepare(template)
-    learn(template, "good")
-    run = start(template)
-    wait_for_log(template, "Beginning flow run", run)
-    begun = time.monotonic()
-    if run.wait(_PATIENCE_SECONDS):
-        raise SystemExit(log_of(template))
-    seconds = time.monotonic() - begun
-    noted.write_text(f"{seconds:.1f}")
-    return seconds
+def undisturbed(template: Path) -> int:
+    """Makes the repository's first version, once; the lines that the flow logs until it has promoted it."""
+    whole = template / "whole"
+    if not whole.exists():
+        shutil.rmtree(template, ignore_errors=True)
+        prepare(template)
+        learn(template, "good")
+        if start(template).wait(_PATIENCE_SECONDS):
+            raise SystemExit(log_of(template))
+        whole.touch()
+    return lines_of_flow(log_of(template).partition("Finished in state Promoted")[0])
 
 
 def table(moments: Sequence[Moment]) -> str:
@@ -269,19 +261,19 @@ def main(words: Sequence[str] | None = None) -> int:
     for number, (victim, share) in list(enumerate(plan))[asked.first :][: asked.count]:
         moments.append(disturb(template, folder / f"moment-{number}", victim, share, undisturbed(template)))
         print(json.dumps(asdict(moments[-1])), flush=True)
-        write(asked.output, asked.seed, undisturbed(template), moments)
+        write(asked.output, asked.seed, moments)
         if moments[-1].is_well:
             shutil.rmtree(folder / f"moment-{number}")
     well = sum(one.is_well for one in moments)
     print(table(moments))
-    print(f"{well} of {len(moments)} ended well; an undisturbed run took {undisturbed(template):.0f} s")
+    print(f"{well} of {len(moments)} ended well")
     return 0 if well == len(moments) else 1
 
 
-def write(output: Path, seed: int, seconds: float, moments: Sequence[Moment]) -> None:
+def write(output: Path, seed: int, moments: Sequence[Moment]) -> None:
     """Writes the results so far."""
     well = sum(one.is_well for one in moments)
-    result: dict[str, Any] = {"seed": seed, "undisturbed_seconds": round(seconds, 1), "ended_well": well}
+    result: dict[str, Any] = {"seed": seed, "ended_well": well}
     output.write_text(json.dumps({**result, "moments": [asdict(one) for one in moments]}, indent=1) + "\n")
 
 

@@ -39,6 +39,8 @@ class Plan:
         time_zone: of cron.
         every_seconds: between two runs; None: no such schedule.
         on_new_data: whether the event of flows.watch_data starts it.
+        once_at_a_time: whether a run that is due while another works is left out. After a pause of the worker all runs
+            of the pause are due at once.
         parameters: of the flow, where not its defaults.
     """
 
@@ -47,6 +49,7 @@ class Plan:
     time_zone: str = "UTC"
     every_seconds: float | None = None
     on_new_data: bool = False
+    once_at_a_time: bool = False
     parameters: dict[str, Any] | None = None
 
 
@@ -62,7 +65,8 @@ def plans(schedule: ScheduleSettings, every_seconds: float | None = None) -> lis
     made = []
     for name in there:
         if name == "watch_data":
-            made.append(Plan(name, every_seconds=schedule.watch_seconds))  # also None: that ends an earlier schedule
+            # None too: that ends an earlier schedule.
+            made.append(Plan(name, every_seconds=schedule.watch_seconds, once_at_a_time=True))
         elif name == moved:
             cron = schedule.cron if every_seconds is None else None
             made.append(Plan(name, cron, schedule.time_zone, every_seconds, schedule.watch_seconds is not None))
@@ -108,6 +112,7 @@ def deploy(wanted: Iterable[Plan], work_pool: str, folder: Path) -> list[str]:
 
 
 def _deploy_one(plan: Plan, work_pool: str, folder: Path) -> str:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import EntrypointType
     from prefect.events import DeploymentEventTrigger
     from prefect.schedules import Cron, Interval
@@ -118,6 +123,7 @@ def _deploy_one(plan: Plan, work_pool: str, folder: Path) -> str:
     trigger = DeploymentEventTrigger(
         name=f"{flow.name}: new data", expect={EVENT}, match={"prefect.resource.id": resource_of(folder)}
     )
+    one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
     when = Cron(plan.cron, timezone=plan.time_zone) if plan.cron is not None else None
     if plan.every_seconds is not None:
         when = Interval(timedelta(seconds=plan.every_seconds))
@@ -127,6 +133,7 @@ def _deploy_one(plan: Plan, work_pool: str, folder: Path) -> str:
             schedules=[when] if when is not None else [],
             triggers=[trigger] if plan.on_new_data else [],
             parameters=plan.parameters,
+            concurrency_limit=one if plan.once_at_a_time else None,
             job_variables={"working_dir": str(folder.resolve())},
             entrypoint_type=EntrypointType.MODULE_PATH,  # the worker runs what lies in the folder, at that time
         )

@@ -188,17 +188,6 @@ def service(rolled_back: Mapping[str, Any] | None, asked_for: bool) -> Gate:
     return Gate("service", asked_for, None, None, f"{detail}; asked for by number" if asked_for else detail)
 
 
-def withdrawn(passages: int, named: str) -> Gate:
-    """Does the version read nothing that was withdrawn?
-
-    Args:
-        passages: how many of its passages withdrawn.yaml names.
-        named: the entries that name them, in words.
-    """
-    detail = f"{passages} of its passages are withdrawn: {named}" if passages else "none of its passages is withdrawn"
-    return Gate("withdrawn", passages == 0, passages, 0, detail)
-
-
 def uncompared(detail: str) -> list[Gate]:
     """The gates of a comparison that could not be made: none passes."""
     return [Gate(name, False, None, None, f"not compared: {detail}") for name in ("accuracy", "helped", "subgroups")]

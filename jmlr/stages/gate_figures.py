@@ -13,7 +13,6 @@ import pandas as pd
 
 from jmlr import fingerprint
 from jmlr.config import Settings
-from jmlr.data import withdrawal
 from jmlr.data.tables import read_passages
 from jmlr.errors import JmlrError, RegistryError
 from jmlr.evaluation.protocol import require_same
@@ -71,7 +70,6 @@ def judge(
         *_against(settings, papers, champion, reevaluate or _evaluate_version),
         gates.latency(None if fault else _p50_seconds(settings, pair, papers), settings.promote.max_p50_seconds),
         gates.size(_bytes_of(pair), settings.promote.max_size_gigabytes),
-        gates.withdrawn(*((0, "") if fault else count_withdrawn(pair))),
     ]
 
 
@@ -161,23 +159,6 @@ def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None
         answerer.answer([question])
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:] or seconds)
-
-
-def count_withdrawn(pair: Pair) -> tuple[int, str]:
-    """How many passages of a version withdrawn.yaml names, and the entries that name them.
-
-    Raises:
-        DataError: if withdrawn.yaml is broken.
-    """
-    standing = withdrawal.standing(withdrawal.read())
-    if not standing.entries:
-        return 0, ""
-    found = [
-        entries[0]
-        for passage in read_passages(pair.passages)
-        if (entries := standing.entries_of(passage.passage_id, passage.document_id, passage.source))
-    ]
-    return len(found), ", ".join(sorted({str(entry) for entry in found}))
 
 
 def _bytes_of(pair: Pair) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from jmlr.config import Settings
-from jmlr.data import withdrawal
 from jmlr.registry.promotion import Registry
-from jmlr.registry.version import files, resolve
+from jmlr.registry.version import resolve
+from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages.console import CONSOLE
-from jmlr.stages.gate_figures import count_withdrawn
 from jmlr.tracking.store import connect
 
 
@@ -26,7 +25,5 @@ def run(settings: Settings, to: int | None, reason: str) -> None:
     registry = Registry(client, settings.track.registered_model)
     before, after = registry.roll_back(to, reason)
     CONSOLE.print(f"{registry.model} version {after} is champion again; before: {before or 'none'}")
-    if withdrawal.read():
-        passages, named = count_withdrawn(files(client, resolve(client, registry.model, str(after))).pair)
-        if passages:
-            CONSOLE.print(f"warning: it reads {passages} passages that were withdrawn: {named}; docs/withdrawal.md")
+    if held := withdrawn_passages(resolve(client, registry.model, str(after))):
+        CONSOLE.print(f"warning: it reads {len(held)} passages that were withdrawn; docs/withdrawal.md")

@@ -33,6 +33,7 @@ def test_one_flow_runs_on_schedule_and_on_new_data_and_the_rest_by_hand() -> Non
     assert [(plan.cron, plan.time_zone, plan.on_new_data) for plan in moved] == [("0 3 * * *", "Europe/Berlin", True)]
     assert moved[0].module == ("retrain" if "retrain" in found else "pipeline")
     assert found["watch_data"].every_seconds == 300
+    assert [name for name, plan in found.items() if plan.once_at_a_time] == ["watch_data"]
 
 
 def test_null_means_no_schedule_and_nobody_who_looks() -> None:
@@ -90,7 +91,7 @@ from jmlr import config
 schedule = config.load().schedule
 wanted = [
     deploy.Plan("pipeline", every_seconds=60, on_new_data=True, parameters={"also_register": False}),
-    deploy.Plan("watch_data", every_seconds=15),
+    deploy.Plan("watch_data", every_seconds=15, once_at_a_time=True),
 ]
 print(deploy.deploy(wanted, schedule.work_pool, Path.cwd()))
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +14,14 @@ from mlflow import MlflowClient
 
 from jmlr import config, fingerprint, recipes
 from jmlr.config import Settings
-from jmlr.data import withdrawal
-from jmlr.data.tables import write_passages
 from jmlr.errors import FingerprintMismatch, GateFailed, RegistryError, WaitingForApproval
 from jmlr.files import write_json
-from jmlr.registry import gates, record
+from jmlr.registry import record
 from jmlr.registry.pair import Pair
 from jmlr.registry.promotion import Registry
 from jmlr.stages import audit, gate_figures, layout, promote, rollback
 from jmlr.stages.promote import Asked
 from jmlr.tracking.run import TrainingRun
-from jmlr.types import Passage
 
 CONF = Path(__file__).parents[3] / "conf"
 REPORT = {
@@ -59,18 +55,6 @@ def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_
 
     monkeypatch.setattr(gate_figures.manifest, "check", refuse)
     assert gate_figures._fault_of(pair, version) == "retriever: abc and def"  # type: ignore[arg-type]
-
-
-def test_withdrawn_passages_of_a_version_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_passages(tmp_path / "passages.parquet", [Passage("p1", "Old.", source="old"), Passage("p2", "New.")])
-    pair = Pair(*[tmp_path / "passages.parquet"] * 5)
-    assert gate_figures.count_withdrawn(pair) == (0, "")
-    entry = withdrawal.Entry(source="old", reason="superseded", date=datetime.date(2026, 11, 21), who="ann")
-    withdrawal.append(entry)
-    assert gate_figures.count_withdrawn(pair) == (1, "source old")
-    assert not gates.withdrawn(1, "source old").passed
-    assert gates.withdrawn(0, "").passed
 
 
 @pytest.fixture
