@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -88,6 +88,16 @@ def pair(fault: str) -> Gate:
         fault: what is wrong; empty if nothing is.
     """
     return Gate("pair", not fault, None, None, fault or "index, retriever and passages belong together")
+
+
+def withdrawn(held: Sequence[str]) -> Gate:
+    """Does the version hold no passage that was withdrawn?
+
+    Args:
+        held: ids of those it holds.
+    """
+    detail = f"it holds {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}" if held else "none of its passages is"
+    return Gate("withdrawn", not held, len(held), 0, detail)
 
 
 def protocol(fault: str, detail: str) -> Gate:

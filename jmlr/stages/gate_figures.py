@@ -23,6 +23,7 @@ from jmlr.registry.package import PAIR_HASH_TAG
 from jmlr.registry.pair import Pair
 from jmlr.registry.record import Record
 from jmlr.registry.version import files
+from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import EVALUATED_FILE
@@ -67,6 +68,7 @@ def judge(
         gates.validation(report),
         gates.leakage(report, int(counts.get("questions", 0)), settings.validate_.max_leaked_fraction),
         gates.pair(fault),
+        gates.withdrawn(withdrawn_passages(challenger)),
         *_against(settings, papers, champion, reevaluate or _evaluate_version),
         gates.latency(None if fault else _p50_seconds(settings, pair, papers), settings.promote.max_p50_seconds),
         gates.size(_bytes_of(pair), settings.promote.max_size_gigabytes),
