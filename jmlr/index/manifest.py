@@ -21,6 +21,7 @@ from jmlr.types import Passage
 
 FILE = "manifest.json"
 PLAID_FOLDER = "plaid"
+OTHER_PASSAGES = "train anew: dvc repro; or keep the trained weights: jmlr refresh, then jmlr ask --version"
 
 _FORMAT = 1  # one more whenever an index of the same retriever, passages and settings becomes another
 _LIBRARIES = ("colbert-ai", "faiss-cpu", "torch", "transformers")
@@ -136,7 +137,7 @@ def _refuse_others(manifest: Manifest, found: Mapping[str, str], where: Path) ->
             "the index is of " + " and of ".join(f"{other[name]} ({made_of[name]})" for name in differing),
             expected="; ".join(f"{name} {found[name]}" for name in differing),
             where=str(where),
-            next_step="jmlr refresh, or train anew: dvc repro" if differing == ["passages"] else REMEDY,
+            next_step=OTHER_PASSAGES if differing == ["passages"] else REMEDY,
         )
 
 

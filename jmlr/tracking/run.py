@@ -29,6 +29,9 @@ _LONGEST_DIGEST_CHARACTERS = 36
 _MOST_METRICS_A_BATCH = 1000  # MLflow takes no more at once
 _PAUSE_AFTER_FAILURE_SECONDS = 300.0
 
+CONTINUES_TAG = "continues_run"
+"""Of a run that stands for one which is gone, or in another store: that one's id."""
+
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Dotted names and texts of nested settings, in their order; lists are JSON.
@@ -86,7 +89,9 @@ class TrainingRun:
 
     @classmethod
     def resume(cls, reference: RunReference, params: Mapping[str, Any]) -> TrainingRun:
-        """The run `reference` again, running; a new one, with a warning, if it is gone.
+        """The run `reference` again, running; a new one, with a warning, if it is gone or in another store.
+
+        MLFLOW_TRACKING_URI, where it is set, names the store, whichever one the run began in.
 
         Raises:
             MissingResource: if the tracking store does not answer.
@@ -95,16 +100,19 @@ class TrainingRun:
             return cls(None, reference)
         from mlflow.exceptions import MlflowException
 
-        client = connect(reference.tracking_uri)
+        client = connect(os.environ.get("MLFLOW_TRACKING_URI") or reference.tracking_uri)
         try:
-            stage = client.get_run(reference.run_id).info.lifecycle_stage
+            run = client.get_run(_continued_by(client, reference) or reference.run_id)
+            stage = run.info.lifecycle_stage
         except MlflowException:
-            stage = "gone"
+            stage = f"not in {client.tracking_uri}"
         if stage != "active":
             warnings.warn(f"MLflow run {reference.run_id} is {stage}; a new run is started", stacklevel=2)
-            return cls.start(reference.experiment, params)
-        client.update_run(reference.run_id, status="RUNNING")
-        return cls(client, reference)
+            started = cls.start(reference.experiment, params)
+            started.set_tags({CONTINUES_TAG: reference.run_id})
+            return started
+        client.update_run(run.info.run_id, status="RUNNING")
+        return cls(client, RunReference(run.info.run_id, client.tracking_uri, reference.experiment))
 
     @property
     def run_id(self) -> str:
@@ -217,6 +225,17 @@ class ArmSink:
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Log step metrics as `arm/name`."""
         self._run.log(step, {f"{self._arm}/{name}": value for name, value in values.items()})
+
+
+def _continued_by(client: MlflowClient, reference: RunReference) -> str | None:
+    """The run that was started in the place of one that is gone, or None."""
+    experiment = client.get_experiment_by_name(reference.experiment)
+    if experiment is None:
+        return None
+    found = client.search_runs(
+        [experiment.experiment_id], f"tags.{CONTINUES_TAG} = '{reference.run_id}'", max_results=1
+    )
+    return found[0].info.run_id if found else None
 
 
 def _is_first_process() -> bool:

@@ -69,9 +69,21 @@ def test_resuming_continues_the_same_run(tracked: MlflowClient, tmp_path: Path) 
 
 
 def test_resuming_a_run_that_is_gone_starts_another_with_a_warning(tracked: MlflowClient, mlflow_store: str) -> None:
-    with pytest.warns(UserWarning, match="nosuchrun is gone; a new run is started"):
+    with pytest.warns(UserWarning, match="nosuchrun is not in sqlite.*; a new run is started"):
         run = TrainingRun.resume(RunReference("nosuchrun", mlflow_store, "exam"), {"seed": 3})
     assert tracked.get_run(run.run_id).data.params == {"seed": "3"}
+
+
+def test_a_run_of_another_store_goes_on_in_the_store_that_the_variable_names(
+    tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TrainingRun.start("exam", {"seed": 1})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    with pytest.warns(UserWarning, match="is not in sqlite.*other.db; a new run is started"):
+        there = TrainingRun.resume(first.reference, {"seed": 1})
+    assert there.run_id != first.run_id
+    assert there.reference.tracking_uri.endswith("other.db")
+    assert TrainingRun.resume(first.reference, {"seed": 1}).run_id == there.run_id
 
 
 def test_resuming_a_deleted_run_starts_another_with_a_warning(tracked: MlflowClient) -> None:
