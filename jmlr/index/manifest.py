@@ -21,7 +21,7 @@ from jmlr.types import Passage
 
 FILE = "manifest.json"
 PLAID_FOLDER = "plaid"
-OTHER_PASSAGES = "train anew: dvc repro; or keep the trained weights: jmlr refresh, then jmlr ask --version"
+OTHER_PASSAGES = "train anew: dvc repro; or keep the trained weights: python -m flows.refresh"
 
 _FORMAT = 1  # one more whenever an index of the same retriever, passages and settings becomes another
 _LIBRARIES = ("colbert-ai", "faiss-cpu", "torch", "transformers")

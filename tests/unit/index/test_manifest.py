@@ -47,7 +47,7 @@ def test_what_is_written_is_read(generation_folder, tmp_path):
 )
 def test_other_passages_are_refused_with_both_hashes(generation_folder, retriever_folder, passages, change):
     changed = change(passages)
-    expected = f"{fingerprint.of_passages(passages)}.*{fingerprint.of_passages(changed)}(?s:.*)next: jmlr refresh, or"
+    expected = f"{fingerprint.of_passages(passages)}.*{fingerprint.of_passages(changed)}(?s:.*)next: train anew"
     with pytest.raises(FingerprintMismatch, match=expected):
         manifest.check(generation_folder, retriever_folder, changed)
 
