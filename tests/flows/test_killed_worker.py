@@ -21,10 +21,9 @@ PATIENCE_SECONDS = 400.0
 
 DEPLOY = """
 from prefect import flow
-from prefect.deployments import run_deployment
-flow.from_source(source=".", entrypoint="run_flow.py:retrain_stand_in").deploy(
-    name="test", work_pool_name="pool", print_next_steps=False
-)
+flow.from_source(source=".", entrypoint="run_flow.py:retrain_stand_in").to_deployment(
+    name="test", work_pool_name="pool"
+).apply()
 """
 RUN = "from prefect.deployments import run_deployment; print(run_deployment('stand-in/test', timeout=0).id)"
 STATE = """
@@ -120,15 +119,15 @@ def test_a_killed_worker_and_a_killed_server(tmp_path: Path, make_stand_in: Call
         first = begin()
         wait_for(lambda: steps() >= 2, "training does not begin")
         worker.kill()
-        wait_for(lambda: state(first) == "Promoted", "the flow does not end without its worker")
-        assert steps() == 8
+        # Its flow dies with it, and the stage with the flow; Prefect's pages still show it running.
+        wait_for(lambda: not alive_in(folder, "jmlr_stand_in.py"), "a stage is left")
+        assert state(first) == "Running"
+        done = steps()
+        assert done < 8
 
-        (folder / "data" / "words.txt").unlink()
-        (folder / "data" / "words.txt").write_text("good good")
-        call("-m", "dvc", "add", "-q", "data")
         programs.enter_context(running(folder, environment, "worker", "start", "--pool", "pool"))
         begin()
-        wait_for(lambda: steps() >= 10, "training does not begin again")
+        wait_for(lambda: steps() >= done + 2, "training does not go on")
         for one in [*alive_in(folder, "prefect server"), *alive_in(folder, "uvicorn")]:
             one.kill()
         # The flow may go on for a while or end; what counts is that nothing of it is left when it has.
@@ -138,5 +137,5 @@ def test_a_killed_worker_and_a_killed_server(tmp_path: Path, make_stand_in: Call
     environment.pop("PREFECT_API_URL")
     environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "180"
     printed = call("run_flow.py", "retrain")
-    assert re.search(r"^(Promoted: jmlr version 2|NothingNew: version 2)", printed, flags=re.MULTILINE)
-    assert 16 <= steps() <= 17
+    assert re.search(r"^(Promoted: jmlr version 1|NothingNew: version 1)", printed, flags=re.MULTILINE)
+    assert 8 <= steps() <= 10, "a kill costs the step under way"
