@@ -109,5 +109,19 @@ def test_one_arm_without_rankings_or_history_is_still_a_page(tmp_path: Path, inp
     assert Page(text).open == []
 
 
+@pytest.mark.parametrize("left_out", ["option_orders", "in_words"])
+def test_words_or_option_orders_alone_are_shown(tmp_path: Path, inputs: report.ReportInputs, left_out: str) -> None:
+    figure = {"value": 0.25, "low": 0.125, "high": 0.5}
+    both = {
+        "option_orders": {"accuracy": figure, "consistency": figure, "orders": 8},
+        "in_words": {"accuracy": figure, "unreadable": 0.75},
+    }
+    reading = {"jmlr": {name: found for name, found in both.items() if name != left_out}}
+    metrics = {split: {**measured, "reading": reading} for split, measured in inputs.metrics.items()}
+    page = _written(tmp_path, inputs, metrics=metrics)
+    assert "How firm the answers are" in page
+    assert ("75.0 %" in page) == (left_out == "option_orders")
+
+
 def test_same_inputs_same_bytes(tmp_path: Path, inputs: report.ReportInputs) -> None:
     assert _written(tmp_path / "a", inputs) == _written(tmp_path / "b", inputs)
