@@ -119,9 +119,9 @@ def test_a_killed_worker_and_a_killed_server(tmp_path: Path, make_stand_in: Call
         first = begin()
         wait_for(lambda: steps() >= 2, "training does not begin")
         worker.kill()
-        # Its flow dies with it, and the stage with the flow; Prefect's pages still show it running.
+        # Its flow ends with it, and the stage with the flow.
         wait_for(lambda: not alive_in(folder, "jmlr_stand_in.py"), "a stage is left")
-        assert state(first) == "Running"
+        wait_for(lambda: state(first) == "Crashed", "nobody is told of the flow's end")
         done = steps()
         assert done < 8
 
