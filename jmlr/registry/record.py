@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PROTOCOL_TAG = "protocol_hash"
+REFRESHED_TAG = "refreshed_from"
+"""Of a version made by `jmlr refresh`: the version whose models it has."""
+
 _FOLDER = "versions"
 _EVALUATION_OF_RUN = "evaluation"
 
@@ -62,12 +65,16 @@ def keep(client: MlflowClient, version: ModelVersion, papers: Mapping[str, Seque
 def fetch(client: MlflowClient, version: ModelVersion) -> Record:
     """The papers of a version; from before they were kept, the evaluation of its run, if it is of its protocol.
 
+    A refreshed version shares its run with the one it was made from, whose answers are not its own.
+
     Raises:
         RegistryError: if the run's artifacts cannot be read.
     """
     own = _download(client, version, _folder(version))
     found = {name: own / name for name in ("evaluation", "validation", "state") if own and (own / name).is_dir()}
-    evaluation = found.get("evaluation") or _download(client, version, _EVALUATION_OF_RUN)
+    evaluation = found.get("evaluation")
+    if evaluation is None and REFRESHED_TAG not in version.tags:
+        evaluation = _download(client, version, _EVALUATION_OF_RUN)
     if evaluation is not None and not _is_of(evaluation, version):
         evaluation = None
     return Record(evaluation, found.get("validation"), found.get("state"))

@@ -12,6 +12,7 @@ from jmlr.config import Settings
 from jmlr.errors import MissingResource
 from jmlr.files import write_json
 from jmlr.registry.pair import Pair
+from jmlr.registry.record import REFRESHED_TAG
 from jmlr.registry.standing import Standing
 from jmlr.registry.version import files, resolve
 from jmlr.stages import layout
@@ -96,7 +97,7 @@ class Refreshed:
         kept = {name: source.tags[name] for name in ("data_dvc_hash",) if name in source.tags}
         return {
             **kept,
-            "refreshed_from": str(self.version),
+            REFRESHED_TAG: str(self.version),
             "trained_in": source.tags.get("trained_in", str(self.version)),
             "passages_changed": ", ".join(f"{count} {what}" for what, count in self.changes.items()),
         }
