@@ -96,7 +96,8 @@ def withdrawn(held: Sequence[str]) -> Gate:
     Args:
         held: ids of those it holds.
     """
-    detail = f"it holds {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}" if held else "none of its passages is withdrawn"
+    named = f"it holds {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}"
+    detail = named if held else "none of its passages is withdrawn"
     return Gate("withdrawn", not held, len(held), 0, detail)
 
 
