@@ -1,5 +1,5 @@
 # Flows and stages in a container: docker build -t jmlr:0.1.0 .
-# The repository with data/, build/ and .dvc/ is mounted at /work/jmlr; its code goes before the image's, because DVC hashes
+# The repository with data/, build/ and .dvc/ is mounted at /srv/jmlr; its code goes before the image's, because DVC hashes
 # it as a dependency of the stages. Models and data are never part of the image. docs/orchestration.md has the rest.
 FROM python:3.11.13-slim-bookworm
 
@@ -9,7 +9,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ git make \
     && rm -rf /var/lib/apt/lists/*
 
-ENV PYTHONPATH=/work/jmlr \
+ENV PYTHONPATH=/srv/jmlr \
     PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     DO_NOT_TRACK=1 \
@@ -31,7 +31,7 @@ COPY jmlr ./jmlr
 COPY flows ./flows
 RUN pip install --no-cache-dir --no-build-isolation --constraint requirements.lock ".[${EXTRAS}]"
 
-RUN useradd --create-home --uid 1000 jmlr && mkdir -p /work/jmlr && chown jmlr /work/jmlr
+RUN useradd --create-home --uid 1000 jmlr && mkdir -p /srv/jmlr && chown jmlr /srv/jmlr
 USER 1000
-WORKDIR /work/jmlr
+WORKDIR /srv/jmlr
 CMD ["python", "-m", "flows.pipeline"]
