@@ -68,8 +68,8 @@ class Moment:
 
     @property
     def is_well(self) -> bool:
-        """Whether something was killed, and nothing was lost, doubled, left behind or left half."""
-        right = self.killed > 0 and self.versions == 2 and self.whole and self.up_to_date and self.steps_done_twice <= 1
+        """Whether nothing was lost, doubled, left behind or left half."""
+        right = self.versions == 2 and self.whole and self.up_to_date and self.steps_done_twice <= 1
         return right and not self.orphans and self.second_state in ("Promoted", "NothingNew")
 
 
@@ -230,6 +230,13 @@ def undisturbed(template: Path) -> int:
     return lines_of_flow(log_of(template).partition("Finished in state Promoted")[0])
 
 
+def verdict(moments: Sequence[Moment]) -> str:
+    """How many ended well, of those in which the process to kill was running."""
+    hit = [one for one in moments if one.killed]
+    missed = len(moments) - len(hit)
+    return f"{sum(one.is_well for one in hit)} of {len(hit)} ended well; in {missed} more no such process ran"
+
+
 def table(moments: Sequence[Moment]) -> str:
     """The moments in Markdown."""
     head = ["killed", "at", "while", "first run", "orphans", "second run", "versions", "whole", "steps twice", "well"]
@@ -264,16 +271,14 @@ def main(words: Sequence[str] | None = None) -> int:
         write(asked.output, asked.seed, moments)
         if moments[-1].is_well:
             shutil.rmtree(folder / f"moment-{number}")
-    well = sum(one.is_well for one in moments)
     print(table(moments))
-    print(f"{well} of {len(moments)} ended well")
-    return 0 if well == len(moments) else 1
+    print(verdict(moments))
+    return 0 if all(one.is_well for one in moments) else 1
 
 
 def write(output: Path, seed: int, moments: Sequence[Moment]) -> None:
     """Writes the results so far."""
-    well = sum(one.is_well for one in moments)
-    result: dict[str, Any] = {"seed": seed, "ended_well": well}
+    result: dict[str, Any] = {"seed": seed, "verdict": verdict(moments)}
     output.write_text(json.dumps({**result, "moments": [asdict(one) for one in moments]}, indent=1) + "\n")
 
 
