@@ -67,7 +67,9 @@ def describe(judgement: dict[str, Any]) -> str:
     """
     line = f"{judgement['model']} version {judgement['to']}, champion before: {judgement['from'] or 'none'}"
     broken = [
-        f"{gate['name']} ({gate['figure']}, bound {gate['bound']})" for gate in judgement["gates"] if not gate["passed"]
+        gate["name"] if gate["figure"] is None else f"{gate['name']} ({gate['figure']:g}, bound {gate['bound']})"
+        for gate in judgement["gates"]
+        if not gate["passed"]
     ]
     if broken:
         line += f"; gates failed: {', '.join(broken)}"
