@@ -58,6 +58,12 @@ def judged() -> dict[str, Any]:
     return found
 
 
+def _told(gate: dict[str, Any]) -> str:
+    """A gate with its figure and bound, as far as it has any."""
+    bound = "" if gate["bound"] is None else f", bound {gate['bound']}"
+    return str(gate["name"]) if gate["figure"] is None else f"{gate['name']} ({gate['figure']}{bound})"
+
+
 def describe(judgement: dict[str, Any]) -> str:
     """The outcome in a line.
 
@@ -66,11 +72,7 @@ def describe(judgement: dict[str, Any]) -> str:
     'jmlr version 2, champion before: 1; gates failed: accuracy (0.5, bound 0.6)'
     """
     line = f"{judgement['model']} version {judgement['to']}, champion before: {judgement['from'] or 'none'}"
-    broken = [
-        gate["name"] if gate["figure"] is None else f"{gate['name']} ({gate['figure']:g}, bound {gate['bound']})"
-        for gate in judgement["gates"]
-        if not gate["passed"]
-    ]
+    broken = [_told(gate) for gate in judgement["gates"] if not gate["passed"]]
     if broken:
         line += f"; gates failed: {', '.join(broken)}"
     elif judgement["outcome"] == "waiting":

@@ -42,7 +42,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     ("status", "outcome", "gates", "name", "words", "ends_with"),
     [
         (0, "promoted", [GATE], "Promoted", "jmlr version 2, champion before: 1", 0),
-        (3, "kept", [GATE, BROKEN], "GatesFailed", "gates failed: size (9.0, bound None)", 3),
+        (3, "kept", [GATE, BROKEN], "GatesFailed", "gates failed: size (9.0)", 3),
         (4, "waiting", [GATE], "WaitingForApproval", "jmlr promote --approve", 4),
         (0, "dry_run", [GATE], "DryRunPassed", "jmlr version 2", 0),
         (3, "dry_run", [BROKEN], "GatesFailed", "gates failed: size", 3),
