@@ -37,7 +37,7 @@ def refresh(folder: Path | None = None, version: str = "") -> State[Any]:
 
     Args:
         folder: the repository's root; the working folder if None.
-        version: whose models, a number or an alias; empty: the champion, or the newest where there is none.
+        version: whose models, a number or an alias; empty: the champion, or where there is none the last one.
     """
     if folder is not None:
         os.chdir(folder)  # settings and the tracking store are relative to it

@@ -35,7 +35,7 @@ def withdraw(what: str, reason: str, kind: str = "", version: str = "", folder: 
         what: an id of a passage or document, or the name of a source.
         reason: why; it is written down.
         kind: `passage`, `document` or `source`, where the name is that of several.
-        version: whose models, a number or an alias; empty: the champion, or the newest where there is none.
+        version: whose models, a number or an alias; empty: the champion, or where there is none the last one.
         folder: the repository's root; the working folder if None.
     """
     if folder is not None:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jmlr.errors import MissingResource
 
@@ -95,6 +96,12 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, line ends as they are, whole or not at all; makes the folder if there is none."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object's content; nothing where there is no such file."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def write_json(path: Path, value: object, sort_keys: bool = False) -> None:

@@ -14,6 +14,7 @@ from jmlr.errors import RegistryError
 from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
 from jmlr.registry.rows import OPTIONS, QUESTION
+from jmlr.registry.standing import CHALLENGER
 from jmlr.registry.unit import Unit
 from jmlr.tracking.store import connect
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
-
-CHALLENGER = "challenger"
 
 UNIT_HASH_TAG, PAIR_HASH_TAG = "unit_hash", "pair_hash"
 

@@ -26,12 +26,10 @@ from jmlr.registry.audit import (
 )
 from jmlr.registry.gates import Gate
 from jmlr.registry.lock import alone, beside_store
-from jmlr.registry.package import CHALLENGER
+from jmlr.registry.standing import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)

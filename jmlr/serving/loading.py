@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.errors import ConfigError
+from jmlr.files import read_json
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.registry import version as versions
 from jmlr.registry.facts import Abstaining
+from jmlr.registry.package import PAIR_HASH_TAG
 from jmlr.registry.pair import Pair
 from jmlr.serving.model import Label, ServedModel
 from jmlr.tracking.store import connect
@@ -38,7 +39,7 @@ def load_version(spec: str, current: Settings) -> ServedModel:
     found = versions.resolve(client, current.track.registered_model, spec)
     opened = versions.files(client, found)
     alias = spec.rsplit("@", 1)[1] if "@" in spec else ""
-    hash_kept = found.tags.get("pair_hash") or opened.pair.pair_hash()
+    hash_kept = found.tags.get(PAIR_HASH_TAG) or opened.pair.pair_hash()
     label = Label(found.name, str(found.version), alias or "version", hash_kept)
     return load_pair(opened.pair, label, opened.abstaining, current)
 
@@ -98,8 +99,4 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def read_abstaining(metrics: Path, arm: str = "jmlr") -> Abstaining:
     """How sure an answer must be, as an evaluation chose it; where there is none, no answer is held back."""
-    return (
-        Abstaining.of_metrics(json.loads(metrics.read_text(encoding="utf-8")), arm)
-        if metrics.exists()
-        else Abstaining()
-    )
+    return Abstaining.of_metrics(read_json(metrics), arm) if metrics.exists() else Abstaining()

@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from jmlr.answering.answerer import Answerer
-from jmlr.config import PARAMS_FILE, Settings
+from jmlr.config import Settings
 from jmlr.errors import JmlrError
 from jmlr.registry.pair import Pair
 from jmlr.registry.version import files, resolve
 from jmlr.registry.withdrawal import withdrawn_passages
-from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_version import settings_of, spec_of
+from jmlr.stages.trained import trained_pair
 from jmlr.tracking.store import connect
 from jmlr.types import OPTION_LETTERS, Question
 
@@ -47,7 +47,7 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
     if version:
         settings, pair = _of_version(settings, version)
     else:
-        pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
+        pair = trained_pair()
     answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
     (answered,) = answerer.answer([Question("asked", vignette, tuple(options), 0, "test")])
     console = Console(highlight=False)

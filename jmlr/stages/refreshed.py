@@ -10,7 +10,7 @@ from typing import Any
 from jmlr import config
 from jmlr.config import Settings
 from jmlr.errors import MissingResource
-from jmlr.files import write_json
+from jmlr.files import read_json, write_json
 from jmlr.registry.pair import Pair
 from jmlr.registry.record import REFRESHED_TAG
 from jmlr.registry.standing import Standing
@@ -115,5 +115,4 @@ def clear() -> None:
 
 def evaluated(folder: Path) -> dict[str, Any]:
     """What evaluated.json in the folder of an evaluation says; nothing where there is none."""
-    file = folder / "evaluated.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(folder / "evaluated.json")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import PARAMS_FILE, Settings
+from jmlr.config import Settings
 from jmlr.data.tables import read_questions
 from jmlr.evaluation.protocol import protocol_hash
+from jmlr.files import read_json
 from jmlr.registry.facts import Abstaining
 from jmlr.registry.model_card import CardInputs, count_sources, describe, render
-from jmlr.registry.package import CHALLENGER, Registered, register
+from jmlr.registry.package import Registered, register
 from jmlr.registry.pair import Pair
+from jmlr.registry.standing import CHALLENGER
 from jmlr.registry.unit import Unit
 from jmlr.stages import costs, layout, papers
 from jmlr.stages.console import CONSOLE
+from jmlr.stages.trained import trained_pair
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
@@ -38,6 +40,19 @@ def headline_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
     return tags
 
 
+def unit_of(pair: Pair, evaluation: Path, metrics: Mapping[str, Any], settings: Settings) -> Unit:
+    """What is registered of a pair.
+
+    Args:
+        pair: its files.
+        evaluation: folder of its own evaluation.
+        metrics: that evaluation's.
+        settings: of tracking, which say where the index is kept.
+    """
+    store = settings.track.index_store
+    return Unit(pair, evaluation, Abstaining.of_metrics(metrics, "jmlr"), Path(store) if store else None)
+
+
 def run(settings: Settings) -> None:
     """Registers build/train with the evaluation in build/evaluate; the same again makes no second version.
 
@@ -45,10 +60,8 @@ def run(settings: Settings) -> None:
         RegistryError: if the pair is not trained or not evaluated.
         MissingResource: if the tracking store does not answer.
     """
-    pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
-    metrics = _read(layout.METRICS)
-    store = settings.track.index_store
-    unit = Unit(pair, layout.EVALUATE, Abstaining.of_metrics(metrics, "jmlr"), Path(store) if store else None)
+    metrics = read_json(layout.METRICS)
+    unit = unit_of(trained_pair(), layout.EVALUATE, metrics, settings)
     unit.require()
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
         protocol = protocol_hash(settings, read_questions(layout.QUESTIONS))
@@ -62,8 +75,8 @@ def run(settings: Settings) -> None:
             settings=settings,
             facts=unit.facts(tracked.run_id),
             metrics=metrics,
-            subgroups=_read(layout.SUBGROUPS),
-            ledger=_read(layout.LEDGER),
+            subgroups=read_json(layout.SUBGROUPS),
+            ledger=read_json(layout.LEDGER),
             provenance={**found, "protocol_hash": protocol},
             sources={table.stem: count_sources(table) for table in (layout.PASSAGES, layout.QUESTIONS)},
             device_hours=hours,
@@ -74,8 +87,3 @@ def run(settings: Settings) -> None:
         tracked.set_tags({"protocol_hash": protocol})
     state = "registered" if is_new else "already registered:"
     CONSOLE.print(f"{state} {version.name} version {version.version}, alias {CHALLENGER}, run {tracked.run_id}")
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """A JSON file's content; nothing where there is none."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

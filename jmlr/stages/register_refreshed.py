@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 from jmlr.config import Settings
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
 from jmlr.evaluation.protocol import protocol_hash
-from jmlr.files import write_json
-from jmlr.registry.facts import Abstaining
+from jmlr.files import read_json, write_json
 from jmlr.registry.model_card import CardInputs, count_sources, describe, render
-from jmlr.registry.package import CHALLENGER, Registered, register
+from jmlr.registry.package import Registered, register
 from jmlr.registry.pair import Pair
-from jmlr.registry.unit import Unit
+from jmlr.registry.standing import CHALLENGER
 from jmlr.stages import layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.refreshed import Refreshed, evaluated
-from jmlr.stages.register import headline_tags
+from jmlr.stages.register import headline_tags, unit_of
 from jmlr.tracking.provenance import provenance
 
 
@@ -39,9 +34,8 @@ def run(settings: Settings) -> None:
     pair, source, its_settings = made.pair(), made.source(), made.settings()
     protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
     _require_evaluated(pair, protocol)
-    metrics = _read(layout.REFRESHED_EVALUATION / layout.METRICS.name)
-    store, abstaining = settings.track.index_store, Abstaining.of_metrics(metrics, "jmlr")
-    unit = Unit(pair, layout.REFRESHED_EVALUATION, abstaining, Path(store) if store else None)
+    metrics = read_json(layout.REFRESHED_EVALUATION / layout.METRICS.name)
+    unit = unit_of(pair, layout.REFRESHED_EVALUATION, metrics, settings)
     found = provenance()
     tags = {**found, **headline_tags(metrics), "recipe": its_settings.recipe, "protocol_hash": protocol}
     tags |= made.as_tags(source)
@@ -49,7 +43,7 @@ def run(settings: Settings) -> None:
         settings=its_settings,
         facts=unit.facts(source.run_id),
         metrics=metrics,
-        subgroups=_read(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
+        subgroups=read_json(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
         ledger={},
         provenance={**found, "protocol_hash": protocol, **made.as_tags(source)},
         sources={table.stem: count_sources(table) for table in (layout.REFRESHED_PASSAGES, layout.QUESTIONS)},
@@ -80,8 +74,3 @@ def _require_evaluated(pair: Pair, protocol: str) -> None:
             where=str(layout.REFRESHED_EVALUATION),
             next_step="jmlr evaluate --refreshed",
         )
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """A JSON file's content; nothing where there is none."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

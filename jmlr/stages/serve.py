@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jmlr.config import PARAMS_FILE, ServeSettings, Settings
+from jmlr.config import ServeSettings, Settings
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
-from jmlr.registry.pair import Pair
 from jmlr.serving import loading, server
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
@@ -16,6 +15,7 @@ from jmlr.serving.desk import Desk
 from jmlr.serving.model import Label, ServedModel
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.stages.trained import trained_pair
 from jmlr.types import Question
 
 BUILD, CLOSED_BOOK = "build", "closed_book"
@@ -95,7 +95,7 @@ def load(settings: Settings, wanted: Wanted) -> list[ServedModel]:
 
 def _load_one(settings: Settings, spec: str) -> ServedModel:
     if spec == BUILD:
-        pair = Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, PARAMS_FILE)
+        pair = trained_pair()
         pair.require()
         label = Label(layout.TRAIN.as_posix(), None, "this checkout", pair.pair_hash())
         return loading.load_pair(pair, label, loading.read_abstaining(layout.METRICS), settings)

@@ -102,17 +102,17 @@ class TrainingRun:
 
         client = connect(os.environ.get("MLFLOW_TRACKING_URI") or reference.tracking_uri)
         try:
-            run = client.get_run(_continued_by(client, reference) or reference.run_id)
-            stage = run.info.lifecycle_stage
+            stage = client.get_run(reference.run_id).info.lifecycle_stage
         except MlflowException:
             stage = f"not in {client.tracking_uri}"
-        if stage != "active":
+        run_id = reference.run_id if stage == "active" else _continued_by(client, reference)
+        if run_id is None:
             warnings.warn(f"MLflow run {reference.run_id} is {stage}; a new run is started", stacklevel=2)
             started = cls.start(reference.experiment, params)
             started.set_tags({CONTINUES_TAG: reference.run_id})
             return started
-        client.update_run(run.info.run_id, status="RUNNING")
-        return cls(client, RunReference(run.info.run_id, client.tracking_uri, reference.experiment))
+        client.update_run(run_id, status="RUNNING")
+        return cls(client, RunReference(run_id, client.tracking_uri, reference.experiment))
 
     @property
     def run_id(self) -> str:
