@@ -238,7 +238,7 @@ class Settings(Block):
     """All of params.yaml."""
 
     recipe: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)  # what the generators of NumPy and torch take
     ingest: IngestSettings
     validate_: ValidateSettings = Field(alias="validate")
     base: BaseSettings

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from jmlr.seeds import seed_of
+
 
 class Rows(Dataset[int]):
     """Question numbers; the model holds the questions."""
@@ -29,7 +31,7 @@ class StepRows(Sampler[list[int]]):
     questions than that a step takes them all, once. Processes share a step evenly, none a question of another's.
 
     >>> [list(StepRows(3, 8, 1, seed=1, share=(rank, 2))) for rank in (0, 1)]
-    [[[1]], [[2, 0]]]
+    [[[0]], [[1, 2]]]
 
     Args:
         questions: how many there are.
@@ -53,7 +55,7 @@ class StepRows(Sampler[list[int]]):
         for step in range(self._steps):
             turn, place = divmod(step, per_pass)
             if place == 0:
-                generator = torch.Generator().manual_seed(self._seed + turn)
+                generator = torch.Generator().manual_seed(seed_of(self._seed, "order of questions", turn))
                 order = torch.randperm(self._questions, generator=generator).tolist()
             batch = order[place * self._size : (place + 1) * self._size]
             first, end = (len(batch) * rank // self._processes for rank in (self._rank, self._rank + 1))

@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from jmlr.config import TrainSettings
 from jmlr.errors import TrainingFailed
+from jmlr.seeds import seed_of
 from jmlr.training import checkpoint, processes
 from jmlr.training.arguments import training_arguments
 from jmlr.training.checkpoint import Checkpoint
@@ -101,7 +102,7 @@ class JointTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The step's total loss; what the draws are seeded with depends on seed, step and process alone."""
-        draw_seed = (self._run.seed * 1_000_003 + self.state.global_step) * 1024 + self.args.process_index
+        draw_seed = seed_of(self._run.seed, "passages of a step", self.state.global_step, self.args.process_index)
         rows = inputs["rows"]
         self._shares.of_step(rows)
         step: StepLoss = model(rows=rows, draw_seed=draw_seed)
