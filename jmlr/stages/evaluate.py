@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -21,7 +20,7 @@ from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
 from jmlr.stages import evaluation_files, layout
-from jmlr.stages.evaluation_files import HitsById, keep_answers
+from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
@@ -56,10 +55,8 @@ def run(settings: Settings) -> None:
 def _answers(settings: Settings) -> Path:
     """The folder of the answers that this evaluation has given so far."""
     read = [layout.INGEST, *(layout.arm_folder(arm) / "reader" for arm in settings.train.arms)]
-    made_of: list[Any] = [settings.model_dump(include={"evaluate", "index", "prompt"}, mode="json")]
-    made_of += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]
-    made_of += map(fingerprint.of_folder, read)
-    return keep_answers(layout.JOURNALS, made_of, [layout.INDEX, layout.TRAINED_INDEX])
+    indexes = [layout.INDEX, layout.TRAINED_INDEX]
+    return evaluation_files.answers_folder(layout.JOURNALS, settings, [*map(fingerprint.of_folder, read)], indexes)
 
 
 def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:

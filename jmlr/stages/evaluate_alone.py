@@ -126,11 +126,11 @@ def _retrieve(
 
 def _answers(settings: Settings, contender: Contender, root: Path) -> Path:
     """The folder of the answers that this evaluation has given so far."""
-    made_of: list[Any] = [settings.model_dump(include={"evaluate", "index", "prompt"}, mode="json")]
-    made_of += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]
-    made_of += [fingerprint.of_folder(contender.reader), fingerprint.of_file(contender.passages)]
-    made_of.append(fingerprint.of_file(layout.QUESTIONS))
-    return evaluation_files.keep_answers(root, made_of, [contender.index])
+    made_of = [
+        fingerprint.of_folder(contender.reader),
+        *map(fingerprint.of_file, (contender.passages, layout.QUESTIONS)),
+    ]
+    return evaluation_files.answers_folder(root, settings, made_of, [contender.index])
 
 
 def _without_unknown_gold(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,19 +116,21 @@ def headline(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     }
 
 
-def keep_answers(root: Path, made_of: Sequence[Any], indexes: Sequence[Path]) -> Path:
-    """The folder of the answers given so far from what `made_of` tells; those from anything else are removed.
+def answers_folder(root: Path, settings: Settings, made_of: Sequence[Any], indexes: Sequence[Path]) -> Path:
+    """The folder of the answers given so far from the same settings, code and files.
 
     Args:
-        root: of the folders, of no other evaluation.
-        made_of: settings, hashes and names.
+        root: of the folders of one evaluation, which removes it when it has ended.
+        settings: those that change no answer do not count.
+        made_of: hashes of what is read.
         indexes: that are searched; each is told by its manifests.
     """
+    told: list[Any] = [settings.model_dump(include={"index", "prompt"}, mode="json"), *made_of]
+    told += [settings.evaluate.seed, settings.evaluate.splits]
+    told += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]
+    told += [fingerprint.of_folder(folder, manifest.FILE) for folder in indexes]
     package = Path(__file__).parents[1]
-    told = [*made_of, *(fingerprint.of_folder(folder, manifest.FILE) for folder in indexes)]
-    told += [fingerprint.of_folder(package / name, "*.py") for name in ("answering", "index", "models")]
-    folder = root / fingerprint.of_json(told)[:16]
-    for other in root.glob("*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+    told.append(
+        fingerprint.of_code(*(package / name for name in ("answering", "index", "models")), package / "types.py")
+    )
+    return root / fingerprint.of_json(told)[:16]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jmlr import fingerprint
-from jmlr.config import Settings
+from jmlr.config import ARMS, Settings
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import MissingResource
 from jmlr.files import write_json
@@ -26,8 +29,9 @@ from jmlr.stages.console import CONSOLE
 from jmlr.tracking.gpu_hours import count_devices
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
-from jmlr.training import checkpoint, processes
+from jmlr.training import checkpoint, identity, processes
 from jmlr.training.cost import CostMeter
+from jmlr.training.identity import Identity
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.ledger import describe_components, describe_rationales
 from jmlr.training.pools import PassageStore, Pools
@@ -41,17 +45,15 @@ if TYPE_CHECKING:
 
 DONE_FILE = "done.json"
 _MARKER = layout.TRAIN / "training.json"
-# They say what is measured and when to stop, not what is trained: another value goes on from the checkpoints.
-_NOT_TRAINING = {"train": {"budget_device_hours", "device_peak_tflops"}}
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What every arm reads, and the hash of it and of the settings."""
+    """What every arm reads, and what the training is (see `jmlr.training.identity`)."""
 
     questions: list[Question]
     passages: list[Passage]
-    digest: str
+    identity: Identity
 
 
 def run(settings: Settings) -> None:
@@ -73,7 +75,7 @@ def run(settings: Settings) -> None:
     manifest.check(generation.current(layout.INDEX), layout.BASE_RETRIEVER, data.passages)
     processes.join()
     if processes.is_first():
-        _forget_other_trainings(data.digest)
+        _move_others_aside(data.identity, settings.train.arms)
     processes.wait_for_all()
     for arm in settings.train.arms:
         checkpoint.check_world_size(_checkpoints(arm), processes.world_size())
@@ -115,7 +117,8 @@ def _write_results(
         _index(settings, data, tries)
     entries = {arm: record["ledger"] for arm, record in finished.items()}
     hours = tries.device_hours()
-    write_json(layout.LEDGER, {**entries, "settings_hash": data.digest, "device_hours": hours, "tries": tries.rows()})
+    known = {"settings_hash": fingerprint.of_json(data.identity), "device_hours": hours, "tries": tries.rows()}
+    write_json(layout.LEDGER, {**entries, **known})
     write_rows(layout.HISTORY, [row for record in finished.values() for row in record["history"]])
     tracked.log_artifacts(layout.LEDGER)
     tracked.log_artifacts(layout.HISTORY)
@@ -142,13 +145,12 @@ def _require_devices(settings: Settings) -> None:
 
 def _load_data(settings: Settings) -> TrainingData:
     questions = [question for question in read_questions(layout.QUESTIONS) if question.split == "train"]
-    parts: list[Any] = [
-        settings.model_dump(include={"seed", "prompt", "index", "train"}, exclude=_NOT_TRAINING, mode="json")
-    ]
-    parts += [fingerprint.of_folder(folder) for folder in (layout.INGEST, layout.BASE)]
-    package = Path(__file__).parents[1]
-    parts += [fingerprint.of_folder(package / name, "*.py") for name in ("training", "losses", "models")]
-    return TrainingData(questions, read_passages(layout.PASSAGES), fingerprint.of_json(parts))
+    passages = read_passages(layout.PASSAGES)
+    pools = candidates.read(layout.CANDIDATES)
+    made_of = identity.of_settings(settings) | identity.of_code()
+    made_of |= identity.of_data(questions, passages, pools, settings.index.candidates)
+    made_of["base models"] = fingerprint.of_folder(layout.BASE)
+    return TrainingData(questions, passages, made_of)
 
 
 def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, tries: Tries) -> dict[str, Any]:
@@ -239,10 +241,41 @@ def _finished(arm: str) -> dict[str, Any] | None:
     return record
 
 
-def _forget_other_trainings(digest: str) -> None:
-    """Removes what a training with other settings, data or base models left, checkpoints included."""
-    if _MARKER.exists() and json.loads(_MARKER.read_text(encoding="utf-8"))["digest"] == digest:
+def _move_others_aside(made_of: Identity, arms: Sequence[str]) -> None:
+    """Moves out of build/train what a finished training, another one, or an arm that is no longer asked for left."""
+    before = json.loads(_MARKER.read_text(encoding="utf-8")) if _MARKER.exists() else {}
+    if before.get("identity") == made_of:
+        stray = [arm for arm in ARMS if arm not in arms]
+        _move_aside([path for arm in stray for path in _files_of(arm)], f"{' and '.join(stray)}, not in train.arms,")
         return
-    shutil.rmtree(layout.TRAIN, ignore_errors=True)
-    layout.TRAIN.mkdir(parents=True)
-    write_json(_MARKER, {"digest": digest})
+    if not before:
+        _move_aside([layout.TRAIN], "the training that was finished before", "finished")
+    elif "identity" in before:
+        differing = identity.difference(before["identity"], made_of)
+        _move_aside([layout.TRAIN], f"another training ({differing} changed)")
+    else:
+        _move_aside([layout.TRAIN], "a training of an older release")
+    write_json(_MARKER, {"identity": made_of})
+
+
+def _files_of(arm: str) -> list[Path]:
+    """What an arm may have left in build/train."""
+    own = [layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, _checkpoints(arm)]
+    return [layout.TRAIN_ARMS / arm, *(own if arm == "jmlr" else [])]
+
+
+def _move_aside(paths: Sequence[Path], of_what: str, name: str = "") -> None:
+    """Moves what there is of `paths`, in build/train, beside it, out of DVC's sight, and says so.
+
+    Without a name it is moved to a place of its own; of one name only the newest is kept.
+    """
+    there = [path for path in paths if path.exists() and any(path.iterdir())]
+    if not there:
+        return
+    place = layout.TRAIN_ASIDE / (name or time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}")
+    shutil.rmtree(place, ignore_errors=True)
+    for path in there:
+        target = place / path.relative_to(layout.TRAIN)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    CONSOLE.print(f"what {of_what} left in {layout.TRAIN} was moved to {place}; remove it if you do not need it")

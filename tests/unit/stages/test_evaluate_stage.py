@@ -18,7 +18,7 @@ from jmlr.index.build import build
 from jmlr.index.fusion import Hybrid
 from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
-from jmlr.stages import evaluate, layout
+from jmlr.stages import evaluate, evaluation_files, layout
 from jmlr.types import Hit, Passage, Question
 
 
@@ -133,3 +133,14 @@ def test_settings_choose_the_search(place, make_settings, tiny_passages, monkeyp
     found = answerer.load_search(layout.BASE_RETRIEVER, layout.INDEX, tiny_passages, settings)
     assert type(found) is kind
     assert type(answerer.load_searcher(layout.BASE_RETRIEVER, layout.INDEX, tiny_passages, settings)) is Searcher
+
+
+def test_answers_are_kept_whatever_is_only_measured(make_settings, tmp_path):
+    settings = make_settings(False)
+
+    def folder(**changes) -> Path:
+        changed = settings.model_copy(update={"evaluate": settings.evaluate.model_copy(update=changes)})
+        return evaluation_files.answers_folder(tmp_path, changed, ["hash of the reader"], [])
+
+    assert folder(bootstrap_samples=999, confidence=0.9, recall_at=(3,), abstain_for=0.5) == folder()
+    assert folder(splits=("dev",)) != folder() != folder(seed=99)

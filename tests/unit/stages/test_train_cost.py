@@ -1,4 +1,4 @@
-"""What a larger budget leaves as it is: the checkpoints of the training that the smaller one stopped."""
+"""What an arm costs that its budget stopped and that was begun again."""
 
 from __future__ import annotations
 
@@ -10,30 +10,6 @@ from jmlr.errors import BudgetReached
 from jmlr.stages import layout, train
 from jmlr.training.pools import PassageStore
 from jmlr.training.tries import Tries
-
-
-@pytest.fixture
-def digest_of(monkeypatch, repository):
-    """The digest under which checkpoints are kept, for changes of the block `train`."""
-    monkeypatch.setattr(train, "read_questions", lambda _: [])
-    monkeypatch.setattr(train, "read_passages", lambda _: [])
-    monkeypatch.setattr(train.fingerprint, "of_folder", lambda *_: "hash")
-    settings = recipes.load("starter", repository / "conf")
-
-    def digest(**changes):
-        changed = settings.model_copy(update={"train": settings.train.model_copy(update=changes)})
-        return train._load_data(changed).digest
-
-    return digest
-
-
-@pytest.mark.parametrize("change", [{"budget_device_hours": 2.0}, {"device_peak_tflops": 989.0}])
-def test_settings_of_cost_are_not_another_training(digest_of, change):
-    assert digest_of(**change) == digest_of()
-
-
-def test_settings_of_the_training_are(digest_of):
-    assert digest_of(steps=7) != digest_of()
 
 
 @pytest.fixture
@@ -64,7 +40,7 @@ class Steps(dict):
 def test_an_arm_stopped_by_its_budget_and_begun_again_costs_both_tries(
     train_closed_book, tiny_questions, tiny_passages
 ):
-    data, sink = train.TrainingData(tiny_questions, tiny_passages, "digest"), Steps()
+    data, sink = train.TrainingData(tiny_questions, tiny_passages, {}), Steps()
     now = iter(range(0, 100_000, 36))  # every look at the clock is 36 seconds, a hundredth of an hour, later
     with pytest.raises(BudgetReached, match="arm closed_book stopped after step [123] of 4"):
         train_closed_book(data, Tries(layout.TRIES, "cpu", 1, lambda: next(now)), sink, budget_device_hours=0.1)

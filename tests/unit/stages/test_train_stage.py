@@ -138,11 +138,65 @@ def test_any_process_but_the_first_writes_nothing(stages_before, settings, monke
     assert not layout.TRAIN.exists()
 
 
+@pytest.fixture
+def cut_off(monkeypatch, tmp_path):
+    """Files of both arms as a training that was cut off leaves them; gives what a training of other parts then does."""
+    monkeypatch.chdir(tmp_path)
+    train._move_others_aside({"train.steps": "4", "seed": "1"}, ["rag", "jmlr"])
+    work = [train._done_file("rag"), train._checkpoints("jmlr") / "checkpoint-3" / "complete.json"]
+    for file in work:
+        file.parent.mkdir(parents=True)
+        file.write_text("{}", encoding="utf-8")
+    return work
+
+
+def moved(work: list[Path]) -> list[Path]:
+    (place,) = layout.TRAIN_ASIDE.iterdir()
+    return [place / file.relative_to(layout.TRAIN) for file in work]
+
+
+def test_the_same_training_finds_its_work_where_it_was(cut_off, capsys):
+    train._move_others_aside({"seed": "1", "train.steps": "4"}, ["jmlr", "rag"])
+    assert [file.exists() for file in cut_off] == [True, True]
+    assert capsys.readouterr().out == ""
+
+
+def test_another_training_moves_the_work_aside_and_says_why(cut_off, capsys):
+    train._move_others_aside({"train.steps": "5", "seed": "1"}, ["rag", "jmlr"])
+    assert [file.exists() for file in cut_off] == [False, False]
+    assert [file.exists() for file in moved(cut_off)] == [True, True]
+    said = capsys.readouterr().out
+    assert "what another training (train.steps changed) left in build/train was moved to build/train-aside/" in said
+    assert said.count("\n") == 1
+
+
+def test_an_arm_that_is_no_longer_asked_for_moves_aside_alone(cut_off, capsys):
+    train._move_others_aside({"train.steps": "4", "seed": "1"}, ["rag"])
+    assert [file.exists() for file in cut_off] == [True, False]
+    assert moved(cut_off)[1].exists()
+    assert "closed_book and jmlr, not in train.arms" in capsys.readouterr().out
+
+
+def test_of_finished_trainings_the_last_one_is_kept_aside(cut_off):
+    for number in range(2):
+        train._MARKER.unlink()  # as at the end of a training
+        layout.LEDGER.write_text(str(number), encoding="utf-8")
+        train._move_others_aside({"seed": "1"}, ["rag"])
+    assert (layout.TRAIN_ASIDE / "finished" / "ledger.json").read_text(encoding="utf-8") == "1"
+
+
+def test_the_work_of_an_older_release_moves_aside(cut_off, capsys):
+    train._MARKER.write_text('{"digest": "of settings and files"}', encoding="utf-8")
+    train._move_others_aside({"seed": "1"}, ["rag", "jmlr"])
+    assert moved(cut_off)[1].exists()
+    assert "a training of an older release" in capsys.readouterr().out
+
+
 def test_another_number_of_processes_is_refused_before_anything_runs(stages_before, settings, monkeypatch):
     from jmlr.training import checkpoint
     from jmlr.training.checkpoint import Checkpoint
 
-    train._forget_other_trainings(train._load_data(settings).digest)
+    train._move_others_aside(train._load_data(settings).identity, settings.train.arms)
     folder = train._checkpoints("jmlr")
     checkpoint.folder_of(folder, 2).mkdir(parents=True)
     checkpoint.complete(folder, Checkpoint(step=2, world_size=8, generation=1, memories={}))
