@@ -16,11 +16,13 @@ def run_stage(name: str, *arguments: object, asks_hub: bool = False) -> None:
         asks_hub: whether they name a hub model, so that the network may be used whatever the recipe.
     """
     from jmlr import config, recipes
-    from jmlr.stages import costs, tracked
+    from jmlr.stages import costs, needs, tracked
 
     settings = config.load()
     if not (asks_hub or recipes.uses_hub(settings)):
         telemetry.stay_offline()
+    if name in needs.BEFORE_TRAINING:
+        needs.check(settings)
     stage = importlib.import_module(f"jmlr.stages.{name}")
     with costs.counted(name), tracked.stage(name, settings):
         stage.run(settings, *arguments)

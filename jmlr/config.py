@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -14,6 +14,8 @@ from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
 from jmlr.config_schedule import ScheduleSettings
 from jmlr.config_serve import ServeSettings
+from jmlr.config_train import TrainSettings
+from jmlr.config_values import Distinct, Name
 from jmlr.errors import ConfigError
 
 __all__ = [
@@ -38,17 +40,17 @@ ARMS = ("closed_book", "rag", "jmlr")
 class BaseRetrieverSettings(Block):
     """`source`: `minilm` (the encoder a locked package carries), a folder or a hub id, both pinned."""
 
-    source: str
-    revision: str | None
+    source: Name
+    revision: Name | None
     dimension: int = Field(ge=8)
 
 
 class StarterReaderSettings(Block):
-    """The small Llama pre-trained here on reading items with invented facts."""
+    """The small Llama pre-trained here on reading items with invented facts; its induction circuit takes two layers."""
 
     vocabulary_tokens: int = Field(ge=300)
     hidden_size: int = Field(ge=32)
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=2)
     heads: int = Field(ge=1)
     steps: int = Field(ge=1)
     items_per_step: int = Field(ge=1)
@@ -58,8 +60,8 @@ class StarterReaderSettings(Block):
 class BaseReaderSettings(Block):
     """`source`: `starter`, a folder (`./NAME`, pinned by its hash) or a hub id with a pinned revision."""
 
-    source: str
-    revision: str | None
+    source: Name
+    revision: Name | None
     starter: StarterReaderSettings
 
 
@@ -103,100 +105,6 @@ class IndexSettings(Block):
     candidates: int = Field(ge=1)
 
 
-class ObjectiveSettings(Block):
-    """The retriever's loss. The paper's exact form: scores minmax, pair_weight uniform, temperature 1, weight 1."""
-
-    name: Literal["llm_rank", "pdist", "emdr2", "loop", "replug_lsr"]
-    scores: Literal["raw", "minmax"]
-    pair_weight: Literal["uniform", "likelihood_gap", "probability_gap"]
-    temperature: float = Field(gt=0)
-    beta: float = Field(gt=0)
-    weight: float = Field(gt=0)
-
-
-class SamplingSettings(Block):
-    """How M of the K pool passages are drawn: softmax(sharpness x min-max scaled score). The paper: sharpness 1.
-
-    `passages_with_gradient`: how many of the M are encoded with gradient, those the loss pulls at most; null: all
-    (the paper). `encode_chunk_passages`: how many of a step's are encoded at once; null: all in one pass.
-    """
-
-    passages: int = Field(ge=1)
-    passages_with_gradient: int | None = Field(ge=1)
-    encode_chunk_passages: int | None = Field(ge=1)
-    sharpness: float = Field(ge=0)
-
-
-class LoraSettings(Block):
-    """Low-rank adapters on the reader; embeddings and norms stay trainable besides."""
-
-    rank: int = Field(ge=1)
-    alpha: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    targets: tuple[str, ...] = Field(min_length=1)
-
-
-class TrainReaderSettings(Block):
-    """The reader's side of joint training. `rope_scaling`: factor of linear scaling; `quantise`: of frozen weights."""
-
-    learning_rate: float = Field(gt=0)
-    lora: LoraSettings | None
-    attention: Literal["eager", "sdpa", "shifted_sparse"]
-    dtype: Literal["float32", "bfloat16"]
-    rope_scaling: float | None = Field(ge=1)
-    quantise: Literal["8bit", "4bit"] | None
-
-
-class TrainRetrieverSettings(Block):
-    """The retriever's side of joint training."""
-
-    learning_rate: float = Field(gt=0)
-
-
-class RefreshDriftSettings(Block):
-    """Refresh when the live ranking has drifted: its mean overlap@k with the stored one is under `below`.
-
-    `overlap_at` is k; the overlap is measured on `sample_questions` training questions every `check_every_steps` steps.
-    """
-
-    overlap_at: int = Field(ge=1)
-    below: float = Field(gt=0, le=1)
-    sample_questions: int = Field(ge=1)
-    check_every_steps: int = Field(ge=1)
-
-
-class CollapseSettings(Block):
-    """When a joint run has collapsed: a figure of the steps under its bound for `patience_steps` steps in a row."""
-
-    min_distinct_top_1: float = Field(ge=0, le=1)
-    min_score_spread: float = Field(ge=0)
-    patience_steps: int = Field(ge=1)
-    action: Literal["warn", "stop"]
-
-
-class TrainSettings(Block):
-    """The joint step; every arm takes the same number of steps on the same questions."""
-
-    arms: tuple[Literal["closed_book", "rag", "jmlr"], ...] = Field(min_length=1)
-    steps: int = Field(ge=1)
-    questions_per_step: int = Field(ge=1)
-    read_passages: int = Field(ge=1)
-    sampling: SamplingSettings
-    objective: ObjectiveSettings
-    reader: TrainReaderSettings
-    retriever: TrainRetrieverSettings
-    max_gradient_norm: float = Field(gt=0)
-    warmup_steps: int = Field(ge=0)
-    refresh_every_steps: int = Field(ge=1)
-    refresh_drift: RefreshDriftSettings | None
-    collapse: CollapseSettings | None
-    save_every_steps: int = Field(ge=1)
-    needs_gpu: bool
-    deepspeed: dict[str, Any] | None
-    budget_device_hours: float | None = Field(gt=0)
-    device_peak_tflops: float | None = Field(gt=0)
-
-
 class EvaluateSettings(Block):
     """All arms on the same questions; `confidence` is the level of every interval.
 
@@ -208,15 +116,15 @@ class EvaluateSettings(Block):
     """
 
     seed: int = Field(ge=0)
-    controls: tuple[Literal["gold", "shuffled", "bm25"], ...]
+    controls: Annotated[tuple[Literal["gold", "shuffled", "bm25"], ...], Distinct]
     option_orders: bool
     strict_text: bool
     evidence: bool
     rationale_tokens: int = Field(ge=0)
     abstain_for: float = Field(gt=0, le=1)
-    splits: tuple[Literal["dev", "test", "test_seen"], ...] = Field(min_length=1)
+    splits: Annotated[tuple[Literal["dev", "test", "test_seen"], ...], Field(min_length=1), Distinct]
     questions_per_batch: int = Field(ge=1)
-    recall_at: tuple[int, ...] = Field(min_length=1)
+    recall_at: Annotated[tuple[Annotated[int, Field(ge=1, strict=True)], ...], Field(min_length=1), Distinct]
     bootstrap_samples: int = Field(ge=100)
     confidence: float = Field(gt=0.5, lt=1)
 
@@ -231,13 +139,13 @@ class TrackSettings(Block):
     experiment: str
     registered_model: str
     stages: bool
-    index_store: str | None
+    index_store: Name | None
 
 
 class Settings(Block):
     """All of params.yaml."""
 
-    recipe: str
+    recipe: Name
     seed: int = Field(ge=0, lt=2**32)  # what the generators of NumPy and torch take
     ingest: IngestSettings
     validate_: ValidateSettings = Field(alias="validate")
@@ -253,12 +161,13 @@ class Settings(Block):
     schedule: ScheduleSettings
 
 
-def parse(raw: object, where: str = "params") -> Settings:
+def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
     """Typed settings of a parsed params.yaml.
 
     Args:
         raw: the YAML document.
         where: the file's name for messages.
+        rules: whether keys may not contradict each other; a registered version is done with most of them.
 
     Raises:
         ConfigError: naming every unknown, missing or wrong key, or every broken rule between keys.
@@ -266,9 +175,13 @@ def parse(raw: object, where: str = "params") -> Settings:
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+        faults = [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+            + ("; in YAML a text like this needs quotes" if fault["type"] == "string_type" else "")
+            for fault in error.errors()
+        ]
     else:
-        faults = broken_rules(settings)
+        faults = broken_rules(settings) if rules else []
     if faults:
         raise ConfigError(
             f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults),
@@ -279,18 +192,20 @@ def parse(raw: object, where: str = "params") -> Settings:
     return settings
 
 
-def load(path: Path = PARAMS_FILE) -> Settings:
-    """Typed settings of the file `path`.
+def load(path: Path = PARAMS_FILE, rules: bool = True) -> Settings:
+    """Typed settings of the file `path`; `rules` as in `parse`.
 
     Raises:
-        ConfigError: if the file is missing, is not YAML, or breaks a rule.
+        ConfigError: if the file is missing or cannot be read, is not YAML, or breaks a rule.
     """
-    if not path.exists():
-        raise ConfigError(
-            "no such file", expected="a params.yaml", where=str(path), next_step="run jmlr in the repository's root"
-        )
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "no such file", expected="a params.yaml", where=str(path), next_step="run jmlr in the repository's root"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", expected="UTF-8 text", where=str(path)) from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"not YAML: {error}", where=str(path), next_step=f"mend {path}") from error
-    return parse(raw, str(path))
+        raise ConfigError(f"not YAML: {error}", where=str(path), next_step=f"fix {path}") from error
+    return parse(raw, str(path), rules)

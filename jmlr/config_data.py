@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from jmlr.config_values import Below, Distinct, Language, Name
+from jmlr.types import OPTION_LETTERS
 
 Format = Literal["jsonl", "text", "medquad", "pubmedqa", "medqa", "medmcqa", "mmlu", "mirage", "jmlr"]
 Severity = Annotated[
@@ -16,7 +19,15 @@ Severity = Annotated[
 class Block(BaseModel):
     """A block of settings: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(given, bool) and {int, float} & {wanted, *get_args(wanted)}:
+            raise ValueError(f"a number is wanted, not {str(given).lower()}")
+        return given
 
 
 class SourceSettings(Block):
@@ -25,9 +36,9 @@ class SourceSettings(Block):
     `split`: auto: the source's own, dealt where it has none; deal: dealt whatever the source says.
     """
 
-    path: str
+    path: Below
     format: Format
-    licence: str
+    licence: Name
     role: Literal["any", "passages", "questions"] = "any"
     split: Literal["auto", "deal", "train", "dev", "test"] = "auto"
 
@@ -53,12 +64,12 @@ class IngestSettings(Block):
     `languages`: ISO 639-1 codes of passages to keep; null: all. `rationales_as_passages`: those of split train alone.
     """
 
-    root: str
-    sources: tuple[SourceSettings, ...] = Field(min_length=1)
+    root: Name
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1), Distinct]
     passage_tokens: int = Field(ge=20)
     overlap_tokens: int = Field(ge=0)
     near_duplicates: float | None = Field(ge=0.8, le=1)
-    languages: tuple[str, ...] | None
+    languages: Annotated[tuple[Language, ...], Field(min_length=1), Distinct] | None
     rationales_as_passages: bool
     leakage: LeakageSettings
     dev_fraction: float = Field(ge=0, lt=1)
@@ -76,7 +87,7 @@ class ValidateSettings(Block):
 
     min_passages: int = Field(ge=1)
     min_questions: int = Field(ge=1)
-    min_options: int = Field(ge=2)
+    min_options: int = Field(ge=2, le=len(OPTION_LETTERS))
     max_passage_words: int = Field(ge=1)
     max_answer_letter_share: float = Field(gt=0, le=1)
     max_leaked_fraction: float = Field(ge=0, le=1)

@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from jmlr.config_data import Block
+from jmlr.config_values import Distinct, Seconds
 
 Hours = Annotated[float, Field(gt=0)]
+Run = Annotated[str, Field(pattern="^(ingest|validate|base|index|train|evaluate|register|promote|refresh|withdraw)$")]
+"""What flows run, by the name of the stage or the command."""
 
 
 class FlowsSettings(Block):
@@ -21,9 +24,9 @@ class FlowsSettings(Block):
     """
 
     when_running: Literal["wait", "refuse"]
-    timeout_hours: dict[str, Hours]
+    timeout_hours: dict[Run, Hours]
     retries: int = Field(ge=0)
-    retry_delay_seconds: float = Field(ge=0)
+    retry_delay_seconds: Seconds
     budget_device_hours: float | None = Field(gt=0)
-    budget_days: float = Field(gt=0)
-    notify: tuple[Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+$")], ...]
+    budget_days: float = Field(gt=0, le=36_500)
+    notify: Annotated[tuple[Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+$")], ...], Distinct]

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from jmlr.config_data import Block
+from jmlr.config_values import Cron
 
 
 def _time_zone(name: str) -> str:
@@ -23,7 +24,7 @@ class ScheduleSettings(Block):
     looks at data.dvc, whose change starts a run; null: nobody looks. `work_pool`: from which `make worker` takes runs.
     """
 
-    cron: str | None = Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$")
+    cron: Cron | None
     time_zone: Annotated[str, AfterValidator(_time_zone)]
-    watch_seconds: int | None = Field(ge=5)
+    watch_seconds: int | None = Field(ge=5, le=86_400)
     work_pool: str = Field(pattern=r"^[A-Za-z0-9_-]+$")

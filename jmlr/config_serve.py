@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from jmlr.config_data import Block
+from jmlr.config_values import Distinct, Host, Seconds
 from jmlr.types import OPTION_LETTERS
 
 
@@ -16,16 +19,16 @@ class ServeSettings(Block):
     `finish_seconds`: how long it then may take to answer what it accepted.
     """
 
-    host: str = Field(min_length=1)
+    host: Host
     port: int = Field(ge=0, le=65535)
-    hosts: tuple[str, ...] = Field(min_length=1)
+    hosts: Annotated[tuple[Literal["*"] | Host, ...], Field(min_length=1), Distinct]
     batch_questions: int = Field(ge=1)
-    batch_wait_milliseconds: float = Field(ge=0)
+    batch_wait_milliseconds: float = Field(ge=0, le=60_000)
     queue_questions: int = Field(ge=1)
-    patience_seconds: float = Field(gt=0)
-    drain_seconds: float = Field(ge=0)
-    finish_seconds: float = Field(gt=0)
-    body_seconds: float = Field(gt=0)
+    patience_seconds: Seconds = Field(gt=0)
+    drain_seconds: Seconds
+    finish_seconds: Seconds = Field(gt=0)
+    body_seconds: Seconds = Field(gt=0)
     body_bytes: int = Field(ge=1024)
     question_characters: int = Field(ge=1)
     option_characters: int = Field(ge=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from jmlr.config import ObjectiveSettings
+from jmlr.config_train import ObjectiveSettings
 from jmlr.losses.distribution import emdr2_loss, loop_loss, pdist_loss, replug_lsr_loss
 from jmlr.losses.llm_rank import llm_rank_loss, scale_minmax
 

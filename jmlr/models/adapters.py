@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jmlr.config import LoraSettings
+from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from jmlr.config import TrainReaderSettings
+from jmlr.config_train import TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora

@@ -30,7 +30,7 @@ class PairModel(PythonModel):
 
         telemetry.stay_offline()
         opened = unit.open_folder(Path(context.artifacts["params"]).parent)
-        settings, pair = config.load(opened.pair.params), opened.pair
+        settings, pair = config.load(opened.pair.params, rules=False), opened.pair
         self._abstaining, self._identity = opened.abstaining, opened.identity()
         self._answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
 

@@ -60,7 +60,7 @@ class Unit:
 
     def unit_hash(self, pair_hash: str) -> str:
         """SHA-256 (hex) over the pair, the settings that it answers with and its metrics: equal for equal units."""
-        answering = config.load(self.pair.params).model_dump(include=_ANSWERING, mode="json")
+        answering = config.load(self.pair.params, rules=False).model_dump(include=_ANSWERING, mode="json")
         return fingerprint.of_json([pair_hash, answering, fingerprint.of_file(self.evaluation / METRICS_FILE)])
 
     @contextmanager

@@ -86,7 +86,7 @@ def settings_of(params: Path, current: Settings) -> Settings:
     if not isinstance(kept, dict):
         raise ConfigError("not a params.yaml", expected="blocks of settings", where=str(params))
     merged = _over(current.model_dump(by_alias=True, mode="json"), kept)
-    return config.parse(merged, str(params)).model_copy(update={"serve": current.serve})
+    return config.parse(merged, str(params), rules=False).model_copy(update={"serve": current.serve})
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def settings_of(current: Settings, params: Path) -> Settings:
     for block in _ITS_OWN_WHERE_KNOWN:
         merged[block] = _overlaid(merged[block], its.get(block, {}))
     try:
-        return parse(merged, str(params))
+        return parse(merged, str(params), rules=False)
     except ConfigError as error:
         raise ConfigError(
             error.found,

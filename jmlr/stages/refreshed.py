@@ -87,7 +87,7 @@ class Refreshed:
 
     def settings(self) -> Settings:
         """The settings it answers with: prompt, models and index of the version, the rest as it was at the refresh."""
-        return config.load(layout.REFRESHED_PARAMS)
+        return config.load(layout.REFRESHED_PARAMS, rules=False)
 
     def as_tags(self, source: Standing) -> dict[str, str]:
         """What its own version is to say of where it comes from.

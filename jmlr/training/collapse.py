@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from jmlr.config import CollapseSettings
+from jmlr.config_train import CollapseSettings
 from jmlr.errors import TrainingFailed
 from jmlr.training import processes
 from jmlr.training.step_callback import StepCallback

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from jmlr.config import RefreshDriftSettings
+from jmlr.config_train import RefreshDriftSettings
 from jmlr.models.retriever import Retriever
 from jmlr.training.pools import PassageStore, best
 from jmlr.types import Question

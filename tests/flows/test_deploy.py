@@ -46,6 +46,13 @@ def test_seconds_stand_in_for_cron() -> None:
     assert (moved.cron, moved.every_seconds) == (None, 20.0)
 
 
+@pytest.mark.parametrize("cron", ["*/5 * * * MON-FRI", "0 0 29 2 *", "0 0 L * *", "0 0 * * 7", "0 0 * * sun#1"])
+def test_a_cron_that_the_settings_take_is_one_of_prefects(cron: str) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+
+    assert ScheduleSettings(**{**NIGHTLY.model_dump(), "cron": cron}).cron == CronSchedule(cron=cron).cron
+
+
 def test_without_a_server_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with pytest.raises(MissingResource, match=r"(?s)no Prefect server.*next: make up"):

@@ -188,6 +188,39 @@ def test_a_recipe_with_hub_may_use_the_network(root: Path, monkeypatch: pytest.M
     assert "HF_HUB_OFFLINE" not in os.environ
 
 
+def test_what_the_training_will_lack_is_said_at_the_first_stage(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = (root / "params.yaml").read_text(encoding="utf-8")
+    (root / "params.yaml").write_text(params.replace("needs_gpu: false", "needs_gpu: true"), encoding="utf-8")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    fake_stage(monkeypatch, "ingest")
+    assert run_main(monkeypatch, "ingest") == 0
+    assert "warning: train.needs_gpu: torch sees no GPU here; the stages before it run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("severities: {}", "severities: {phi_emial: off}", "no such expectation: validate.severities.phi_emial"),
+        (
+            "source: minilm\n    revision: null",
+            "source: ./imported/retriever\n    revision: 0123abc",
+            "params.yaml, base.retriever.source: no folder ./imported/retriever",
+        ),
+    ],
+)
+def test_what_a_later_stage_would_refuse_the_first_one_does(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], old: str, new: str, message: str
+) -> None:
+    params = (root / "params.yaml").read_text(encoding="utf-8")
+    (root / "params.yaml").write_text(params.replace(old, new), encoding="utf-8")
+    calls = fake_stage(monkeypatch, "ingest")
+    assert run_main(monkeypatch, "ingest") == 2
+    assert message in capsys.readouterr().err
+    assert not calls
+
+
 def test_what_the_user_set_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.environ["HF_HUB_OFFLINE"] = "0"
     fake_stage(monkeypatch, "ingest")

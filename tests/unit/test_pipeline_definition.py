@@ -28,6 +28,8 @@ NOT_CONTENT = {
         "jmlr.config",
         "jmlr.config_rules",
         "jmlr.config_data",
+        "jmlr.config_train",
+        "jmlr.config_values",
         "jmlr.config_promote",
         "jmlr.config_serve",
         "jmlr.config_flows",

@@ -40,6 +40,7 @@ def test_every_row_is_measured(retrieval, save_tiny_colbert, tmp_path, capsys):
     write_questions(place / "ingest" / "questions.parquet", [*questions, Question("q9", "?", ("a", "b"), 0, "test")])
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["index"].update(TINY)
+    params["evaluate"]["recall_at"] = [1, 5, 10]
     params["ingest"].update(passage_tokens=20, overlap_tokens=5)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     index = config.load(tmp_path / "params.yaml").index

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.config import LoraSettings
+from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora, merge_and_save

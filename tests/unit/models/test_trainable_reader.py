@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from jmlr.config import LoraSettings, TrainReaderSettings
+from jmlr.config_train import LoraSettings, TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models import trainable_reader

@@ -110,6 +110,7 @@ def lora_project(
     lora = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
     raw["train"] = make_train_settings(arms=["jmlr"], reader={"lora": lora}).model_dump(mode="json")
     raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
+    raw["evaluate"]["recall_at"] = [1, 5]
     raw["ingest"] |= {"passage_tokens": tiny_index_settings.passage_tokens - 3, "overlap_tokens": 4}
     hits = [Hit(passage.passage_id, 1.0) for passage in tiny_passages[:6]]
     project = tmp_path_factory.mktemp("project")

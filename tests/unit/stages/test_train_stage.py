@@ -26,6 +26,7 @@ def settings(make_train_settings, tiny_index_settings, prompt_settings):
     raw = yaml.safe_load(recipes.compose_text("starter", CONF))
     raw["train"] = make_train_settings(arms=["rag", "jmlr"]).model_dump(mode="json")
     raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
+    raw["evaluate"]["recall_at"] = [1, 5]
     raw["ingest"] |= {"passage_tokens": tiny_index_settings.passage_tokens - 3, "overlap_tokens": 4}
     return config.parse(raw)
 

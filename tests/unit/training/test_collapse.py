@@ -7,7 +7,7 @@ import warnings
 import pytest
 from transformers import TrainerState
 
-from jmlr.config import CollapseSettings
+from jmlr.config_train import CollapseSettings
 from jmlr.errors import TrainingFailed
 from jmlr.training.collapse import CollapseGuard
 from jmlr.training.sink import History

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.config import LoraSettings
+from jmlr.config_train import LoraSettings
 from jmlr.models.adapters import add_lora
 from jmlr.models.prompt import Prompted, pad
 from jmlr.models.reader import answer_token_losses

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import torch
 
-from jmlr.config import ObjectiveSettings
+from jmlr.config_train import ObjectiveSettings
 from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
 from jmlr.models.prompt import pad

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from jmlr.config import RefreshDriftSettings
+from jmlr.config_train import RefreshDriftSettings
 from jmlr.models.maxsim import maxsim
 from jmlr.training.drift import Drift, mean_overlap
 from jmlr.training.pools import PassageStore
