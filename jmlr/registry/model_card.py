@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,12 +97,13 @@ def describe(inputs: CardInputs) -> str:
 
 
 def cell(text: object) -> str:
-    """A text in one cell of a Markdown table.
+    r"""A text in one cell of a Markdown table, as it is: no tag, image, link or end of the cell.
 
-    >>> cell("see <site>")
-    'see &lt;site>'
+    >>> cell("see <site> ![x](y)")
+    'see &lt;site> \\!\\[x\\](y)'
     """
-    return " ".join(str(text).replace("|", "\\|").replace("<", "&lt;").split())
+    escaped = re.sub(r"([\\|\[\]!`])", r"\\\1", str(text)).replace("<", "&lt;")
+    return " ".join(escaped.split())
 
 
 def _parameters(ledger: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -80,7 +80,13 @@ def _context(site_folder: Path) -> EphemeralDataContext:
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site_folder.resolve())}
     index = {"class_name": "DefaultSiteIndexBuilder"}
-    site = {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": store}
+    view = {"module_name": "jmlr.validation.escaped_view", "class_name": "EscapedPageView"}
+    site = {
+        "class_name": "SiteBuilder",
+        "site_index_builder": index,
+        "store_backend": store,
+        "site_section_builders": {section: {"view": view} for section in ("expectations", "validations")},
+    }
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         data_docs_sites={SITE: site},

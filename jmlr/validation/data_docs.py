@@ -21,7 +21,9 @@ _REMOTE = re.compile(
     r"<script\b.*?</script>|<link\b[^>]*href=\"(?:https?:|[^\"]*favicon)[^>]*>|<img\b[^>]*src=\"https?:[^>]*>",
     re.DOTALL | re.IGNORECASE,
 )
-_STYLE = """<style>
+# Nothing on these pages runs or is loaded, even if a text came through unescaped.
+_STYLE = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; } td, th { border: 1px solid #ccc; padding: .3rem .6rem;
 text-align: left; vertical-align: top; } th { background: #f2f4f7; } td:last-child, code { overflow-wrap: anywhere; }

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from jmlr import recipes
 from jmlr.data.tables import write_passages
@@ -122,3 +124,15 @@ def test_sources_are_counted_by_licence(tmp_path: Path) -> None:
         {"source": "a", "licence": "not stated", "count": 1},
         {"source": "unnamed", "licence": "MIT", "count": 1},
     ]
+
+
+def test_markup_in_a_source_or_group_is_text_of_its_cell() -> None:
+    evil = "a\\|b | <script>x</script> ![i](http://x) [l](http://x) `c"
+    row = {"source": evil, "licence": evil, "count": 3}
+    card = render(inputs(sources={"passages": [row], "questions": [row]}))
+    page = MarkdownIt("commonmark").enable("table").render(card)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "http://x)" in page
+    assert 'href="http://x"' not in page
+    assert page.count(f"<td>{escape(evil, quote=False)}</td>") == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,6 +87,54 @@ def test_good_tables_pass_with_report_and_data_docs(run):
             if not link.startswith(("http", "data:")):
                 assert (page.parent / link).exists(), f"{page}: {link}"
         assert not re.search(r'<(?:script|img|link)\b[^>]*"https?:', page.read_text())
+
+
+class Markup(HTMLParser):
+    """What a page has of elements and attributes that could run or load something, and its text."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.live, self.text = [], ""
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        handlers = [name for name, _ in attrs if name.startswith("on")] if tag != "label" else []  # its own buttons
+        if tag in {"script", "img", "iframe", "svg", "x"} or handlers:
+            self.live.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_markup_in_any_field_is_text_on_every_page(run):
+    def evil(place: str) -> str:
+        return f"</td></script><script>{place}</script><img src=x onerror={place}>\"'><x onclick={place}>${{{place}}}"
+
+    passages = [
+        *PASSAGES,
+        *(Passage(evil("pid"), f"{evil('text')} \ufffd", evil("title"), evil("source")) for _ in "ab"),
+    ]
+    hostile = replace(
+        QUESTIONS[0],
+        question_id=evil("qid"),
+        text=f"\ufffd {evil('question')} MRN 0048213",
+        options=(evil("option"), f"M\u00c3\u00bcller {evil('option')}"),
+        split=evil("split"),
+        subject=evil("subject"),
+        gold_passage_ids=(evil("gold"),),
+        rationale=evil("rationale"),
+    )
+    with pytest.raises(ValidationFailed, match="critical"):
+        run(
+            passages,
+            [*QUESTIONS, hostile, replace(hostile, split="test")],
+            leaks=[Leak(evil("qid"), "question", "training question", evil("other"), "exact", 1.0)],
+        )
+    pages = {page: Markup(page) for page in layout.DATA_DOCS.rglob("*.html")}
+    assert {page: found.live for page, found in pages.items() if found.live} == {}
+    shown = "".join(found.text for found in pages.values())
+    for place in ("pid", "text", "qid", "question", "option", "split", "gold", "other"):
+        assert f"<img src=x onerror={place}>" in shown, place
 
 
 def test_every_critical_fault_is_found_and_shown(run):
