@@ -117,7 +117,7 @@ def _refuse_empty(folders: Sequence[Path], origins: Sequence[str], counted: Sequ
                 f"no usable row ({named or 'none at all'})",
                 expected="at least one passage or question",
                 where=origin,
-                next_step="mend its rows, or take it out of ingest.sources",
+                next_step="fix its rows, or take it out of ingest.sources",
             )
 
 

@@ -1,4 +1,8 @@
-"""Reading raw files strictly, plain, gzip or zstandard: every fault names the file and the line or row."""
+"""Reading raw files strictly: every fault names the file and the line or row.
+
+What a file is, its first bytes tell, whatever its name: gzip and zstandard are decompressed, UTF-16 with its mark is
+decoded, and other kinds are refused with the way to make text of them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,19 @@ _BUFFER_BYTES = 1 << 20
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 """May open the escape of a surrogate."""
 _FILL_OR_DROP = "fill the file, or take it out of ingest.sources"
+_COMPRESSIONS = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a zip archive, as .xlsx and .docx are", "unpack it (`unzip FILE`), or save it as CSV or text"),
+    (b"BZh", "bzip2", "unpack it: `bunzip2 FILE`"),
+    (b"\xfd7zXZ\x00", "xz", "unpack it: `unxz FILE`"),
+    (b"%PDF", "a PDF", "make text of it: `pdftotext FILE`"),
+    (b"PAR1", "a parquet table", "write it as JSON lines: pandas' to_json(NAME, orient='records', lines=True)"),
+    (b"\xff\xfe\x00\x00", "UTF-32", "write it as UTF-8: `iconv -f utf-32 -t utf-8 FILE > NAME`"),
+    (b"\x00\x00\xfe\xff", "UTF-32", "write it as UTF-8: `iconv -f utf-32 -t utf-8 FILE > NAME`"),
+)
+"""First bytes of what is no text, what it is, and how text is made of it."""
 
 
 def plain_path(path: Path) -> Path:
@@ -38,26 +55,65 @@ def plain_bytes(path: Path) -> int:
     return path.stat().st_size * (3 if path.suffix in COMPRESSED else 1)
 
 
+def _compression(path: Path) -> str | None:
+    """How a file is compressed, by its first bytes."""
+    with path.open("rb") as raw:
+        first = raw.read(4)
+    kind = next((name for mark, name in _COMPRESSIONS if first.startswith(mark)), None)
+    if kind is None and first and path.suffix in COMPRESSED:
+        raise DataError(
+            f"its first bytes are not those of a {path.suffix} file",
+            expected=f"a whole {path.suffix} file",
+            where=str(path),
+            next_step=f"make or copy {path.name} anew; if it is plain text, rename it to {plain_path(path).name}",
+        )
+    return kind
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes to read, decompressed where its name ends in .gz or .zst.
+    """The file's bytes to read, decompressed, and as UTF-8 where they are UTF-16 with a byte-order mark.
 
     Raises:
-        DataError: if it cannot be read, or its compression is cut off or broken.
+        DataError: if it cannot be read, its compression is cut off, broken or not what its name says, or it is no text.
     """
+    kind = None
     try:
-        with io.BufferedReader(pa.input_stream(str(path)), _BUFFER_BYTES) as stream:  # type: ignore[type-var]
-            yield stream
+        kind = _compression(path)
+        with io.BufferedReader(pa.input_stream(str(path), kind), _BUFFER_BYTES) as stream:  # type: ignore[type-var]
+            start = stream.peek(_TAR_MARK_AT + len(_TAR_MARK))
+            _refuse_other_kinds(start, path)
+            yield _as_utf_8(stream) if start.startswith(_UTF_16) else stream
+    except UnicodeError as error:
+        found, expected = "broken UTF-16, or cut off", "UTF-16, as its first bytes say, or UTF-8"
+        remedy = f"make or copy {path.name} anew, as UTF-8"
+        raise DataError(found, expected=expected, where=str(path), next_step=remedy) from error
     except OSError as error:
-        remedy = (
-            f"make or copy {path.name} anew" if path.suffix in COMPRESSED else "check ingest.root and ingest.sources"
-        )
         raise DataError(
             f"cannot be read ({error.strerror or error})",
-            expected=f"a whole {path.suffix} file" if path.suffix in COMPRESSED else "",
+            expected=f"a whole {kind} file" if kind else "",
             where=str(path),
-            next_step=remedy,
+            next_step=f"make or copy {path.name} anew" if kind else "check ingest.root and ingest.sources",
         ) from error
+
+
+def _as_utf_8(stream: BinaryIO) -> BinaryIO:
+    decoded = pa.transcoding_input_stream(pa.PythonFile(stream, "r"), "utf-16", "utf-8")
+    return io.BufferedReader(decoded, _BUFFER_BYTES)
+
+
+def _refuse_other_kinds(start: bytes, path: Path) -> None:
+    """An error where a file's first bytes are not those of a text."""
+    kind, remedy = next(((kind, remedy) for mark, kind, remedy in _OTHER_KINDS if start.startswith(mark)), ("", ""))
+    if start[_TAR_MARK_AT:].startswith(_TAR_MARK):
+        kind, remedy = "a tar archive", "unpack it: `tar -xf FILE`"
+    elif not kind and b"\0" in start[:4] and not start.startswith(_UTF_16):
+        endian = "le" if start[1:2] == b"\0" else "be"
+        kind, remedy = "no text, or UTF-16 without its mark", f"try `iconv -f utf-16{endian} -t utf-8 FILE > NAME`"
+    if kind:
+        raise DataError(
+            f"this is {kind}", expected="UTF-8 text", where=str(path), next_step=remedy.replace("FILE", path.name)
+        )
 
 
 def _decoded(content: bytes, path: Path, first_line: int) -> str:
@@ -116,26 +172,56 @@ def text_lines(path: Path) -> Iterator[tuple[int, str | None]]:
         raise DataError("empty file", expected="at least one row", where=str(path), next_step=_FILL_OR_DROP)
 
 
+class _RepeatedKeyError(ValueError):
+    """One key stands twice in an object, so that one of its values would be lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return row
+
+
+# pandas writes NaN where a value is missing; it is null here, and so missing everywhere.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=lambda name: None if name == "NaN" else float(name)
+)
+
+
 def _parsed(text: str, path: Path, line: int | None = None) -> Any:
     """The value of a JSON text; `line` is its own in the file, None where the text is the whole file."""
+    where = str(path) if line is None else f"{path}, line {line}"
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
         # Half of a surrogate pair is valid JSON, but no character: it could not be written to a table.
         if _HALF_CHARACTER.search(text):
             whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            value = json.loads(whole)
+            value = _DECODER.decode(whole)
     except json.JSONDecodeError as error:
         raise DataError(
             f"broken JSON: {error.msg} (column {error.colno})",
-            expected="valid JSON",
+            expected="valid JSON" if line is None else "valid JSON, one object a line",
             where=f"{path}, line {line or error.lineno}",
-            next_step=f"mend this line, or make {path.name} anew",
+            next_step=_json_remedy(text, path, line),
         ) from error
+    except _RepeatedKeyError as error:
+        raise DataError(f"key {str(error)!r} comes twice", expected="keys that differ", where=where) from error
     except (RecursionError, ValueError) as error:
         found = "JSON nested too deep" if isinstance(error, RecursionError) else "a number of thousands of digits"
-        where = str(path) if line is None else f"{path}, line {line}"
         raise DataError(found, expected="rows of text", where=where, next_step="take it out") from error
     return value
+
+
+def _json_remedy(text: str, path: Path, line: int | None) -> str:
+    """What to do about a text that is no JSON, or a line that is no object."""
+    if line == 1 and text.lstrip().startswith("["):
+        program = f"import json; [print(json.dumps(row)) for row in json.load(open('{path.name}'))]"
+        return f'write the list as JSON lines: `python -c "{program}" > NAME`'
+    if line == 1 and "\r" in text.strip():
+        return f"end its lines with newlines: `tr '\\r' '\\n' < {path.name} > NAME`"
+    return f"fix this line, or make {path.name} anew"
 
 
 def json_document(path: Path, kind: type) -> Any:
@@ -170,7 +256,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             continue
         row = _parsed(line, path, number)
         if not isinstance(row, dict):
-            raise DataError(f"a JSON {type(row).__name__}", expected="an object", where=f"{path}, line {number}")
+            found, remedy = f"a JSON {type(row).__name__}", _json_remedy(line, path, number)
+            raise DataError(found, expected="an object", where=f"{path}, line {number}", next_step=remedy)
         yield number, row
 
 
@@ -184,13 +271,20 @@ def field(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
         where: file and row, for the message.
 
     Raises:
-        DataError: if the field is missing or of another type.
+        DataError: if the field is missing, null or of another type.
 
     >>> field({"question": "Why?"}, "question", str, "q.jsonl, line 1")
     'Why?'
     """
-    if name not in row:
-        raise DataError(f"no field {name!r} (there are {sorted(row)})", expected=f"a field {name!r}", where=where)
-    if not isinstance(row[name], kind):
-        raise DataError(f"field {name!r} is a {type(row[name]).__name__}", expected=f"a {kind.__name__}", where=where)
-    return row[name]
+    value = row.get(name)
+    if value is None:
+        found = f"field {name!r} is null" if name in row else f"no field {name!r} (there are {sorted(row)})"
+        raise DataError(found, expected=f"a field {name!r}", where=where)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise DataError(
+            f"field {name!r} is a {type(value).__name__}",
+            expected=f"a {kind.__name__}",
+            where=where,
+            next_step="put it in quotes" if kind is str and isinstance(value, (int, float)) else "",
+        )
+    return value

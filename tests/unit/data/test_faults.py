@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
 import os
 import re
 import signal
@@ -28,6 +30,7 @@ PASSAGES = b"".join(b'{"passage_id": "p%d", "text": "Gout number %d hurts."}\n' 
 GZIP, ZSTD = gzip.compress(PASSAGES), pa.compress(PASSAGES, codec="zstd", asbytes=True)
 ROW = '{"passage_id": "p", "text": "%s"}\n'
 GOOD = ROW.replace('"p"', '"good"') % "All is well."
+TAR = b"a.jsonl".ljust(257, b"\0") + b"ustar".ljust(255, b"\0")
 XML = "<Document source='x'><Focus>%s</Focus><QAPairs/></Document>"
 LAUGHS = '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;">]>'
 OUTSIDE = '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
@@ -36,15 +39,28 @@ FAULTS = {
     "gzip cut off": ("bad.jsonl.gz", GZIP[:-9], r"bad\.jsonl\.gz: cannot be read .*\n  next: make or copy bad"),
     "gzip cut off early": ("bad.jsonl.gz", GZIP[:700], r"bad\.jsonl\.gz: cannot be read \(Truncated"),
     "zstd cut off": ("bad.jsonl.zst", ZSTD[:-5], r"bad\.jsonl\.zst: cannot be read .*\n  next: make or copy bad"),
-    "no gzip": ("bad.jsonl.gz", PASSAGES, r"bad\.jsonl\.gz: cannot be read .*expected a whole \.gz file"),
-    "no zstd": ("bad.jsonl.zst", PASSAGES, r"bad\.jsonl\.zst: cannot be read .*expected a whole \.zst file"),
+    "no gzip": ("bad.jsonl.gz", PASSAGES, r"its first bytes are not those of a \.gz file.* plain text, rename it to bad\.jsonl"),
+    "no zstd": ("bad.jsonl.zst", PASSAGES, r"not those of a \.zst file; expected a whole \.zst file.*\n  next: make or copy"),
+    "gzip cut off, without its suffix": ("bad.jsonl", GZIP[:-9], r"bad\.jsonl: cannot be read .*\n  next: make or copy bad"),
+    "zip": ("bad.jsonl", b"PK\3\4" + PASSAGES, r"bad\.jsonl: this is a zip archive.*\n  next: unpack it \(`unzip bad\.jsonl`\)"),
+    "xz": ("bad.jsonl", lzma.compress(PASSAGES), r"bad\.jsonl: this is xz; expected UTF-8 text.*\n  next: unpack it: `unxz bad"),
+    "bzip2": ("bad.jsonl", bz2.compress(PASSAGES), r"this is bzip2.*\n  next: unpack it: `bunzip2 bad\.jsonl`"),
+    "tar": ("bad.jsonl.gz", gzip.compress(TAR), r"this is a tar archive.*\n  next: unpack it: `tar -xf bad\.jsonl\.gz`"),
+    "parquet": ("bad.jsonl", b"PAR1\x15", r"this is a parquet table.*\n  next: write it as JSON lines"),
+    "PDF": ("bad.jsonl", b"%PDF-1.7", r"this is a PDF.*\n  next: make text of it: `pdftotext"),
+    "UTF-32": ("bad.jsonl", GOOD.encode("utf-32"), r"this is UTF-32.*iconv -f utf-32 -t utf-8 bad"),
+    "UTF-16 unmarked": ("bad.jsonl", GOOD.encode("utf-16-be"), r"UTF-16 without its mark.*iconv -f utf-16be -t utf-8 bad"),
+    "UTF-16 cut off": ("bad.jsonl", GOOD.encode("utf-16")[:-3], r"bad\.jsonl: broken UTF-16, or cut off.*\n  next: make or copy bad"),
+    "list": ("bad.jsonl", f"[\n{GOOD}\n]".encode(), r"line 1: broken JSON.*one object a line.*\n  next: write the list as JSON lines"),
+    "list in a line": ("bad.jsonl", f"[{GOOD.strip()}]".encode(), r"line 1: a JSON list.*\n  next: write the list as JSON lines: `python"),
+    "ends of old Macs": ("bad.jsonl", (GOOD * 2).replace("\n", "\r").encode(), r"line 1: broken JSON.*\n  next: end its lines with newlines: `tr "),
     "empty gzip": ("bad.jsonl.gz", b"", r"bad\.jsonl\.gz: empty file.*\n  next: fill the file"),
     "not UTF-8": (
         "bad.jsonl",
         PASSAGES + (ROW % "caf\xe9").encode("latin-1"),
         r"bad\.jsonl, line 3001: byte 0xe9 is not UTF-8.*\n  next: .*iconv",
     ),
-    "raw NUL": ("bad.jsonl", (GOOD + ROW % "a\0b").encode(), r"line 2: broken JSON: Invalid control.*\n  next: mend"),
+    "raw NUL": ("bad.jsonl", (GOOD + ROW % "a\0b").encode(), r"line 2: broken JSON: Invalid control.*\n  next: fix"),
     "cut off in a row": ("bad.jsonl", PASSAGES[:-20], r"bad\.jsonl, line 3000: broken JSON"),
     "nested deep": ("bad.jsonl", b"[" * 10**6, r"bad\.jsonl, line 1: JSON nested too deep.*\n  next: take it out"),
     "long number": ("bad.jsonl", b'{"title": ' + b"1" * 5000 + b"}", "line 1: a number of thousands of digits"),
@@ -76,7 +92,7 @@ FAULTS = {
     "nothing usable": (
         "bad.jsonl",
         (ROW % " ").encode(),
-        r"no usable row \(1 x passage text missing\).*\n  next: mend",
+        r"no usable row \(1 x passage text missing\).*\n  next: fix",
     ),
 }
 
@@ -118,6 +134,24 @@ def test_broken_file_is_one_error_and_harms_nothing(tmp_path, refused, fault):
     name, content, message = FAULTS[fault]
     write(tmp_path / "raw" / name, content)
     refused(message, name)
+
+
+KINDS = {
+    "gzip without suffix": ("a.jsonl", GZIP),
+    "zstd named gzip": ("a.jsonl.gz", ZSTD),
+    "gzip in two parts": ("a.jsonl.gz", gzip.compress(PASSAGES[:5000]) + gzip.compress(PASSAGES[5000:])),
+    "UTF-16, little": ("a.jsonl", b"\xff\xfe" + PASSAGES.decode().encode("utf-16-le")),
+    "UTF-16, big": ("a.jsonl", b"\xfe\xff" + PASSAGES.decode().encode("utf-16-be")),
+    "UTF-16 in gzip": ("a.jsonl.gz", gzip.compress(PASSAGES.decode().encode("utf-16"))),
+    "UTF-8 with its mark": ("a.jsonl", b"\xef\xbb\xbf" + PASSAGES),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_file_is_its_first_bytes_tell(tmp_path, kind):
+    name, content = KINDS[kind]
+    path = write(tmp_path / name, content)
+    assert "".join(line for _, line in raw_files.text_lines(path)) == PASSAGES.decode() == raw_files.read_text(path)
 
 
 @pytest.mark.parametrize("fault", ["not UTF-8", "gzip cut off"])
