@@ -8,12 +8,13 @@ from typing import Any
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field
-from jmlr.data.rows import clean, line_rows
+from jmlr.data.rows import clean, line_rows, text_of
 from jmlr.data.splits import split_from_name
 from jmlr.errors import DataError
 from jmlr.types import Question, Row
 
 _OPTIONS = ("opa", "opb", "opc", "opd")
+_KEYS = {"id", "question", *_OPTIONS, "cop", "choice_type", "exp", "subject_name", "topic_name"}
 
 
 def _answer_index(cop: object, where: str) -> int:
@@ -47,15 +48,15 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
         return Question(
             question_id=f"medmcqa:{field(row, 'id', str, where)}",
             text=clean(field(row, "question", str, where)),
-            options=tuple(clean(field(row, name, str, where)) for name in _OPTIONS),
+            options=tuple(text_of(row, name, where) for name in _OPTIONS),
             answer_index=_answer_index(row.get("cop"), where),
             split=split,
             source="medmcqa",
-            question_type=clean(row.get("choice_type")),
-            subject=clean(row.get("subject_name")),
+            question_type=text_of(row, "choice_type", where),
+            subject=text_of(row, "subject_name", where),
             licence=source.licence,
-            origin_id=str(row["id"]),
-            rationale=clean(row.get("exp")),
+            origin_id=row["id"],
+            rationale=text_of(row, "exp", where),
         )
 
-    return line_rows(path, made)
+    return line_rows(path, made, _KEYS)

@@ -8,9 +8,11 @@ from typing import Any
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field
-from jmlr.data.rows import clean, content_id, line_rows
+from jmlr.data.rows import agreed, clean, content_id, letter_index, lettered_options, line_rows, text_of
 from jmlr.data.splits import split_from_name
 from jmlr.types import Question, Row
+
+_KEYS = {"question", "answer", "options", "answer_idx", "meta_info", "metamap_phrases"}
 
 
 def load(path: Path, source: SourceSettings) -> Iterator[Row]:
@@ -24,20 +26,18 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     def made(row: dict[str, Any], number: int) -> Question:
         where = f"{path}, line {number}"
         text = clean(field(row, "question", str, where))
-        by_letter = field(row, "options", dict, where)
-        letters = sorted(by_letter)
-        options = tuple(clean(by_letter[letter]) for letter in letters)
-        answer = clean(field(row, "answer_idx", str, where))
+        options = lettered_options(row, where)
+        index = letter_index(field(row, "answer_idx", str, where), options)
         return Question(
             question_id=f"medqa:{content_id(text, *options)}",
             text=text,
             options=options,
-            answer_index=letters.index(answer) if answer in letters else -1,
+            answer_index=agreed(index, text_of(row, "answer", where), options, where),
             split=split,
             source="medqa",
-            question_type=clean(row.get("meta_info")),
+            question_type=text_of(row, "meta_info", where),
             licence=source.licence,
             origin_id=f"line {number}",
         )
 
-    return line_rows(path, made)
+    return line_rows(path, made, _KEYS)

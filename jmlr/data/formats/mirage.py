@@ -5,13 +5,16 @@ Source: Xiong et al. 2024, arXiv 2402.13178.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from jmlr.config import SourceSettings
 from jmlr.data.raw_files import field, json_document
-from jmlr.data.rows import clean, usable
+from jmlr.data.rows import clean, letter_index, lettered_options, text_of, unread, usable
 from jmlr.types import Question, Row
+
+_KEYS = {"question", "options", "answer", "PMID"}
 
 
 def load(path: Path, source: SourceSettings) -> Iterator[Row]:
@@ -20,17 +23,18 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     Raises:
         DataError: naming the data set and id of a row that is not MIRAGE.
     """
-    benchmark = json_document(path, dict)
+    benchmark, keys = json_document(path, dict), Counter[str]()
     for data_set in benchmark:
         for key, row in field(benchmark, data_set, dict, str(path)).items():
             where = f"{path}, {data_set}/{key}"
-            by_letter = field({"row": row}, "row", dict, where) and field(row, "options", dict, where)
-            letters, answer = sorted(by_letter), clean(row.get("answer"))
+            row = field({"row": row}, "row", dict, where)
+            keys.update(row.keys())
+            options = lettered_options(row, where)
             question = Question(
                 question_id=f"mirage:{data_set}:{key}",
                 text=clean(field(row, "question", str, where)),
-                options=tuple(clean(by_letter[letter]) for letter in letters),
-                answer_index=letters.index(answer) if answer in letters else -1,
+                options=options,
+                answer_index=letter_index(text_of(row, "answer", where), options),
                 split="test",
                 source=f"mirage/{data_set}",
                 question_type=data_set,
@@ -38,3 +42,4 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
                 origin_id=f"{data_set}/{key}",
             )
             yield usable(question, path, f"{data_set}/{key}")
+    yield from unread(keys, _KEYS, path)

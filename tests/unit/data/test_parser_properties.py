@@ -32,6 +32,7 @@ QUESTION = {
     "gold_passage_ids": ["p"],
 }
 MEDQA = {"question": "Why?", "options": {"A": "MRI", "B": "ECG"}, "answer_idx": "B", "meta_info": "step1"}
+MIRAGE = {"question": "Why?", "options": {"A": "MRI", "B": "ECG"}, "answer": "B"}
 MEDMCQA = {"id": "x", "question": "Why?", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "cop": 2, "exp": "So."}
 PUBMEDQA = {"QUESTION": "Why?", "CONTEXTS": ["One."], "LABELS": ["AIM"], "final_decision": "yes", "LONG_ANSWER": "So."}
 RELEASED = [{"input": "Which? Options: A. MRI B. ECG", "output": "B", "doc": ["Gout hurts."]}]
@@ -47,7 +48,7 @@ SAMPLES = {
     "medqa": ("train.jsonl", json.dumps(MEDQA)),
     "medmcqa": ("train.json", json.dumps(MEDMCQA)),
     "mmlu": ("anatomy_test.csv", 'Why?,a,b,c,d,A\n"Which, if any?",1,2,3,4,D\n'),
-    "mirage": ("benchmark.json", json.dumps({"mmlu": {"1": {**MEDQA, "answer": "B"}}})),
+    "mirage": ("benchmark.json", json.dumps({"mmlu": {"1": MIRAGE}})),
     "jmlr": ("train.json", json.dumps(RELEASED)),
 }
 SCHEMAS = {Passage: PASSAGE_SCHEMA, Question: QUESTION_SCHEMA, Rejected: REJECTED_SCHEMA}

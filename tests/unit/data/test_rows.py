@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jmlr.data.rows import answer_index, clean, fault, letter_index, usable
+from jmlr.data.rows import AMBIGUOUS, answer_index, clean, fault, letter_index, usable
 from jmlr.types import Passage, Question, Rejected
 
 GOOD = Question("q1", "Which test?", ("MRI", "ECG"), 1, "test")
@@ -21,6 +21,7 @@ GOOD = Question("q1", "Which test?", ("MRI", "ECG"), 1, "test")
         ({"options": ("MRI", "")}, "empty option"),
         ({"options": ("ECG", "ecg")}, "duplicated options"),
         ({"answer_index": -1}, "answer missing or not one of the options"),
+        ({"answer_index": AMBIGUOUS}, "answer is one option's letter and another's text"),
         ({"answer_index": 2}, "answer missing or not one of the options"),
     ],
 )
@@ -46,7 +47,7 @@ def test_answer_index_takes_letter_or_text(answer, index):
 
 
 def test_letter_that_is_also_another_option_is_ambiguous():
-    assert answer_index("B", ("B", "C")) == -1
+    assert answer_index("B", ("B", "C")) == AMBIGUOUS
     assert answer_index("A", ("A", "C")) == 0
     assert letter_index("B", ("B", "C")) == 1
 

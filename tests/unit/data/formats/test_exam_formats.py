@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jmlr.config import SourceSettings
+from jmlr.data.formats import jmlr as released
 from jmlr.data.formats import medmcqa, medqa, mirage, mmlu, pubmedqa
 from jmlr.errors import DataError
 
@@ -57,6 +58,67 @@ def test_medqa_without_options_names_the_line(tmp_path, load):
     row = {key: value for key, value in MEDQA.items() if key != "options"}
     with pytest.raises(DataError, match=r"test\.jsonl, line 1: no field 'options'"):
         load(medqa, write(tmp_path / "test.jsonl", row), SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"answer_idx": "b"}, "ECG"),
+        ({"answer": "b"}, "ECG"),
+        ({"answer": None}, "ECG"),
+        ({"options": [{"key": "A", "value": "MRI"}, {"key": "B", "value": "ECG"}]}, "ECG"),
+        ({"options": {"A": "MRI", "B": "ECG", "C": None}}, "ECG"),
+    ],
+)
+def test_medqa_as_it_is_found(tmp_path, change, answer, load):
+    (question,) = load(medqa, write(tmp_path / "test.jsonl", {**MEDQA, **change}), SOURCE).questions
+    assert (question.answer, question.options) == (answer, ("MRI", "ECG"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answer_idx": "A"}, "line 1: the index or letter names option A 'MRI', the answer is 'ECG'"),
+        ({"answer": "CT"}, "names option B 'ECG', the answer is 'CT'; expected the same option"),
+        ({"options": {"A": "MRI", "C": "ECG"}}, "line 1: options A, C; expected options A, B, C"),
+        ({"options": {"A": "MRI", "B": 5}}, "line 1: field 'B' is a int"),
+        ({"meta_info": ["step1"]}, "line 1: field 'meta_info' is a list"),
+    ],
+)
+def test_medqa_that_contradicts_itself_is_an_error(tmp_path, change, message, load):
+    with pytest.raises(DataError, match=message):
+        load(medqa, write(tmp_path / "test.jsonl", {**MEDQA, **change}), SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("data_format", "name", "row"),
+    [
+        (medqa, "test.jsonl", MEDQA),
+        (medmcqa, "dev.json", MEDMCQA),
+        (mirage, "benchmark.json", {"d": {"1": {"question": "Which?", "options": {"A": "x", "B": "y"}, "answer": "B"}}}),
+        (pubmedqa, "ori_pqal.json", {"1": PUBMEDQA}),
+        (released, "train.json", [{"input": "Which? A. MRI B. ECG", "output": "B", "doc": ["Gout."]}]),
+    ],
+)
+def test_key_that_is_not_read_is_told(tmp_path, data_format, name, row, load):
+    text = json.dumps(row)
+    assert not load(data_format, write(tmp_path / name, text), SOURCE).rejected
+    inner = max(text.rindex('{"question"') if '{"question"' in text else 0, text.find('{"input"'), text.find('{"QUES'))
+    (told,) = load(data_format, write(tmp_path / name, f'{text[: inner + 1]}"hint": "x", {text[inner + 1 :]}'), SOURCE).rejected
+    assert (told.row, told.reason, told.detail) == ("1 rows", "key that is not read", "hint")
+
+
+@pytest.mark.parametrize("key", ["choice_type", "subject_name", "exp", "opb"])
+def test_medmcqa_optional_fields_are_texts(tmp_path, key, load):
+    write(tmp_path / "dev.json", json.dumps({**MEDMCQA, key: "@"}).replace('"@"', "NaN"))
+    loaded = load(medmcqa, tmp_path / "dev.json", SOURCE)
+    if key == "opb":
+        assert [row.reason for row in loaded.rejected] == ["empty option"]
+    else:
+        (question,) = loaded.questions
+        assert "nan" not in (question.question_type, question.subject, question.rationale)
+    with pytest.raises(DataError, match=rf"line 1: field '{key}' is a int"):
+        load(medmcqa, write(tmp_path / "dev.json", {**MEDMCQA, key: 3}), SOURCE)
 
 
 def test_medmcqa_counts_from_one(tmp_path, load):
@@ -132,6 +194,12 @@ def test_pubmedqa_sections_are_passages_and_published_test_ids_hold(tmp_path, lo
     ]
     assert loaded.questions[1].gold_passage_ids == ("pubmedqa:2:1", "pubmedqa:2:2")
     assert loaded.rejected[0].row == "3"
+
+
+def test_pubmedqa_published_truth_that_says_otherwise_is_an_error(tmp_path, load):
+    write(tmp_path / "test_ground_truth.json", {"2": "yes"})
+    with pytest.raises(DataError, match=r"ori_pqal\.json, 2: .*names option C 'maybe', the answer is 'yes'"):
+        load(pubmedqa, write(tmp_path / "ori_pqal.json", {"2": PUBMEDQA}), SOURCE)
 
 
 def test_pubmedqa_with_fewer_labels_than_sections_is_an_error(tmp_path, load):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -46,12 +47,73 @@ def test_jsonl_answer_is_letter_text_or_index(tmp_path, answer, load):
         ({"gold_passage_id": ["p1"]}, r"line 1: unknown key\(s\) gold_passage_id"),
         ({"split": "tset"}, "line 1: split 'tset'; expected one of train, dev, test, test_seen"),
         ({"options": "MRI"}, "line 1: field 'options' is a str"),
-        ({"answer_index": 0}, "line 1: answer_index 0 is not answer 'ECG'"),
+        ({"answer_index": 0}, "line 1: the index or letter names option A 'MRI', the answer is 'ECG'"),
     ],
 )
 def test_jsonl_faults_name_the_line(tmp_path, change, message, load):
     with pytest.raises(DataError, match=message):
         load(jsonl, write_lines(tmp_path / "q.jsonl", {**QUESTION, **change}), SOURCE)
+
+
+OPTIONAL = {
+    "passage": ("title", "source", "document_id", "section", "licence", "text"),
+    "question": ("split", "source", "question_type", "subject", "licence", "rationale", "question", "answer"),
+}
+
+
+@pytest.mark.parametrize("missing", ["NaN", "null", '""'])
+def test_jsonl_missing_values_are_those_of_a_row_without_the_key(tmp_path, missing, load):
+    found, plain = [], []
+    for kind, row in (("passage", {"passage_id": "p", "text": "Gout."}), ("question", QUESTION)):
+        empty = {key: f"@{key}@" for key in OPTIONAL[kind] if key not in row}
+        plain.append(json.dumps(row))
+        found.append(re.sub(r'"@\w+@"', missing, json.dumps({**row, **empty})))
+    # one table of both kinds has a column for every key
+    found.append(f'{{"passage_id": "p2", "text": "It hurts.", "question": NaN, "options": NaN, "answer_index": NaN}}')
+    plain.append('{"passage_id": "p2", "text": "It hurts."}')
+    paths = [tmp_path / "a" / "x.jsonl", tmp_path / "b" / "x.jsonl"]
+    for path, lines in zip(paths, (found, plain), strict=True):
+        path.parent.mkdir()
+        path.write_text("\n".join(lines))
+    assert load(jsonl, paths[0], SOURCE) == load(jsonl, paths[1], SOURCE)
+
+
+@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in OPTIONAL.items() for key in keys])
+@pytest.mark.parametrize("value", [0, 1.5, True, float("inf"), ["x"], {"x": "y"}])
+def test_jsonl_optional_field_of_another_type_names_line_and_key(tmp_path, kind, key, value, load):
+    row = {"passage_id": "p", "text": "Gout."} if kind == "passage" else QUESTION
+    with pytest.raises(DataError, match=rf"q\.jsonl, line 1: field '{key}' is a {type(value).__name__}; expected a str"):
+        load(jsonl, write_lines(tmp_path / "q.jsonl", {**row, key: value}), SOURCE)
+
+
+def test_jsonl_option_and_gold_id_of_another_type_name_their_place(tmp_path, load):
+    for change, name in (({"options": ["MRI", 5]}, r"options\[1\]"), ({"gold_passage_ids": [7]}, r"gold_passage_ids\[0\]")):
+        with pytest.raises(DataError, match=rf"line 1: field '{name}' is a int.*\n  next: put it in quotes"):
+            load(jsonl, write_lines(tmp_path / "q.jsonl", {**QUESTION, **change}), SOURCE)
+
+
+def test_jsonl_options_that_are_letters(tmp_path, load):
+    vitamins = {**QUESTION, "question": "Which is lacking in night blindness?", "options": ["C", "A", "D", "K"]}
+    rows = [
+        {**vitamins, "question_id": "1", "answer": "A", "answer_index": 1},  # text and index
+        {**vitamins, "question_id": "2", "answer": "A", "answer_index": 0.0},  # letter and index; pandas' number
+        {**vitamins, "question_id": "3", "answer": "A"},  # letter or text
+        {**vitamins, "question_id": "4", "answer": "K"},  # no letter of the four
+    ]
+    loaded = load(jsonl, write_lines(tmp_path / "q.jsonl", *rows), SOURCE)
+    assert [(q.question_id, q.answer) for q in loaded.questions] == [("1", "A"), ("2", "C"), ("4", "K")]
+    (refused,) = loaded.rejected
+    assert (refused.row, refused.reason) == ("3", "answer is one option's letter and another's text")
+    assert "answer_index" in refused.detail
+    with pytest.raises(DataError, match="names option D 'K', the answer is 'A'"):
+        load(jsonl, write_lines(tmp_path / "q.jsonl", {**vitamins, "answer": "A", "answer_index": 3}), SOURCE)
+
+
+def test_jsonl_key_that_comes_twice_is_an_error(tmp_path, load):
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"passage_id": "p", "text": "One.", "text": "Two."}')
+    with pytest.raises(DataError, match=r"line 1: key 'text' comes twice"):
+        load(jsonl, path, SOURCE)
 
 
 def test_jsonl_row_that_is_neither_is_an_error(tmp_path, load):
@@ -85,6 +147,16 @@ def test_text_ids_stay_when_a_paragraph_is_put_before(tmp_path, load):
         ("Which test?\nOptions:\n(A) MRI\n(B) ECG\nAnswer:", "Which test?", ("MRI", "ECG")),
         ("He has hepatitis A. What now? A) rest B) run", "He has hepatitis A. What now?", ("rest", "run")),
         ("Vitamin B. deficiency?", "Vitamin B. deficiency?", ()),
+        (
+            "Jaundice? A. Hepatitis A: acute B. Hepatitis B: chronic C. Leptospirosis",
+            "Jaundice?",
+            ("Hepatitis A: acute", "Hepatitis B: chronic", "Leptospirosis"),
+        ),
+        ("Which? A) gout B) Hepatitis A: acute, Hepatitis B: not", "Which?", ("gout", "Hepatitis A: acute, Hepatitis B: not")),
+        ("Which? A. Hepatitis A. B. Hepatitis B. C. None", "Which?", ("Hepatitis A.", "Hepatitis B.", "None")),
+        ("Type A. dissection. Best? A. Surgery B. Stent", "Type A. dissection. Best?", ("Surgery", "Stent")),
+        ("Has A. fever B. rash C. cough. Which? A) flu B) gout", "Has A. fever B. rash C. cough. Which?", ("flu", "gout")),
+        ("Blood group? A. A B. B C. AB D. O", "Blood group?", ("A", "B", "AB", "O")),
     ],
 )
 def test_options_of_the_released_form_are_found(raw, question, options):
@@ -102,6 +174,9 @@ def test_options_of_the_released_form_are_found(raw, question, options):
         ("ecg", 1),
         ("A fever", -1),  # an article, not a letter
         ("D. CT", -1),
+        ("B. MRI", -1),  # letter and text disagree
+        ("A. ECG, because", -1),
+        ("B. ECGs show it", 1),
     ],
 )
 def test_answers_of_the_released_form_are_found(output, index):
