@@ -31,6 +31,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _OTHER_KINDS = (
     (b"PK\x03\x04", "a zip archive, as .xlsx and .docx are", "unpack it (`unzip FILE`), or save it as CSV or text"),
+    (b"\xc3\xbf\xc3\xbe", "UTF-16 that was taken for Latin-1", "take the file it was made of: UTF-16 is read as it is"),
     (b"BZh", "bzip2", "unpack it: `bunzip2 FILE`"),
     (b"\xfd7zXZ\x00", "xz", "unpack it: `unxz FILE`"),
     (b"%PDF", "a PDF", "make text of it: `pdftotext FILE`"),

@@ -148,7 +148,7 @@ def fault(question: Question) -> tuple[str, str]:
     if len(set(folded)) < len(folded):
         return "duplicated options", next(text for text in folded if folded.count(text) > 1)
     if question.answer_index == AMBIGUOUS:
-        return "answer is one option's letter and another's text", "name it by answer_index, from 0, or by letter and text"
+        return "answer is one option's letter and another's text", "write answer_index, counted from 0; in the released form letter and text"
     if not 0 <= question.answer_index < len(options):
         return "answer missing or not one of the options", ""
     return "", ""
