@@ -19,9 +19,11 @@ from jmlr.registry.unit import Unit
 from jmlr.stages import costs, layout, papers
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.trained import trained_pair
+from jmlr.tracking.line import Line
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
+from jmlr.tracking.store import tracking_uri
 
 
 def headline_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -63,6 +65,7 @@ def run(settings: Settings) -> None:
     metrics = read_json(layout.METRICS)
     unit = unit_of(trained_pair(), layout.EVALUATE, metrics, settings)
     unit.require()
+    Line(tracking_uri()).connect()  # a version belongs to a run that MLflow knows
     with TrainingRun.resume(RunReference.read(layout.RUN), settings.model_dump(by_alias=True)) as tracked:
         protocol = protocol_hash(settings, read_questions(layout.QUESTIONS))
         found = provenance()

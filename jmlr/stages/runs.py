@@ -8,9 +8,10 @@ from rich.table import Table
 
 from jmlr.config import Settings
 from jmlr.stages.console import CONSOLE
+from jmlr.tracking.line import Line
 from jmlr.tracking.pipeline import HOURS
 from jmlr.tracking.runs import RunFamily, families
-from jmlr.tracking.store import connect
+from jmlr.tracking.store import tracking_uri
 
 
 def run(settings: Settings, most: int) -> None:
@@ -20,7 +21,7 @@ def run(settings: Settings, most: int) -> None:
         settings: name experiment and registered model, and the split that is shown.
         most: how many.
     """
-    client, model = connect(), settings.track.registered_model
+    client, model = Line(tracking_uri()).connect(), settings.track.registered_model
     found = families(client, settings.track.experiment, most)
     if not found:
         CONSOLE.print(f"no runs in experiment {settings.track.experiment}; next: dvc repro")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jmlr.config import Settings
 from jmlr.stages import layout
+from jmlr.tracking.store import answering
 
 if TYPE_CHECKING:
     from jmlr.tracking.pipeline import Stage
@@ -36,20 +37,24 @@ def stage(name: str, settings: Settings) -> Iterator[None]:
     """Gives a stage of the pipeline its run; `register` ends the pipeline's run. Others leave no trace here.
 
     Started by a launcher, only the first process tells MLflow.
-    """
-    if not settings.track.stages or os.environ.get("RANK", "0") != "0" or name not in (*_READ, "register"):
-        yield
-        return
-    from jmlr.tracking.pipeline import Pipeline
 
-    params = settings.model_dump(by_alias=True, mode="json")
-    pipeline = Pipeline(layout.PIPELINE_RUN, settings.track.experiment, params)
-    if name == "register":
-        yield
-        pipeline.close()
-        return
-    with pipeline.stage(_told(name, params)):
-        yield
+    Raises:
+        MissingResource: if MLflow fails a command that needs it.
+    """
+    with answering():
+        if not settings.track.stages or os.environ.get("RANK", "0") != "0" or name not in (*_READ, "register"):
+            yield
+            return
+        from jmlr.tracking.pipeline import Pipeline
+
+        params = settings.model_dump(by_alias=True, mode="json")
+        pipeline = Pipeline(layout.PIPELINE_RUN, settings.track.experiment, params)
+        if name == "register":
+            yield
+            pipeline.close()
+            return
+        with pipeline.stage(_told(name, params)):
+            yield
 
 
 def _told(name: str, params: dict[str, object]) -> Stage:

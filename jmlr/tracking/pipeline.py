@@ -6,25 +6,26 @@ DVC that names the pipeline's run: it is open from the first stage under some se
 
 from __future__ import annotations
 
-import json
 import os
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
-from jmlr.errors import JmlrError
-from jmlr.files import write_json
+from jmlr.files import read_json, write_json
 from jmlr.tracking.gpu_hours import count_processes
+from jmlr.tracking.line import Line, never_failing
+from jmlr.tracking.note import PARENT_TAG
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import PARENT_TAG, PARENT_VARIABLE, TrainingRun
-from jmlr.tracking.store import connect, tracking_uri
+from jmlr.tracking.run import PARENT_VARIABLE, TrainingRun
+from jmlr.tracking.store import project_root, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 KIND_TAG = "jmlr.kind"
 PIPELINE, STAGE = "pipeline", "stage"
@@ -68,89 +69,88 @@ class Pipeline:
 
     @contextmanager
     def stage(self, stage: Stage) -> Iterator[None]:
-        """Runs the stage within a run of its own; a store that fails costs a warning and the run, not the stage."""
+        """Runs the stage within a run of its own."""
         parent = self._open()
-        if parent is None:
-            yield
-            return
         child = None if stage.has_own_run else _start(parent, self.experiment, stage)
-        with _as_parent(parent), _counted(parent, stage.name):
+        with _as_parent(parent), self._counted(parent, stage.name):
             try:
                 yield
             except BaseException:
                 for run in (child, parent):
                     if run is not None:
-                        _quietly(run.fail)
+                        run.fail()
                 raise
             if child is not None:
                 for path in stage.outputs:
-                    if path.exists():
-                        _quietly(partial(child.log_artifacts, path))
-                _quietly(child.finish)
+                    child.log_artifacts(path)
+                child.finish()
+        if project_root() != Path():  # an experiment in a temporary folder, where no `register` ends it
+            parent.finish()
 
     def close(self) -> None:
         """Ends the pipeline's run; the next stage opens another."""
         if self.file.exists():
-            parent = self._open()
-            if parent is not None:
-                _quietly(parent.finish)
+            self._open().finish()
             self.file.unlink()
 
-    def _open(self) -> TrainingRun | None:
+    def _open(self) -> TrainingRun:
         """The pipeline's run: the one of the file, if settings, data and store are still the same; else a new one."""
         here = provenance()
         digest = fingerprint.of_json([here["params_hash"], here["data_dvc_hash"], tracking_uri()])
-        known = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
-        if known:
+        known = self._known()
+        if "reference" in known:
             reference = RunReference(**known["reference"])
             if known["digest"] == digest:
-                return _quietly(lambda: TrainingRun.resume(reference, self.params))
-            _quietly(lambda: TrainingRun(connect(reference.tracking_uri), reference).fail())
+                return TrainingRun.resume(reference, self.params)
+            TrainingRun(None, reference, Line(reference.tracking_uri)).fail()
         name = f"pipeline {self.params.get('recipe', '')}".strip()
-        parent = _quietly(lambda: TrainingRun.start(self.experiment, self.params, name=name))
-        if parent is not None:
-            _quietly(lambda: parent.set_tags({KIND_TAG: PIPELINE}))
+        parent = TrainingRun.start(self.experiment, self.params, name=name)
+        parent.set_tags({KIND_TAG: PIPELINE})
+        with never_failing(str(self.file)):
             write_json(self.file, {"digest": digest, "reference": asdict(parent.reference)})
         return parent
 
+    def _known(self) -> dict[str, Any]:
+        with never_failing(str(self.file)):
+            return read_json(self.file)
+        return {}
 
-def _start(parent: TrainingRun, experiment: str, stage: Stage) -> TrainingRun | None:
+    @contextmanager
+    def _counted(self, parent: TrainingRun, stage: str) -> Iterator[None]:
+        """Adds what is done within to the device hours of the stage, whether it succeeds or not."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            known = self._known()
+            hours = known.setdefault("hours", {})
+            tried = (time.monotonic() - start) * count_processes() / _SECONDS_PER_HOUR
+            hours[stage] = hours.get(stage, 0.0) + tried
+            parent.log(0, {f"{HOURS}{stage}": hours[stage]})
+            with never_failing(str(self.file)):
+                write_json(self.file, known)
+
+
+def _start(parent: TrainingRun, experiment: str, stage: Stage) -> TrainingRun:
     """The stage's run, measured from now on; runs of stages that were killed are marked as that."""
-
-    def start() -> TrainingRun:
-        _mark_killed(parent)
-        with _as_parent(parent):
-            child = TrainingRun.start(experiment, stage.params, name=stage.name)
-        child.set_tags({KIND_TAG: STAGE})
-        for path in stage.inputs:
+    parent.ask(lambda client: _mark_killed(client, parent.run_id))
+    with _as_parent(parent):
+        child = TrainingRun.start(experiment, stage.params, name=stage.name)
+    child.set_tags({KIND_TAG: STAGE})
+    for path in stage.inputs:
+        with never_failing(str(path)):
             if path.exists():
                 child.log_dataset(path, fingerprint.of_file(path), stage.name)
-        child.watch()
-        return child
-
-    return _quietly(start)
+    child.watch()
+    return child
 
 
-def _mark_killed(parent: TrainingRun) -> None:
+def _mark_killed(client: MlflowClient, parent: str) -> None:
     """One stage runs at a time in a checkout: another run of this pipeline's stages that still runs is dead."""
-    client = connect(parent.reference.tracking_uri)
-    experiment_id = client.get_run(parent.run_id).info.experiment_id
-    query = (
-        f"tags.`{PARENT_TAG}` = '{parent.run_id}' and tags.`{KIND_TAG}` = '{STAGE}' and attributes.status = 'RUNNING'"
-    )
+    experiment_id = client.get_run(parent).info.experiment_id
+    query = f"tags.`{PARENT_TAG}` = '{parent}' and tags.`{KIND_TAG}` = '{STAGE}' and attributes.status = 'RUNNING'"
     for run in client.search_runs([experiment_id], query):
         client.set_terminated(run.info.run_id, "KILLED")
-
-
-@contextmanager
-def _counted(parent: TrainingRun, stage: str) -> Iterator[None]:
-    """Adds what is done within to the device hours of the stage, whether it succeeds or not."""
-    start = time.monotonic()
-    try:
-        yield
-    finally:
-        hours = (time.monotonic() - start) * count_processes() / _SECONDS_PER_HOUR
-        _quietly(lambda: parent.add(f"{HOURS}{stage}", hours))
 
 
 @contextmanager
@@ -161,14 +161,3 @@ def _as_parent(parent: TrainingRun) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(PARENT_VARIABLE, None)
-
-
-def _quietly(attempt: Any) -> Any:
-    """What `attempt` gives, or None with a warning if the store does not do it."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return attempt()
-    except (MlflowException, JmlrError, OSError) as error:
-        warnings.warn(f"MLflow does not take this stage's run, the stage goes on: {error}", stacklevel=3)
-        return None

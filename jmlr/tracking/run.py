@@ -5,29 +5,33 @@ from __future__ import annotations
 import json
 import os
 import time
+import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from jmlr.tracking import note as notes
+from jmlr.tracking.line import Line, never_failing
+from jmlr.tracking.note import LOCAL, PARENT_TAG, Note, find_run, is_refused, open_experiment
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
-from jmlr.tracking.store import connect
-from jmlr.tracking.system import watch
+from jmlr.tracking.store import tracking_uri
+from jmlr.tracking.system import Watch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+T = TypeVar("T")
 
 PARENT_VARIABLE = "JMLR_PARENT_RUN_ID"
 """In the environment of a stage: the run of the pipeline that it belongs to."""
-PARENT_TAG = "mlflow.parentRunId"
 
 _LONGEST_PARAM_CHARACTERS = 6000
 _LONGEST_DIGEST_CHARACTERS = 36
-_MOST_METRICS_A_BATCH = 1000  # MLflow takes no more at once
-_PAUSE_AFTER_FAILURE_SECONDS = 300.0
 
 CONTINUES_TAG = "continues_run"
 """Of a run that stands for one which is gone, or in another store: that one's id."""
@@ -52,14 +56,14 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 class TrainingRun:
     """A run that only the first process (RANK 0) writes; every method does nothing in the others.
 
+    None of them raises for MLflow: what a store that is away was not told is kept and told later (jmlr.tracking.line).
     As a context manager it is finished at the end of the block, and marked failed if the block raises.
     It satisfies the metric sink of jmlr.training.
     """
 
-    def __init__(self, client: MlflowClient | None, reference: RunReference) -> None:
-        self._client = client
-        self._quiet_until = 0.0
-        self._monitor: SystemMetricsMonitor | None = None
+    def __init__(self, client: MlflowClient | None, reference: RunReference, line: Line | None = None) -> None:
+        self._line = line or (Line(reference.tracking_uri, client) if client is not None else None)
+        self._watch: Watch | None = None
         self.reference = reference
 
     @classmethod
@@ -67,83 +71,50 @@ class TrainingRun:
         """A new run with `params` flattened and the tags of `provenance`, below the pipeline's run if there is one.
 
         Args:
-            experiment: the experiment's name; made if it is not there.
+            experiment: the experiment's name; made if it is not there, restored if it was deleted.
             params: nested settings, for example `settings.model_dump(by_alias=True)`.
             name: the run's name; empty: `train` below a pipeline's run, else one that MLflow makes up.
-
-        Raises:
-            MissingResource: if the tracking store does not answer.
         """
         if not _is_first_process():
             return cls(None, RunReference("", "", experiment))
-        from mlflow.entities import Param
-
-        client = connect()
-        found = client.get_experiment_by_name(experiment)
-        experiment_id = found.experiment_id if found else client.create_experiment(experiment)
-        parent = os.environ.get(PARENT_VARIABLE)
+        uri, parent = tracking_uri(), os.environ.get(PARENT_VARIABLE)
+        run = cls(None, RunReference(f"{LOCAL}{uuid.uuid4().hex}", uri, experiment), Line(uri))
         tags = {**provenance(), PARENT_TAG: parent} if parent else provenance()
-        run = client.create_run(experiment_id, tags=tags, run_name=name or ("train" if parent else None))
-        client.log_batch(run.info.run_id, params=[Param(key, value) for key, value in flatten(params)])
-        return cls(client, RunReference(run.info.run_id, client.tracking_uri, experiment))
+        run._tell(
+            notes.START, {"params": dict(flatten(params)), "tags": tags, "name": name or ("train" if parent else "")}
+        )
+        return run
 
     @classmethod
     def resume(cls, reference: RunReference, params: Mapping[str, Any]) -> TrainingRun:
         """The run `reference` again, running; a new one, with a warning, if it is gone or in another store.
 
         MLFLOW_TRACKING_URI, where it is set, names the store, whichever one the run began in.
-
-        Raises:
-            MissingResource: if the tracking store does not answer.
         """
         if not _is_first_process():
             return cls(None, reference)
-        from mlflow.exceptions import MlflowException
-
-        client = connect(os.environ.get("MLFLOW_TRACKING_URI") or reference.tracking_uri)
-        try:
-            stage = client.get_run(reference.run_id).info.lifecycle_stage
-        except MlflowException:
-            stage = f"not in {client.tracking_uri}"
-        run_id = reference.run_id if stage == "active" else _continued_by(client, reference)
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or reference.tracking_uri
+        line = Line(uri)
+        run_there = None if uri != reference.tracking_uri else reference.run_id
+        run_id, state = line.ask(partial(_find, reference=reference)) or (run_there, "in another store")
         if run_id is None:
-            warnings.warn(f"MLflow run {reference.run_id} is {stage}; a new run is started", stacklevel=2)
+            warnings.warn(f"MLflow run {reference.run_id} is {state}; a new run is started", stacklevel=2)
             started = cls.start(reference.experiment, params)
             started.set_tags({CONTINUES_TAG: reference.run_id})
             return started
-        client.update_run(run_id, status="RUNNING")
-        return cls(client, RunReference(run_id, client.tracking_uri, reference.experiment))
+        run = cls(None, RunReference(run_id, uri, reference.experiment), line)
+        run._tell(notes.STATUS, {"status": "RUNNING"})
+        return run
 
     @property
     def run_id(self) -> str:
-        """MLflow's id of the run; empty in processes that do not write."""
+        """MLflow's id of the run, or the one it has here meanwhile; empty in processes that do not write."""
         return self.reference.run_id
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Log step metrics.
-
-        A store that fails costs a warning, never the training, and is left alone for some minutes, because MLflow
-        waits long for a server that is down. Nothing is lost: build/train/history.parquet has the same values.
-        """
-        if self._client is None or time.monotonic() < self._quiet_until:
-            return
-        from mlflow.entities import Metric
-        from mlflow.exceptions import MlflowException
-
-        now_milliseconds = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now_milliseconds, step) for name, value in values.items()]
-        try:
-            for start in range(0, len(metrics), _MOST_METRICS_A_BATCH):
-                self._client.log_batch(self.run_id, metrics=metrics[start : start + _MOST_METRICS_A_BATCH])
-        except MlflowException as error:
-            warnings.warn(f"MLflow does not take metrics, training goes on: {error}", stacklevel=2)
-            self._quiet_until = time.monotonic() + _PAUSE_AFTER_FAILURE_SECONDS
-
-    def add(self, name: str, value: float) -> None:
-        """Adds to a metric; one that is not there yet is 0."""
-        if self._client is not None:
-            so_far = self._client.get_run(self.run_id).data.metrics.get(name, 0.0)
-            self._client.log_metric(self.run_id, name, so_far + value)
+        """Log step metrics."""
+        now = _now_milliseconds()
+        self._tell(notes.METRICS, {"metrics": [[name, float(value), now, step] for name, value in values.items()]})
 
     def for_arm(self, arm: str) -> ArmSink:
         """A metric sink that puts `arm/` before every name."""
@@ -151,11 +122,7 @@ class TrainingRun:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags; a tag that is there is replaced."""
-        if self._client is None:
-            return
-        from mlflow.entities import RunTag
-
-        self._client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self._tell(notes.TAGS, dict(tags))
 
     def log_dataset(self, path: Path, digest: str, context: str) -> None:
         """Link the data set `path` to the run.
@@ -165,24 +132,18 @@ class TrainingRun:
             digest: its hash; MLflow shows the first 36 characters.
             context: what it is used for, for example `training`.
         """
-        if self._client is None:
-            return
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
         source = json.dumps({"uri": path.as_posix()})
-        dataset = Dataset(
-            name=path.stem, digest=digest[:_LONGEST_DIGEST_CHARACTERS], source_type="local", source=source
-        )
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+        digest = digest[:_LONGEST_DIGEST_CHARACTERS]
+        self._tell(notes.DATASET, {"name": path.stem, "digest": digest, "source": source, "context": context})
 
     def log_artifacts(self, path: Path, folder: str = "") -> None:
         """Copy a file, or what a folder holds, to the run's artifacts below `folder`."""
-        if self._client is None:
-            return
-        if path.is_dir():
-            self._client.log_artifacts(self.run_id, str(path), folder or None)
-        else:
-            self._client.log_artifact(self.run_id, str(path), folder or None)
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and self._line is not None:
+                below = file.parent.relative_to(path).as_posix() if path.is_dir() else "."
+                place = "/".join(part for part in (folder, below) if part not in ("", "."))
+                with never_failing(str(file)):
+                    self._tell(notes.FILE, {"name": file.name, "folder": place}, file.read_bytes())
 
     def finish(self) -> None:
         """Mark the run finished."""
@@ -194,14 +155,22 @@ class TrainingRun:
 
     def watch(self) -> None:
         """Measures the machine until the run ends."""
-        if self._client is not None:
-            self._monitor = watch(self.reference)
+        if self._line is not None:
+            self._watch = Watch(self.log)
+
+    def ask(self, question: Callable[[MlflowClient], T]) -> T | None:
+        """What the run's store answers; None where it is away, and in processes that do not write."""
+        return self._line.ask(question) if self._line is not None else None
 
     def _end(self, status: str) -> None:
-        if self._monitor is not None:
-            self._monitor.finish()
-        if self._client is not None:
-            self._client.set_terminated(self.run_id, status)
+        if self._watch is not None:
+            self._watch.finish()
+        self._tell(notes.STATUS, {"status": status})
+
+    def _tell(self, kind: str, told: dict[str, Any], content: bytes = b"") -> None:
+        if self._line is not None:
+            note = Note(self.run_id, self.reference.experiment, kind, told, _now_milliseconds(), content)
+            self.reference = replace(self.reference, run_id=self._line.tell(note))
 
     def __enter__(self) -> TrainingRun:
         self.watch()
@@ -227,15 +196,26 @@ class ArmSink:
         self._run.log(step, {f"{self._arm}/{name}": value for name, value in values.items()})
 
 
-def _continued_by(client: MlflowClient, reference: RunReference) -> str | None:
-    """The run that was started in the place of one that is gone, or None."""
-    experiment = client.get_experiment_by_name(reference.experiment)
-    if experiment is None:
-        return None
-    found = client.search_runs(
-        [experiment.experiment_id], f"tags.{CONTINUES_TAG} = '{reference.run_id}'", max_results=1
-    )
-    return found[0].info.run_id if found else None
+def _find(client: MlflowClient, reference: RunReference) -> tuple[str | None, str]:
+    """MLflow's id of the run, or of the one that was started in its place, if there is one; and its state."""
+    from mlflow.exceptions import MlflowException
+
+    experiment_id = open_experiment(client, reference.experiment)
+    run_id, state = find_run(client, reference.run_id, reference.experiment), f"not in {client.tracking_uri}"
+    try:
+        state = client.get_run(run_id).info.lifecycle_stage if run_id else state
+    except MlflowException as error:
+        if not is_refused(error):
+            raise
+    if state != "active":
+        query = f"tags.{CONTINUES_TAG} = '{reference.run_id}'"
+        found = client.search_runs([experiment_id], query, max_results=1)
+        run_id = found[0].info.run_id if found else None
+    return run_id, state
+
+
+def _now_milliseconds() -> int:
+    return int(time.time() * 1000)
 
 
 def _is_first_process() -> bool:

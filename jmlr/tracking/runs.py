@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jmlr.tracking.run import PARENT_TAG
+from jmlr.tracking.note import PARENT_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -187,6 +187,7 @@ def tracked(mlflow_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr("jmlr.tracking.line.quiet_until", {})
     return MlflowClient(tracking_uri=mlflow_store)
 
 
