@@ -18,6 +18,7 @@ from jmlr.errors import DataError
 from jmlr.index.candidates import check_questions
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.index.search import Searcher
+from jmlr.models import device
 from jmlr.models import reader as readers
 from jmlr.models.packing import pack
 from jmlr.models.prompt import PromptWriter
@@ -54,7 +55,7 @@ def load_searcher(
         FingerprintMismatch: if retriever, index and passages do not belong together.
     """
     retriever = Retriever.load(retriever_folder, settings.index)
-    retriever.to("cuda" if torch.cuda.is_available() else "cpu")
+    retriever.to(device.best())
     return Searcher.load(index_folder, retriever, retriever_folder, list(passages))
 
 
@@ -105,7 +106,7 @@ class Answerer:
         # Shifted sparse attention is for training alone; answering attends fully.
         attention = "sdpa" if settings.train.reader.attention == "shifted_sparse" else settings.train.reader.attention
         reader, tokenizer = readers.load(reader_folder, attention=attention, dtype=settings.train.reader.dtype)
-        reader.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        reader.to(device.best()).eval()
         check_reader(reader)
         by_id = {passage.passage_id: passage for passage in passages}
         return cls(reader, PromptWriter(tokenizer, settings.prompt), by_id, settings, search)

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from jmlr import fingerprint
 from jmlr.errors import MissingResource
-from jmlr.models import foreign_code
+from jmlr.models import device, foreign_code
 
 _LONGEST_TOKENS = 512
 """Where neither tokenizer nor model says how long a text may be."""
@@ -59,9 +57,8 @@ class BertScore:
         config = AutoConfig.from_pretrained(folder)
         self._layers, self._name = int(config.num_hidden_layers), folder.name
         self._weights = fingerprint.of_folder(folder, "*.safetensors")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         self._scorer = BERTScorer(
-            model_type=str(folder), num_layers=self._layers, batch_size=batch_size, device=device, idf=False
+            model_type=str(folder), num_layers=self._layers, batch_size=batch_size, device=str(device.best()), idf=False
         )
         tokenizer, longest = self._scorer._tokenizer, getattr(config, "max_position_embeddings", _LONGEST_TOKENS)
         # A tokenizer that states no length says 10^30, which its compiled half cannot take (bert_score issue 205).

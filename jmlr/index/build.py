@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from jmlr.config import IndexSettings
 from jmlr.errors import ConfigError, DataError, MissingResource
 from jmlr.index import encoding, generation, manifest
@@ -19,6 +17,7 @@ from jmlr.index.embeddings import StoredEmbeddings, write_passages
 from jmlr.index.encoding import Known, Plan, Source
 from jmlr.index.manifest import Manifest
 from jmlr.index.quiet import quiet_cpu
+from jmlr.models import device
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
@@ -96,7 +95,7 @@ def load_retriever(folder: Path, settings: IndexSettings) -> Retriever:
     """
     with quiet_cpu():
         retriever = Retriever.load(folder, settings)
-    return retriever.to("cuda" if torch.cuda.is_available() else "cpu")
+    return retriever.to(device.best())
 
 
 def standing(folder: Path) -> Manifest | None:

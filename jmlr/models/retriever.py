@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,10 @@ from torch.nn import functional
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.errors import ConfigError, MissingResource
-from jmlr.models import foreign_code
+from jmlr.models import device, foreign_code
 from jmlr.models.encoder import fetch
+from jmlr.models.retriever_tokens import MarkedTokenizer, missing_marks, silent_ids
+from jmlr.seeds import seed_of
 
 if TYPE_CHECKING:
     from colbert.infra.config import ColBERTConfig
@@ -43,18 +44,14 @@ class Retriever(nn.Module):
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
         super().__init__()
         self.colbert = _open(folder, settings)
-        from colbert.modeling.tokenization import DocTokenizer, QueryTokenizer
-
-        self._queries = QueryTokenizer(self.colbert.colbert_config, verbose=0)
-        self._passages = DocTokenizer(self.colbert.colbert_config)
-        tokenizer = self.colbert.raw_tokenizer
-        silent = [tokenizer.pad_token_id]
-        silent += [tokenizer.encode(symbol, add_special_tokens=False)[0] for symbol in string.punctuation]
-        self.register_buffer("_silent_ids", torch.tensor(silent), persistent=False)
+        tokenizer, config = self.colbert.raw_tokenizer, self.colbert.colbert_config
+        self._queries = MarkedTokenizer.of_questions(tokenizer, config)
+        self._passages = MarkedTokenizer.of_passages(tokenizer, config)
+        self.register_buffer("_silent_ids", torch.tensor(silent_ids(tokenizer)), persistent=False)
 
     @classmethod
     def load(cls, folder: Path, settings: IndexSettings) -> Retriever:
-        """The retriever saved in `folder`.
+        """The retriever saved in `folder`, on the CPU.
 
         Raises:
             MissingResource: if the folder holds no ColBERT checkpoint with its own linear layer.
@@ -81,27 +78,27 @@ class Retriever(nn.Module):
 
     def measure(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Tokens that each passage is encoded from and embeddings that count, int64 (N,) each; nothing is encoded."""
-        ids, attention = self._passages.tensorize(list(texts))
-        return attention.sum(1).numpy(), self._counts(ids).sum(1).cpu().numpy()
+        ids, attention = self._passages.tensorize(texts)
+        return attention.sum(1).cpu().numpy(), self._counts(ids).sum(1).cpu().numpy()
 
     def encode_queries(self, texts: Sequence[str]) -> torch.Tensor:
         """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`."""
-        ids, attention = self._queries.tensorize(list(texts))
+        ids, attention = self._queries.tensorize(texts)
         return functional.normalize(self._embed(ids, attention), dim=2)
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Unit vectors of the passage tokens, float32 (N, D, H), and the bool mask (N, D) of those that count."""
-        ids, attention = self._passages.tensorize(list(texts))
+        ids, attention = self._passages.tensorize(texts)
         mask = self._counts(ids)
         embedded = self._embed(ids, attention) * mask[:, :, None]
         return functional.normalize(embedded, dim=2), mask
 
     @torch.no_grad()
     def principal_directions(self, texts: Sequence[str]) -> torch.Tensor:
-        """Orthonormal directions of the encoder's token embeddings, strongest first, float32 (E, E)."""
+        """Orthonormal directions of the encoder's token embeddings, strongest first, float32 (E, E) on the CPU."""
         moments = torch.zeros(self.colbert.linear.in_features, self.colbert.linear.in_features)
         for start in range(0, len(texts), PROJECTION_BATCH):
-            ids, attention = self._passages.tensorize(list(texts[start : start + PROJECTION_BATCH]))
+            ids, attention = self._passages.tensorize(texts[start : start + PROJECTION_BATCH])
             tokens = self._encode(ids, attention)[self._counts(ids)].float().cpu()
             moments += tokens.T @ tokens
         return torch.linalg.eigh(moments)[1].flip(1).T.contiguous()
@@ -139,12 +136,12 @@ def create(
         settings: token bounds, saved with the checkpoint.
         folder: made if missing.
         passages: texts that the directions are estimated from; a seeded sample of them is encoded.
-        seed: of the sample.
+        seed: of the sample, and of the marks' embeddings where the vocabulary has none.
 
     Raises:
         MissingResource: if the encoder cannot be had, or has no safetensors.
         UntrustedModel: if it asks for code of its own.
-        ConfigError: if it has a linear layer of another dimension.
+        ConfigError: if it has a linear layer of another dimension, or its tokenizer lacks what ColBERT needs.
     """
     from transformers.utils import logging
 
@@ -158,12 +155,25 @@ def create(
             where=source.source,
             next_step=f"set base.retriever.dimension to {dimension}",
         )
-    _save(_open(encoder, settings, source.dimension), folder)
+    colbert = _open(encoder, settings, source.dimension)
+    if marks := missing_marks(colbert.raw_tokenizer, colbert.colbert_config):
+        _add_marks(colbert, marks, seed_of(seed, "marks of question and passage"))
+    _save(colbert, folder)
     if dimension is None:
-        retriever = Retriever.load(folder, settings)
+        retriever = Retriever.load(folder, settings).to(device.best())
         sample = random.Random(seed).sample(list(passages), min(len(passages), PROJECTION_PASSAGES))
         retriever.colbert.linear.weight.data.copy_(retriever.principal_directions(sample)[: source.dimension])
         retriever.save(folder)
+
+
+def _add_marks(colbert: BaseColBERT, marks: list[str], seed: int) -> None:
+    """Gives a vocabulary without ColBERT's marks, RoBERTa's for one, a token and a new embedding for each."""
+    tokenizer, model = colbert.raw_tokenizer, colbert.model
+    tokenizer.add_special_tokens({"additional_special_tokens": marks}, replace_additional_special_tokens=False)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
 def dimension_of(folder: Path) -> int | None:
@@ -196,9 +206,11 @@ def _save(colbert: BaseColBERT, folder: Path) -> None:
 def _open(folder: Path, settings: IndexSettings, dimension: int | None = None) -> BaseColBERT:
     """The checkpoint in `folder` through colbert-ai, once it is sure what colbert-ai will do with it."""
     os.environ.setdefault("COLBERT_LOAD_TORCH_EXTENSION_VERBOSE", "False")
-    from colbert.modeling.base_colbert import BaseColBERT
+    from colbert.modeling import base_colbert
     from colbert.modeling.hf_colbert import class_factory
 
+    # colbert-ai would put the weights of every process on the first GPU.
+    base_colbert.DEVICE = torch.device("cpu")
     # colbert-ai asks the hub for a relative path of two parts, as if it were a model's name.
     place = folder.resolve()
     try:
@@ -214,7 +226,7 @@ def _open(folder: Path, settings: IndexSettings, dimension: int | None = None) -
             where=str(folder),
             next_step="dvc repro base, or another base.retriever.source in params.yaml",
         ) from error
-    return BaseColBERT(str(place), _colbert_config(place, settings, dimension))
+    return base_colbert.BaseColBERT(str(place), _colbert_config(place, settings, dimension))
 
 
 def _colbert_config(folder: Path, settings: IndexSettings, dimension: int | None) -> ColBERTConfig:

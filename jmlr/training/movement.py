@@ -33,7 +33,7 @@ class WeightChange:
         moved, size = dict.fromkeys(COMPONENTS, 0.0), dict.fromkeys(COMPONENTS, 0.0)
         for name, parameter in model.named_parameters():
             if name in self._start:
-                start = self._start[name]
+                start = self._start[name].to(parameter.device)  # DeepSpeed moves a model after it was remembered
                 moved[component_of(name)] += float((parameter - start).float().pow(2).sum())
                 size[component_of(name)] += float(start.float().pow(2).sum())
         return {f"{c}_weight_change": (moved[c] / size[c]) ** 0.5 for c in COMPONENTS if size[c] > 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from jmlr.config import IndexSettings, PromptSettings, TrainSettings
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:
+    import torch
     from mlflow import MlflowClient
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -28,6 +29,24 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """A second device without a GPU, the best one there is; see foreign_device.py."""
+    from colbert.modeling import base_colbert
+    from colbert.modeling.tokenization import doc_tokenization, query_tokenization
+
+    from jmlr.models import device
+
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    from foreign_device import ELSEWHERE, ForeignDevice
+
+    monkeypatch.setattr(device, "best", lambda: ELSEWHERE)
+    for module in (base_colbert, doc_tokenization, query_tokenization):
+        monkeypatch.setattr(module, "DEVICE", ELSEWHERE)  # colbert-ai's is `cuda` where there is a GPU
+    with ForeignDevice():
+        yield ELSEWHERE
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 
 import pytest
 import torch
 
 from jmlr.config import BaseRetrieverSettings
-from jmlr.errors import MissingResource
+from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
 
@@ -132,6 +133,54 @@ def test_the_projection_keeps_more_than_any_random_one(encoder, tiny_index_setti
         chosen = kept(made.colbert.linear.weight.clone())
         others = [kept(torch.linalg.qr(torch.randn(32, 16))[0].T) for _ in range(5)]
     assert chosen > max(others)
+
+
+@pytest.fixture
+def roberta(tiny_tokenizer, tmp_path, monkeypatch):
+    """A RoBERTa whose byte-level vocabulary has no tokens to spare; keyword arguments change its tokenizer's."""
+    from tokenizers.processors import RobertaProcessing
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+
+    def make(**changed) -> BaseRetrieverSettings:
+        folder, special = tmp_path / "roberta", {"bos": "<s>", "eos": "</s>", "unk": "<unk>"}
+        special |= {"pad": "<pad>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", **changed}
+        named = {f"{name}_token": token for name, token in special.items() if token}
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=copy.deepcopy(tiny_tokenizer.backend_tokenizer), **named)
+        ends = ((token, tokenizer.convert_tokens_to_ids(token)) for token in ("</s>", "<s>"))
+        tokenizer.backend_tokenizer.post_processor = RobertaProcessing(*ends)
+        config = RobertaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+            max_position_embeddings=64, type_vocab_size=1, pad_token_id=tokenizer.convert_tokens_to_ids("<pad>"),
+        )  # fmt: skip
+        RobertaModel(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        monkeypatch.setattr(retrievers, "fetch", lambda source: folder)
+        return BaseRetrieverSettings(source="minilm", revision=None, dimension=16)
+
+    return make
+
+
+def test_an_encoder_whose_vocabulary_has_no_marks_gets_two(roberta, tiny_index_settings, tmp_path):
+    source = roberta()
+    for name in ("one", "two"):
+        retrievers.create(source, tiny_index_settings, tmp_path / name, TEXTS, seed=1)
+    assert Retriever.fingerprint(tmp_path / "one") == Retriever.fingerprint(tmp_path / "two")
+    made = Retriever.load(tmp_path / "one", tiny_index_settings)
+    tokenizer = made.colbert.raw_tokenizer
+    (question,), (passage,) = (each.tensorize(["gout, pain (toe)."])[0] for each in (made._queries, made._passages))
+    marks = [int(ids[1]) for ids in (question, passage)]
+    assert len({*marks, tokenizer.unk_token_id}) == 3
+    assert max(marks) < made.colbert.model.get_input_embeddings().num_embeddings
+    assert (question[0], question[-1]) == (tokenizer.cls_token_id, tokenizer.mask_token_id)
+    assert not torch.equal(*(made.colbert.model.get_input_embeddings().weight[mark] for mark in marks))
+    # A mark after a space is another token than one after a word; neither has an embedding.
+    silent = [tokenizer.decode([one]).strip() for one in passage[~made._counts(passage[None])[0]].tolist()]
+    assert sorted("".join(silent)) == sorted(",().")
+
+
+def test_an_encoder_that_cannot_mask_is_refused(roberta, tiny_index_settings, tmp_path):
+    with pytest.raises(ConfigError, match="the encoder's tokenizer has no mask_token"):
+        retrievers.create(roberta(mask=None), tiny_index_settings, tmp_path / "made", TEXTS, seed=1)
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tiny_retriever_folder, tiny_index_settings, tmp_path):
