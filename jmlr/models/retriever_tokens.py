@@ -6,7 +6,7 @@ import copy
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
@@ -14,7 +14,6 @@ from torch.nn import functional
 from jmlr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from colbert.infra.config import ColBERTConfig
     from transformers import PreTrainedTokenizerBase
 
 NEEDED_TOKENS = ("cls_token", "sep_token", "pad_token", "mask_token")
@@ -41,13 +40,13 @@ class MarkedTokenizer:
     attend_to_filling: bool = False
 
     @classmethod
-    def of_questions(cls, tokenizer: PreTrainedTokenizerBase, config: ColBERTConfig) -> MarkedTokenizer:
-        """Questions, filled with mask tokens. Source: arXiv 2004.12832, section 3.2."""
+    def of_questions(cls, tokenizer: PreTrainedTokenizerBase, config: Any) -> MarkedTokenizer:
+        """Questions by colbert-ai's configuration, filled with masks. Source: arXiv 2004.12832, section 3.2."""
         mark, fill = tokenizer.convert_tokens_to_ids(config.query_token_id), tokenizer.mask_token_id
         return cls(copy.deepcopy(tokenizer), mark, config.query_maxlen, fill, bool(config.attend_to_mask_tokens))
 
     @classmethod
-    def of_passages(cls, tokenizer: PreTrainedTokenizerBase, config: ColBERTConfig) -> MarkedTokenizer:
+    def of_passages(cls, tokenizer: PreTrainedTokenizerBase, config: Any) -> MarkedTokenizer:
         """Passages, padded to the longest."""
         return cls(copy.deepcopy(tokenizer), tokenizer.convert_tokens_to_ids(config.doc_token_id), config.doc_maxlen)
 
@@ -88,7 +87,7 @@ def silent_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return silent
 
 
-def missing_marks(tokenizer: PreTrainedTokenizerBase, config: ColBERTConfig) -> list[str]:
+def missing_marks(tokenizer: PreTrainedTokenizerBase, config: Any) -> list[str]:
     """The marks of `config`, of questions and of passages, that the vocabulary does not have.
 
     Raises:
