@@ -34,7 +34,8 @@ _SSN_LABELLED = re.compile(
     rf"\b(?:SSN|social security)\b[^\d\n]{{0,20}}({_RANGES.replace('SEP', '[- .]?')})(?![\w-])", re.IGNORECASE
 )
 _OTHER_NUMBER = re.compile(
-    r"\b(?:ISBN|ISSN|doi|PMID|part|fax|tel|phone|grant)\W{0,3}(?:no|number)?\W{0,3}$", re.IGNORECASE
+    r"\b(?:ISBN|ISSN|doi|PMID|CAS|NDC|lot|batch|serial|catalog(?:ue)?|part|fax|tel|phone|grant)\W{0,3}(?:no|numbers?)?\W{0,3}$",
+    re.IGNORECASE,
 )
 
 _PHONE_LIKE = re.compile(
@@ -45,8 +46,10 @@ _EMAIL = re.compile(r"[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-
 _RECORD_WORDS = ("mrn", "m.r.n", "medical rec", "patient i", "patient n", "patient r", "chart n", "hospital n")
 _RECORD = re.compile(
     r"(?<!\w)(?:MRN|M\.R\.N\.?|(?:medical|patient) record\s*(?:numbers?|num|no|ID|[#:])"
-    r"|patient (?:identifier|identification|ID)\b(?:\s*(?:number|no\b))?|(?:patient|chart|hospital) (?:number|no\b))"
-    r"[\s:#=.()]*(?:(?:is|was)\b)?[\s:#]*([A-Z]{0,3}-?\d[\d-]{2,14}\d)(?![\d%]|\.\d)",
+    r"|patient (?:identifier|identification|ID)\b(?:\s*(?:number|no\b))?"
+    # "patient number 1200" is one of a trial; a record has five digits or a colon before it
+    r"|(?:patient|chart|hospital) (?:number|no\b)(?=\.?\s*[:#=]|\W*(?:is\b|was\b)?\W*[A-Z]{0,3}-?(?:\d-?){5}))"
+    r"[\s:#=.()]*(?:(?:is|was)\b)?[\s:#]*([A-Z]{0,3}-?\d[\d-]{2,14}\d)(?![\d%]|\.\d|\s*(?:to|through)\s+\d)",
     re.IGNORECASE,
 )
 
@@ -73,6 +76,15 @@ _NAMED = re.compile(
 _PAIR_BEFORE = re.compile(rf"\b({_PAIR})[\s,;:(\[-]*(?:(?:was|is|and)\s+)*\b(?:{_BIRTH}|{_STAY})[^\d\n.;]{{0,12}}$")
 _PAIR_AFTER = re.compile(rf"[\s,;:)\]]*(?:(?i:name|patient)\s*:?\s*)?({_PAIR})")
 _BIRTH_LABEL = re.compile(rf"\b{_BIRTH}[^\w\n]{{0,6}}(?:on |is )?$")
+_DOCUMENT_DATE = re.compile(
+    r"\b(?:adopted|approved|published|issued|updated|revised|registered|convened|met|held|signed)\W+(?:(?:in|on|the)\W+){0,2}$"
+)
+_DOCUMENT = re.compile(
+    r"\b(?i:guidelines?|committees?|minist(?:er|ry)|chaired|ClinicalTrials|EudraCT)\b|\b(?:NCT|ISRCTN)\d{8}"
+)
+_PATIENT = re.compile(
+    rf"\b(?:{_BIRTH}|{_STAY}|(?i:patients?|her|his|aged?|years?.old|diagnos\w+|treat(?:ed|ment)|surgery|operat\w+))\b"
+)
 _NO_NAMES = frozenset(
     "a an at by center centre clinic department emergency every hospital in infants intensive care medical no of on "
     "patient patients she he the these they this those unit university ward was we".split()
@@ -110,6 +122,13 @@ def _pair_span(text: str, start: int, end: int) -> tuple[int, int] | None:
     return None
 
 
+def _dates_a_document(text: str, date: tuple[int, int], name: tuple[int, int]) -> bool:
+    """Whether a date is that of a guideline, a meeting or a trial's entry, and nothing beside it tells of a patient."""
+    beside = text[max(min(date[0], name[0]) - _LONGEST_GAP_CHARACTERS, 0) : max(date[1], name[1]) + 50]
+    is_documents = _DOCUMENT_DATE.search(text, max(date[0] - 25, 0), date[0])
+    return bool(is_documents and _DOCUMENT.search(beside) and not _PATIENT.search(beside))
+
+
 def _dated_names(text: str) -> Iterator[str]:
     if not _MAY_BE_DATED.search(text):
         return
@@ -122,7 +141,7 @@ def _dated_names(text: str) -> Iterator[str]:
         name = min(beside, key=beside.__getitem__, default=None)
         if name is None or beside[name] > _LONGEST_GAP_CHARACTERS:
             name = _pair_span(text, start, end)
-        if name is not None:
+        if name is not None and not _dates_a_document(text, (start, end), name):
             yield text[min(start, name[0]) : max(end, name[1])]
 
 
