@@ -16,7 +16,7 @@ import torch
 from jmlr import fingerprint
 from jmlr.config import ARMS, Settings
 from jmlr.data.tables import read_passages, read_questions, write_rows
-from jmlr.errors import MissingResource
+from jmlr.errors import DataError, MissingResource
 from jmlr.files import write_json
 from jmlr.index import build, candidates, generation, manifest
 from jmlr.index.embeddings import StoredEmbeddings
@@ -65,6 +65,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         MissingResource: if the settings need a GPU and there is none.
+        DataError: if the joint arm has fewer than two passages.
         FingerprintMismatch: if the index is not the base retriever's.
         TrainingFailed: if the joint arm's retriever does not move or collapses, or if a checkpoint was written by
             another number of processes.
@@ -72,6 +73,7 @@ def run(settings: Settings) -> None:
     """
     _require_devices(settings)
     data = _load_data(settings)
+    _require_something_to_rank(settings.train.arms, data.passages)
     manifest.check(generation.current(layout.INDEX), layout.BASE_RETRIEVER, data.passages)
     processes.join()
     if processes.is_first():
@@ -131,6 +133,16 @@ def _index(settings: Settings, data: TrainingData, tries: Tries) -> None:
     """Writes the trained retriever's own index; it costs device hours as an arm does."""
     with tries.open("index"):
         build.build(layout.TRAINED_RETRIEVER, data.passages, settings.index, layout.TRAINED_INDEX, settings.seed)
+
+
+def _require_something_to_rank(arms: Sequence[str], passages: Sequence[Passage]) -> None:
+    if "jmlr" in arms and len(passages) < 2:
+        raise DataError(
+            f"{len(passages)} passage(s): every pool is of one, and there is nothing to rank",
+            expected="2 passages or more for the arm jmlr",
+            where=str(layout.PASSAGES),
+            next_step="add passages to ingest.sources, or take jmlr out of train.arms",
+        )
 
 
 def _require_devices(settings: Settings) -> None:

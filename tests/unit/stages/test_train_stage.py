@@ -13,10 +13,10 @@ import yaml
 
 from jmlr import config, recipes
 from jmlr.data.tables import write_passages, write_questions
-from jmlr.errors import TrainingFailed
+from jmlr.errors import DataError, TrainingFailed
 from jmlr.index import build, candidates
 from jmlr.stages import layout, train
-from jmlr.types import Hit
+from jmlr.types import Hit, Passage
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -204,3 +204,10 @@ def test_another_number_of_processes_is_refused_before_anything_runs(stages_befo
     monkeypatch.setattr(train, "train_arm", lambda *arguments: pytest.fail("it started"))
     with pytest.raises(TrainingFailed, match=r"written by 8 process\(es\), this training has 1"):
         train.run(settings)
+
+
+def test_a_single_passage_is_nothing_to_rank_and_that_is_said_at_once():
+    train._require_something_to_rank(["rag"], [Passage("p", "Alone.")])
+    train._require_something_to_rank(["rag", "jmlr"], [Passage("p", "Alone."), Passage("q", "Not now.")])
+    with pytest.raises(DataError, match=r"1 passage\(s\).*nothing to rank(?s:.*)next: add passages"):
+        train._require_something_to_rank(["rag", "jmlr"], [Passage("p", "Alone.")])
