@@ -33,8 +33,7 @@ def say(
         max_tokens: reader tokens at most.
         progress: what the progress bar says; empty for none.
     """
-    tokenizer, reader = answerer.writer.tokenizer, answerer.reader
-    end = tokenizer.eos_token_id
+    writer, reader = answerer.writer, answerer.reader
     size, most = answerer.settings.evaluate.questions_per_batch, answerer.settings.train.read_passages
     said: dict[str, str] = {}
     ordered = answerer.longest_first(questions, hits)
@@ -43,9 +42,9 @@ def say(
         prompts = []
         for question in batch:
             passages = [answerer.passages[hit.passage_id] for hit in hits[question.question_id][:most]]
-            prompts.append(answerer.writer.write(question, 0, passages).prompt_ids)
+            prompts.append(writer.write(question, 0, passages).prompt_ids)
         longest = max(map(len, prompts))
-        ids = torch.full((len(prompts), longest), end)
+        ids = torch.full((len(prompts), longest), writer.pad_id)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(prompts):
             ids[row, longest - len(prompt) :] = torch.tensor(prompt)
@@ -56,11 +55,11 @@ def say(
             max_new_tokens=max_tokens,
             do_sample=False,
             num_beams=1,
-            eos_token_id=end,
-            pad_token_id=end,
+            eos_token_id=writer.end_id,
+            pad_token_id=writer.pad_id,
         )
-        texts = tokenizer.batch_decode(written[:, longest:], skip_special_tokens=True)
-        said.update((question.question_id, text.strip()) for question, text in zip(batch, texts, strict=True))
+        texts = map(writer.decode, written[:, longest:].tolist())
+        said.update((question.question_id, text) for question, text in zip(batch, texts, strict=True))
     return said
 
 

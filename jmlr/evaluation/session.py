@@ -86,7 +86,8 @@ class Session:
             form = self.settings.prompt.answer
             self.readings.said[arm] = said
             self.readings.strict[arm] = {
-                one.question_id: strict_choice(said[one.question_id], one, form) for one in self.questions
+                one.question_id: strict_choice(said[one.question_id], answerer.writer.as_said(one), form)
+                for one in self.questions
             }
         return answerer
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import torch
+from cachetools import LRUCache
 
 from jmlr.config import PromptSettings
+from jmlr.errors import ConfigError
+from jmlr.models import cutting
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
 if TYPE_CHECKING:
@@ -17,6 +22,11 @@ if TYPE_CHECKING:
 
 IGNORED = -100
 """Label of a token that carries no loss (the convention of torch's cross entropy)."""
+CUE = "\nAnswer:"
+"""What the answer follows, after a space."""
+CACHE_BYTES = 64 * 2**20
+_ENTRY_BYTES = 400
+"""What Python needs for an entry of a cache besides its text and its ids; about."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +38,34 @@ class Prompted:
 
 
 class PromptWriter:
-    """Turns passages, a question and an answer into reader tokens.
+    """Turns passages, a question and an answer into reader tokens: those that the tokenizer gives for the whole text.
 
-    Each segment is tokenised alone and then joined, so the tokens of a passage are the same wherever it stands.
-    A passage or a question longer than its bound is cut at its end; the question's own sentence comes last in a
-    vignette, so a question is cut at its beginning instead. Passages that do not fit into the whole are left out.
-    The layout says whether passages or question come first; "Answer:" always comes last.
+    A passage or an option longer than its bound is cut at its end; a vignette asks at its end, so a question is cut at
+    its beginning (jmlr.models.cutting). Passages that do not fit into the whole are left out.
+    The layout says whether passages or question come first; "Answer:" always comes last. The prompt is tokenised as
+    one text and the answer as it follows "Answer:"; a tokenizer that joins the two is refused.
+
+    Attributes:
+        tokenizer: of the reader.
+        settings: lengths and form.
+        start_ids: tokens that the tokenizer puts before a text, or its start token; may be empty.
+        end_id: end-of-sequence token (of BERT's kind [SEP]); None where there is none, and then no answer has an end.
+        pad_id: fills rows; it is never looked at.
+
+    Raises:
+        ConfigError: where tokens of the reader cannot be told to be the prompt's or the answer's.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, settings: PromptSettings) -> None:
         self.tokenizer, self.settings = tokenizer, settings
-        self._encode = lru_cache(maxsize=200_000)(self._encode_uncached)
-
-    def _encode_uncached(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        if not tokenizer.is_fast:
+            raise self._refused("cannot tell where its tokens stand in a text", "a reader with a tokenizer.json")
+        self._cache: LRUCache = LRUCache(CACHE_BYTES, getsizeof=_entry_bytes)
+        self._lock = Lock()
+        self.end_id = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+        self.pad_id = next((one for one in (tokenizer.pad_token_id, self.end_id) if one is not None), 0)
+        self.start_ids = _before(tokenizer)
+        self._refuse_joined_borders()
 
     def answer_text(self, question: Question, option: int) -> str:
         """The answer as the reader must say it, for the option numbered `option`; a rationale may follow a letter."""
@@ -57,33 +81,28 @@ class PromptWriter:
         """
         if self.settings.context_tokens is None:
             return passages
-        room = self.settings.context_tokens - len(self._asked(question)) - len(self._cue()) - 1
-        room -= self.settings.answer_tokens
-        room -= self.tokenizer.bos_token_id is not None
-        for kept, passage in enumerate(passages):
-            room -= len(self._reference(passage))
-            if room < 0:
-                return passages[:kept]
-        return passages
+        room = self.settings.context_tokens - self.settings.answer_tokens - 1
+        kept = len(passages)
+        while kept and len(self._prompt(question, passages[:kept])) > room:
+            kept -= 1
+        return passages[:kept]
 
     def write(self, question: Question, option: int, passages: Sequence[Passage] = ()) -> Prompted:
         """Prompt and answer tokens: what the likelihood of an option is read from.
 
-        With `letter_rationale` the answer is the letter alone, without an end: the same for every option, whatever
-        the reader was taught to say after it.
+        The prompt is the same for every option. With `letter_rationale` the answer is the letter alone, without an
+        end, whatever the reader was taught to say after it: the first tokens of "B. Because".
 
         Args:
             question: the question.
             option: which option is the answer.
             passages: those to read, best first; those that fit are written best last, nearest to the answer.
         """
-        beginning = () if self.tokenizer.bos_token_id is None else (self.tokenizer.bos_token_id,)
-        read = [token for passage in reversed(self.fitting(question, passages)) for token in self._reference(passage)]
-        asked = self._asked(question)
-        context = (*asked, *read) if self._question_first else (*read, *asked)
-        answer = self._encode(" " + self.answer_text(question, option))[: self.settings.answer_tokens]
-        end = () if self._with_rationale else (self.tokenizer.eos_token_id,)
-        return Prompted((*beginning, *context, *self._cue()), (*answer, *end))
+        prompt = self._prompt(question, self.fitting(question, passages))
+        if self._with_rationale:
+            return Prompted(prompt, self._letter(OPTION_LETTERS[option])[: self.settings.answer_tokens])
+        answer = self._said(self.answer_text(question, option))[: self.settings.answer_tokens]
+        return Prompted(prompt, (*answer, *self._end))
 
     def write_taught(self, question: Question, passages: Sequence[Passage] = ()) -> Prompted:
         """Prompt and what the reader is taught to say after it: the right answer, as `write` gives it.
@@ -95,38 +114,118 @@ class PromptWriter:
         right = self.write(question, question.answer_index, passages)
         if not self._with_rationale:
             return right
-        rationale = self._encode(f". {question.rationale}") if question.rationale else ()
-        said = (*right.answer_ids, *rationale)
-        end = (self.tokenizer.eos_token_id,) if len(said) <= self.settings.answer_tokens else ()
+        letter = OPTION_LETTERS[question.answer_index]
+        if question.rationale:
+            said = self._said(f"{letter}. {question.rationale}")
+        else:
+            said = self._said(letter if _begins(self._said(letter), right.answer_ids) else f"{letter}.")
+        end = self._end if len(said) <= self.settings.answer_tokens else ()
         return Prompted(right.prompt_ids, (*said[: self.settings.answer_tokens], *end))
+
+    def decode(self, answer_ids: Sequence[int]) -> str:
+        """The text of an answer, without special tokens or space around it; a tokenizer without capitals says "B" so.
+
+        A letter is told by its capital, and what a reader writes is read by `jmlr.answering.generation`.
+        """
+        text = self.tokenizer.decode(list(answer_ids), skip_special_tokens=True).strip()
+        return text[:1].upper() + text[1:] if self._lower_case else text
+
+    def as_said(self, question: Question) -> Question:
+        """The question with its options as the reader can say them: cut, and in the tokenizer's own writing."""
+        said = [self.decode(self.write(question, option).answer_ids) for option in range(len(question.options))]
+        if self.settings.answer == "letter_text":
+            said = [text.partition(".")[2].strip() for text in said]
+        return replace(question, options=tuple(said)) if "text" in self.settings.answer else question
 
     @property
     def _with_rationale(self) -> bool:
         return self.settings.answer == "letter_rationale"
 
     @property
-    def _question_first(self) -> bool:
-        return self.settings.layout == "question_first"
+    def _end(self) -> tuple[int, ...]:
+        return () if self.end_id is None else (self.end_id,)
 
-    def _reference(self, passage: Passage) -> tuple[int, ...]:
-        """Tokens of one passage with the words around it."""
-        text = self._encode(passage.indexed_text)[: self.settings.passage_tokens]
-        if self._question_first:
-            return (*self._encode("\nReference: "), *text)
-        return (*self._encode("Reference: "), *text, *self._encode("\n"))
-
-    def _asked(self, question: Question) -> tuple[int, ...]:
-        """Tokens of the question and of the options where they are shown."""
-        ids = [*self._encode("Question: "), *self._encode(question.text)[-self.settings.question_tokens :]]
+    def _prompt(self, question: Question, passages: Sequence[Passage]) -> tuple[int, ...]:
+        """Tokens of all that comes before the answer."""
+        asked = f"Question: {self._cut(question.text, self.settings.question_tokens, cutting.question)}"
         if self.settings.options == "shown":
-            for letter, text in zip(OPTION_LETTERS, question.options, strict=False):
-                ids += self._encode(f"\n{letter}. ")
-                ids += self._encode(text)[: self.settings.answer_tokens]
+            for letter, option in zip(OPTION_LETTERS, question.options, strict=False):
+                asked += f"\n{letter}. {self._cut(option, self.settings.answer_tokens)}"
+        read = [self._cut(passage.indexed_text, self.settings.passage_tokens) for passage in reversed(passages)]
+        if self.settings.layout == "question_first":
+            text = asked + "".join(f"\nReference: {passage}" for passage in read)
+        else:
+            text = "".join(f"Reference: {passage}\n" for passage in read) + asked
+        return (*self.start_ids, *self._encode(text + CUE))
+
+    def _said(self, answer: str) -> tuple[int, ...]:
+        """Tokens of an answer as they follow the cue."""
+        return self._encode(f"{CUE} {answer}")[len(self._encode(CUE)) :]
+
+    def _letter(self, letter: str) -> tuple[int, ...]:
+        """Tokens of a letter before ". Because": its own, or those up to the one that contains it, as "B." may be."""
+        said, own = self._said(f"{letter}. Because"), self._said(letter)
+        if _begins(said, own):
+            return own
+        counts = range(1, len(said) + 1)
+        return next((said[:count] for count in counts if self.decode(said[:count]).startswith(letter)), own)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        """Tokens of a text, without special tokens."""
+        ids = self._kept((text,), lambda: array("i", self._ids_of(text)))
         return tuple(ids)
 
-    def _cue(self) -> tuple[int, ...]:
-        """Tokens that the answer follows."""
-        return self._encode("\nAnswer:")
+    def _ids_of(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+    def _cut(self, text: str, tokens: int, cut: Callable[..., str] = cutting.beginning) -> str:
+        """The text within `tokens` tokens."""
+        return self._kept((text, tokens, cut), lambda: cut(text, self.tokenizer, tokens))
+
+    def _kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What `make` gives, made again where the cache has let it go."""
+        with self._lock:
+            if (found := self._cache.get(key)) is not None:
+                return found[1]
+        made = make()
+        if _entry_bytes((key[0], made)) <= CACHE_BYTES:
+            with self._lock:
+                self._cache[key] = (key[0], made)
+        return made
+
+    def _refuse_joined_borders(self) -> None:
+        """Looks at a prompt with each letter: where one token spans both, none could be given the prompt alone."""
+        prompt = self._encode(f"Question: Which?{CUE}")
+        for probe in (*OPTION_LETTERS, "a", "1", "(", "\u00e9"):
+            said = self._said(probe)
+            if not said or (*prompt, *said) != self._encode(f"Question: Which?{CUE} {probe}"):
+                raise self._refused(f'joins "Answer:" and {probe!r} after it', "tokens that end between the two")
+        self._lower_case = self.tokenizer.decode(list(self._said("B"))).strip() == "b"
+
+    def _refused(self, found: str, expected: str) -> ConfigError:
+        return ConfigError(
+            f"the tokenizer of {self.tokenizer.name_or_path or type(self.tokenizer).__name__} {found}",
+            expected=expected,
+            where="params.yaml, base.reader.source",
+            next_step="name another reader there, then `dvc repro base`",
+        )
+
+
+def _begins(ids: tuple[int, ...], first: tuple[int, ...]) -> bool:
+    return ids[: len(first)] == first
+
+
+def _entry_bytes(entry: tuple[str, Any]) -> int:
+    return sys.getsizeof(entry[0]) + sys.getsizeof(entry[1]) + _ENTRY_BYTES
+
+
+def _before(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    """What the tokenizer puts before a text; its start token, where it has one and leaves putting it to others."""
+    whole, plain = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (True, False))
+    for first in range(1, len(whole) - len(plain) + 1):
+        if whole[first : first + len(plain)] == plain:
+            return tuple(whole[:first])
+    return () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
 
 
 @dataclass(frozen=True)

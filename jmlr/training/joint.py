@@ -193,7 +193,7 @@ class JointModel(nn.Module):
         return self._judge(prompted)
 
     def _judge(self, prompted: list[list[Prompted]]) -> torch.Tensor:
-        return judge(self.reader, prompted, self._writer.tokenizer.pad_token_id)
+        return judge(self.reader, prompted, self._writer.pad_id)
 
     def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
         """Mean loss of all answer tokens of the batch, float32 scalar, nats: a rationale counts by its tokens."""
@@ -210,7 +210,7 @@ class JointModel(nn.Module):
 
     def _batch(self, prompted: list[Prompted]) -> ReaderBatch:
         device = next(self.reader.parameters()).device
-        return pad(prompted, self._writer.tokenizer.pad_token_id).to(device)
+        return pad(prompted, self._writer.pad_id).to(device)
 
     def _sum(self, reading: torch.Tensor) -> StepLoss:
         return StepLoss(total=reading, reader=reading.detach())

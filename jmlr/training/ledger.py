@@ -41,7 +41,6 @@ def describe_rationales(writer: PromptWriter, questions: Sequence[Question]) -> 
         writer: of the prompts, with `prompt.answer: letter_rationale`.
         questions: of the training.
     """
-    end = writer.tokenizer.eos_token_id
     taught = [writer.write_taught(question) for question in questions if question.rationale]
-    cut = sum(item.answer_ids[-1] != end for item in taught)
+    cut = sum(item.answer_ids[-1] != writer.end_id for item in taught)
     return {"questions": len(questions), "with_rationale": len(taught), "cut": cut}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,15 @@ TINY_WORDS = (
     "gout joint swelling uric acid crystal toe pain fever cough lung infection heart failure oedema breath kidney "
     "stone blood urine liver bile skin rash itch headache vision nerve muscle weak bone fracture thyroid gland sugar"
 ).split()
+
+
+TOKENIZER_KINDS = ("llama_legacy", "llama", "unigram", "wordpiece", "byte_level_without_ends")
+
+
+@pytest.fixture(scope="session", params=TOKENIZER_KINDS)
+def any_tokenizer(request: pytest.FixtureRequest, tokenizer_of_kind: Callable[[str], Any]) -> PreTrainedTokenizerFast:
+    """A tokenizer of each kind besides the starter's."""
+    return tokenizer_of_kind(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +146,75 @@ def tiny_tokenizer(tiny_passages: list[Passage]) -> PreTrainedTokenizerFast:
     from jmlr.starter.base_reader import train_tokenizer
 
     return train_tokenizer([f"Reference: {passage.text}\nQuestion: \nAnswer:" for passage in tiny_passages], 400)
+
+
+@pytest.fixture(scope="session")
+def tokenizer_of_kind(tiny_passages: list[Passage]) -> Callable[[str], PreTrainedTokenizerFast]:
+    """Trains a tokenizer of one of TOKENIZER_KINDS, each with the special tokens that its family has."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    frame = ["Reference: Question: Which test? A. B. C. D. Answer: B. Because the crystals are seen."]
+    texts = frame * 20 + [passage.text for passage in tiny_passages]
+    bytes_ = [f"<0x{number:02X}>" for number in range(256)]
+    special = ["<unk>", "<s>", "</s>"]
+
+    def sentencepiece(prefix: str) -> Tokenizer:
+        made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+        if prefix == "llama_legacy":
+            # As in Llama 2's tokenizer.json: no pre-tokenizer, a space before every text.
+            made.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+        else:
+            made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+        parts = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        made.decoder = decoders.Sequence(parts)
+        # Trained on words and signs, as SentencePiece does: no token spans a space, or a letter and a full stop.
+        words = [word for text in texts for word in re.findall(r"\w+|[^\w\s]", text)]
+        made.train_from_iterator(words, trainers.BpeTrainer(vocab_size=420, special_tokens=special + bytes_))
+        return made
+
+    def unigram() -> Tokenizer:
+        made = Tokenizer(models.Unigram())
+        made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+        letters = [chr(code) for code in range(33, 127)]
+        trainer = trainers.UnigramTrainer(
+            vocab_size=300, special_tokens=special, unk_token="<unk>", initial_alphabet=letters, show_progress=False
+        )
+        made.train_from_iterator(texts, trainer)
+        return made
+
+    def wordpiece() -> Tokenizer:
+        made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        made.decoder = decoders.WordPiece()
+        signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        made.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=300, special_tokens=signs))
+        ends = [("[CLS]", made.token_to_id("[CLS]")), ("[SEP]", made.token_to_id("[SEP]"))]
+        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+        return made
+
+    def byte_level() -> Tokenizer:
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet))
+        return made
+
+    def make(kind: str) -> PreTrainedTokenizerFast:
+        llama = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+        made, names = {
+            "llama_legacy": (sentencepiece, llama),
+            "llama": (sentencepiece, llama),
+            "unigram": (lambda _: unigram(), llama),
+            "wordpiece": (
+                lambda _: wordpiece(),
+                {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"},
+            ),
+            "byte_level_without_ends": (lambda _: byte_level(), {}),
+        }[kind]
+        return PreTrainedTokenizerFast(tokenizer_object=made(kind), clean_up_tokenization_spaces=False, **names)
+
+    return cache(make)
 
 
 @pytest.fixture(scope="session")

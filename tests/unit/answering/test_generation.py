@@ -79,15 +79,22 @@ def test_strict_reading(text, form, expected):
     assert strict_choice(text, ASKED, form) == expected
 
 
-def test_a_reader_that_was_taught_rationales_writes_letter_and_rationale(answerer, tiny_questions):
+@pytest.mark.parametrize("kind", ["starter", "llama_legacy"])
+def test_a_reader_that_was_taught_rationales_writes_letter_and_rationale(
+    answerer, tiny_questions, make_tiny_reader, tokenizer_of_kind, kind
+):
     """Questions with and without a rationale; weighed by letter, and read from what is written."""
+    tokenizer = answerer.writer.tokenizer
+    if kind != "starter":
+        tokenizer = tokenizer_of_kind(kind)
+        answerer.reader = make_tiny_reader(vocab_size=len(tokenizer))
     because = {0: "gout is pain in the toe", 2: "kidney stone and blood"}
     asked = [
         dataclasses.replace(question, answer_index=number, rationale=because.get(number, ""))
         for number, question in enumerate(tiny_questions[:4])
     ]
     changes = {"options": "shown", "answer": "letter_rationale", "answer_tokens": 40}
-    answerer.writer = PromptWriter(answerer.writer.tokenizer, answerer.writer.settings.model_copy(update=changes))
+    answerer.writer = PromptWriter(tokenizer, answerer.writer.settings.model_copy(update=changes))
     batch = pad([answerer.writer.write_taught(question) for question in asked], 0)
     optimizer = torch.optim.AdamW(answerer.reader.parameters(), lr=1e-2)
     for _ in range(60):

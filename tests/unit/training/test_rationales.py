@@ -25,15 +25,17 @@ def explained(tiny_questions):
 
 
 @pytest.fixture
-def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer):
-    """Builds an arm that is taught letters with rationales."""
+def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer, tokenizer_of_kind, make_tiny_reader):
+    """Builds an arm that is taught letters with rationales; `kind` is of its reader's tokenizer."""
     settings = prompt_settings.model_copy(
         update={"options": "shown", "answer": "letter_rationale", "answer_tokens": 40}
     )
 
-    def make(arm: str):
+    def make(arm: str, kind: str = "starter"):
         model = make_joint(arm)
-        model._writer = PromptWriter(tiny_tokenizer, settings)
+        tokenizer = tiny_tokenizer if kind == "starter" else tokenizer_of_kind(kind)
+        model.reader = make_tiny_reader(vocab_size=len(tokenizer), pad_token_id=None)
+        model._writer = PromptWriter(tokenizer, settings)
         model._corpus = dataclasses.replace(model._corpus, questions=explained)
         return model
 
@@ -43,8 +45,9 @@ def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer):
 def said_tokens(model, question) -> list[int]:
     """Letter, rationale and end of a question, from the texts alone."""
     tokenizer = model._writer.tokenizer
-    parts = [" B", *([f". {question.rationale}"] if question.rationale else [])]
-    return [*(token for part in parts for token in tokenizer(part)["input_ids"]), tokenizer.eos_token_id]
+    before = tokenizer("Answer:")["input_ids"]
+    said = f"B. {question.rationale}" if question.rationale else "B"
+    return [*tokenizer(f"Answer: {said}")["input_ids"][len(before) :], tokenizer.eos_token_id]
 
 
 @torch.no_grad()
@@ -58,8 +61,9 @@ def slow_losses(model, question, passages) -> list[float]:
     return losses
 
 
-def test_the_reader_learns_from_every_token_of_letter_and_rationale(make_explained, explained):
-    model = make_explained("closed_book")
+@pytest.mark.parametrize("kind", ["starter", "llama_legacy"])
+def test_the_reader_learns_from_every_token_of_letter_and_rationale(make_explained, explained, kind):
+    model = make_explained("closed_book", kind)
     tokens = [loss for row in ROWS.tolist() for loss in slow_losses(model, explained[row], [])]
     assert len(tokens) > 3 * 2
     assert model(rows=ROWS, draw_seed=1).reader.item() == pytest.approx(sum(tokens) / len(tokens), abs=1e-4)
@@ -79,6 +83,17 @@ def test_passages_are_judged_by_the_mean_over_letter_and_rationale_as_in_the_pap
     letters = [model._writer.write(asked[0], 1, [tiny_passages[number]]) for number in sampled[0].tolist()]
     of_letters = readers.answer_losses(model.reader, pad(letters, 0))
     assert not torch.allclose(judged[0], of_letters, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", ["llama_legacy", "byte_level_without_ends"])
+def test_a_step_teaches_readers_of_other_tokenizers_too(make_explained, kind):
+    """SentencePiece with a start token, and a reader without start, end and pad token."""
+    model = make_explained("jmlr", kind).train()
+    loss = model(rows=ROWS, draw_seed=1)
+    loss.total.backward()
+    assert loss.reader.isfinite()
+    moved = [model.reader.model.embed_tokens.weight, next(iter(model.retriever.parameters()))]
+    assert all(weight.grad.abs().max() > 0 for weight in moved)
 
 
 def test_processes_share_a_step_by_all_that_is_taught(make_explained, explained):
