@@ -193,7 +193,9 @@ def _reader(hardware: Hardware, tokenizer: PreTrainedTokenizerFast, settings: Tr
             reader = LlamaForCausalLM(config)
     finally:
         torch.set_default_dtype(before)
-    return reader if settings.reader.lora is None else adapters.add_lora(reader, settings.reader.lora)
+    if settings.reader.lora is None:
+        return adapters.hold_trained_in_float32(reader)
+    return adapters.add_lora(reader, settings.reader.lora)
 
 
 def _retriever(sizes: Sizes, hardware: Hardware) -> Retriever:

@@ -6,16 +6,19 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
+from jmlr.models.parts import linear_layers, part_of_each
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-TRAINED_BESIDES = ("embed", "norm")
-"""A parameter with one of these in its name is trained in full."""
+TRAINED_BESIDES = ("embeddings", "norms")
+"""Parts of a reader that are trained in full."""
 
 
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
@@ -26,19 +29,19 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         settings: rank, scale, dropout and the linear layers that get an adapter.
 
     Raises:
-        TrainingFailed: if the reader has no layer of a target's name.
+        TrainingFailed: if the reader has no linear layer of a target's name.
 
     Source: arXiv 2309.12307, section 3.3 (LoRA+), as in arXiv 2402.17887.
     """
     from peft import LoraConfig, get_peft_model
 
-    layers = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    if unknown := sorted(set(settings.targets) - layers):
+    layers = linear_layers(model)
+    if unknown := sorted(set(settings.targets) - set(layers)):
         raise TrainingFailed(
-            f"the reader has no layer named {', '.join(unknown)}",
-            expected="names of its linear layers, for example q_proj",
+            f"the reader has no linear layer named {', '.join(unknown)}",
+            expected=f"some of {', '.join(layers)}",
             where="params.yaml, train.reader.lora.targets",
-            next_step="name layers of this reader",
+            next_step=f"name layers of this reader, for example train.reader.lora.targets: [{', '.join(layers[:2])}]",
         )
     config = LoraConfig(
         task_type="CAUSAL_LM",
@@ -48,35 +51,49 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         target_modules=list(settings.targets),
     )
     adapted = get_peft_model(model, config)
+    parts = part_of_each(adapted)
     for name, parameter in adapted.named_parameters():
-        if any(part in name for part in TRAINED_BESIDES):
+        if parts[name] in TRAINED_BESIDES:
             parameter.requires_grad_(True)
-    return adapted
+    return hold_trained_in_float32(adapted)
 
 
-def merge_and_save(model: PreTrainedModel | PeftModel, folder: Path) -> None:
+def hold_trained_in_float32(model: PreTrainedModel | PeftModel) -> PreTrainedModel | PeftModel:
+    """`model` with all that trains in float32; what is frozen keeps its dtype, and autocast computes in that.
+
+    In bfloat16 a step below a 256th of a weight rounds to nothing: norms, which are near 1, would never move.
+
+    Source: arXiv 1710.03740, section 3.1 (a master copy of the weights; here the weights are it).
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return model
+
+
+def merge_and_save(model: PreTrainedModel | PeftModel, folder: Path, dtype: str) -> None:
     """Writes one plain reader into `folder`, safetensors, which `jmlr.models.reader.load` reads.
 
     Args:
         model: with adapters or without; adapters are merged into its weights for good, so it is not to be trained on.
             What was trained on quantised weights is merged into the base reader's own, read again from its folder.
         folder: made if missing; the tokenizer is saved apart.
+        dtype: of all saved weights, float32 or bfloat16; what was trained is float32 in `model`.
     """
-    if not hasattr(model, "merge_and_unload"):
-        model.save_pretrained(folder, safe_serialization=True)
-        return
-    if getattr(model.get_base_model(), "is_quantized", False):
-        model = _on_plain_weights(model)
-    model.merge_and_unload().save_pretrained(folder, safe_serialization=True)
+    if hasattr(model, "merge_and_unload"):
+        if getattr(model.get_base_model(), "is_quantized", False):
+            model = _on_plain_weights(model, dtype)
+        model = model.merge_and_unload()
+    model.to(getattr(torch, dtype)).save_pretrained(folder, safe_serialization=True)
 
 
-def _on_plain_weights(model: PeftModel) -> PeftModel:
+def _on_plain_weights(model: PeftModel, dtype: str) -> PeftModel:
     """All that `model` trained, on the base weights before they were quantised: merging would round them again."""
     from peft import get_peft_model
 
     trained = model.get_base_model()
     config = copy.deepcopy(trained.config)
-    source, dtype = config._name_or_path, str(trained.dtype).removeprefix("torch.")
+    source = config._name_or_path
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     plain, _ = readers.load(source, dtype=dtype, further={"config": config})

@@ -10,7 +10,7 @@ import torch
 from jmlr.config_train import TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
-from jmlr.models.adapters import add_lora
+from jmlr.models.adapters import add_lora, hold_trained_in_float32
 from jmlr.models.reader_check import check_reader
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def load_for_training(
     if settings.rope_scaling is not None and not _scales_linearly(model):
         raise _not_scalable(f"the reader {type(model).__name__} takes no linear RoPE scaling", folder)
     check_reader(model)
-    return (model if settings.lora is None else add_lora(model, settings.lora)), tokenizer
+    ready = hold_trained_in_float32(model) if settings.lora is None else add_lora(model, settings.lora)
+    return ready, tokenizer
 
 
 def scaled(config: PretrainedConfig, factor: float, folder: Path) -> PretrainedConfig:

@@ -67,8 +67,8 @@ def run(settings: Settings) -> None:
         MissingResource: if the settings need a GPU and there is none.
         DataError: if the joint arm has fewer than two passages.
         FingerprintMismatch: if the index is not the base retriever's.
-        TrainingFailed: if the joint arm's retriever does not move or collapses, or if a checkpoint was written by
-            another number of processes.
+        TrainingFailed: if something that trains does not move or the retriever collapses, or if a checkpoint was
+            written by another number of processes.
         BudgetReached: if all tries together have used up train.budget_device_hours.
     """
     _require_devices(settings)
@@ -186,7 +186,7 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, t
     }
     with whole_weights(model):
         if processes.is_first():
-            adapters.merge_and_save(model.reader, folder / "reader")
+            adapters.merge_and_save(model.reader, folder / "reader", training.reader.dtype)
             if arm == "jmlr" and model.retriever is not None:
                 model.retriever.save(layout.TRAINED_RETRIEVER)
     if processes.is_first():

@@ -75,6 +75,11 @@ class JointModel(nn.Module):
         if self.retriever is not None:
             self.retriever.requires_grad_(arm == "jmlr")
 
+    @property
+    def training_components(self) -> tuple[str, ...]:
+        """What this arm trains: the reader, the joint arm the retriever too."""
+        return ("reader", "retriever") if self.arm == "jmlr" else ("reader",)
+
     def train(self, mode: bool = True) -> JointModel:
         """Training mode for the reader; the retriever's dropout stays off, so that stored and live scores compare."""
         super().train(mode)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from jmlr.config import TrainSettings
@@ -45,10 +46,10 @@ def group_parameters(model: nn.Module, settings: TrainSettings) -> list[dict[str
 
 
 def check_groups(model: nn.Module, groups: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses optimizer groups that do not hold every trainable parameter of the model exactly once.
+    """Refuses optimizer groups that do not hold every trainable parameter of the model exactly once, in float32.
 
     Raises:
-        TrainingFailed: naming the first parameters that are left out, held twice or frozen.
+        TrainingFailed: naming the first parameters that are left out, held twice, frozen or of another dtype.
     """
     held = Counter(id(parameter) for group in groups for parameter in group["params"])
     wanted = {name: int(parameter.requires_grad) for name, parameter in model.named_parameters()}
@@ -58,6 +59,13 @@ def check_groups(model: nn.Module, groups: Sequence[Mapping[str, Any]]) -> None:
             f"the optimizer's groups hold {', '.join(wrong[:3])} ({len(wrong)} parameters in all)",
             expected="every trainable parameter once and no frozen one",
             where="jmlr/training/param_groups.py",
+        )
+    rounded = [name for name, p in model.named_parameters() if p.requires_grad and p.dtype != torch.float32]
+    if rounded:
+        raise TrainingFailed(
+            f"{', '.join(rounded[:3])} ({len(rounded)} parameters in all) would train in a dtype of low precision",
+            expected="float32, in which small steps are not rounded away",
+            where="jmlr/models/trainable_reader.py, hold_trained_in_float32",
         )
 
 

@@ -26,7 +26,7 @@ from jmlr.training.collapse import CollapseGuard
 from jmlr.training.cost import CostMeter
 from jmlr.training.drift import Drift
 from jmlr.training.joint import JointModel, StepLoss
-from jmlr.training.movement import WeightChange, gradient_norms
+from jmlr.training.movement import WeightChange, gradient_norms, require_movement
 from jmlr.training.param_groups import check_groups, group_parameters
 from jmlr.training.pools import Pools
 from jmlr.training.progress import ProgressBar
@@ -125,7 +125,7 @@ class JointTrainer(Trainer):
         """Hands the step's metrics to the sink, then to the callbacks.
 
         Raises:
-            TrainingFailed: if the joint arm's retriever has not moved although its rate was above 0.
+            TrainingFailed: if something that trains has not moved although its rate was above 0.
         """
         if "loss" not in logs:
             super().log(logs, start_time)
@@ -140,7 +140,7 @@ class JointTrainer(Trainer):
             self._run.sink.log(step, self._metrics)
         # The first step of a warm-up has rate 0.
         if step > max(1, self._run.settings.warmup_steps):
-            require_movement(self.model, change)
+            require_movement(change, self.model.training_components)
         super().log({**logs, **self._metrics}, start_time)
         # The sink has it all; kept here, it would only make checkpoints grow.
         self.state.log_history.clear()
@@ -207,8 +207,8 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
         seconds (of this process), the costs of refreshes, steps, and how far each component moved.
 
     Raises:
-        TrainingFailed: if the joint arm's retriever does not move or collapses, or if the last checkpoint, or the
-            number of questions, does not fit the number of processes.
+        TrainingFailed: if something that trains does not move or the retriever collapses, or if the last checkpoint,
+            or the number of questions, does not fit the number of processes.
         BudgetReached: if the device hours of `run.cost` are spent; the checkpoint is saved then.
     """
     settings, start = run.settings, time.monotonic()
@@ -224,7 +224,7 @@ def train_arm(model: JointModel, pools: Pools, questions: int, run: ArmRun) -> d
     trainer.go_on()
     with whole_weights(model):
         moved = trainer.change.measure(model)
-    require_movement(model, moved)
+    require_movement(moved, model.training_components)
     seconds = time.monotonic() - start
     return {"seconds": seconds, **refresh.costs, "steps": trainer.state.global_step, **moved}
 
@@ -240,21 +240,6 @@ def whole_weights(model: nn.Module) -> AbstractContextManager[Any]:
 
     gathered: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(model.parameters()))
     return gathered
-
-
-def require_movement(model: JointModel, change: Mapping[str, float]) -> None:
-    """Refuses a joint run whose retriever is where it started.
-
-    Raises:
-        TrainingFailed: if `change`, measured since before the first try, has no movement of the retriever.
-    """
-    if model.arm == "jmlr" and not change.get("retriever_weight_change"):
-        raise TrainingFailed(
-            "the retriever did not move in a joint run",
-            expected="a weight change above 0",
-            where="arm jmlr",
-            next_step="raise train.retriever.learning_rate",
-        )
 
 
 def _check_processes(run: ArmRun, questions: int) -> None:

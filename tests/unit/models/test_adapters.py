@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora, merge_and_save
+from jmlr.models.parts import part_of_each
 from jmlr.models.prompt import Prompted, pad
+from jmlr.training.movement import WeightChange, require_movement
 
 SETTINGS = LoraSettings(rank=2, alpha=4, dropout=0.0, targets=("q_proj", "v_proj"))
 BATCH = pad([Prompted((1, 5, 6, 7), (8, 9)), Prompted((1, 5), (9, 2))], pad_token_id=0)
@@ -58,7 +61,7 @@ def test_the_merged_reader_answers_as_the_adapted_one(adapted, tmp_path, tiny_to
     step(adapted)
     with torch.no_grad():
         logits, losses = adapted(input_ids=BATCH.input_ids).logits, readers.answer_losses(adapted, BATCH)
-    merge_and_save(adapted, tmp_path / "reader")
+    merge_and_save(adapted, tmp_path / "reader", "float32")
     tiny_tokenizer.save_pretrained(tmp_path / "reader")
     loaded, tokenizer = readers.load(tmp_path / "reader")
     with torch.no_grad():
@@ -72,7 +75,7 @@ def test_embeddings_and_norms_move_and_are_saved(adapted, make_tiny_reader, tmp_
     start = make_tiny_reader()
     step(adapted)
     trained = adapted.get_base_model()
-    merge_and_save(adapted, tmp_path)
+    merge_and_save(adapted, tmp_path, "float32")
     tiny_tokenizer.save_pretrained(tmp_path)
     loaded, _ = readers.load(tmp_path)
     names = [name for name, _ in start.named_parameters() if "embed" in name or "norm" in name]
@@ -101,7 +104,7 @@ def test_what_was_trained_on_quantised_weights_is_merged_into_the_plain_ones(
     plain.load_state_dict(state, strict=False)
     with torch.no_grad():
         expected, coarse = readers.answer_losses(plain, BATCH), readers.answer_losses(rounded, BATCH)
-    merge_and_save(rounded, tmp_path / "trained")
+    merge_and_save(rounded, tmp_path / "trained", "float32")
     tiny_tokenizer.save_pretrained(tmp_path / "trained")
     loaded, _ = readers.load(tmp_path / "trained")
     with torch.no_grad():
@@ -113,7 +116,7 @@ def test_what_was_trained_on_quantised_weights_is_merged_into_the_plain_ones(
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_reader_without_adapters_is_saved_as_it_is(make_tiny_reader, tmp_path, tiny_tokenizer, tied):
     reader = make_tiny_reader(tie_word_embeddings=tied)
-    merge_and_save(reader, tmp_path)
+    merge_and_save(reader, tmp_path, "float32")
     tiny_tokenizer.save_pretrained(tmp_path)
     loaded, _ = readers.load(tmp_path)
     assert all(torch.equal(p, loaded.get_parameter(name)) for name, p in reader.named_parameters())
@@ -124,12 +127,63 @@ def test_tied_embeddings_stay_tied_through_adapters(make_tiny_reader, tmp_path, 
     step(adapted)
     with torch.no_grad():
         losses = readers.answer_losses(adapted, BATCH)
-    merge_and_save(adapted, tmp_path)
+    merge_and_save(adapted, tmp_path, "float32")
     tiny_tokenizer.save_pretrained(tmp_path)
     loaded, _ = readers.load(tmp_path)
     torch.testing.assert_close(readers.answer_losses(loaded, BATCH), losses, atol=1e-5, rtol=1e-5)
 
 
-def test_an_unknown_target_is_named(make_tiny_reader):
-    with pytest.raises(TrainingFailed, match="no layer named c_attn"):
-        add_lora(make_tiny_reader(), SETTINGS.model_copy(update={"targets": ("q_proj", "c_attn")}))
+@pytest.fixture
+def gpt2():
+    """Of another family: no name in it says `embed` or `norm`; its output layer is tied."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(GPT2Config(vocab_size=20, n_positions=32, n_embd=16, n_layer=1, n_head=2)).eval()
+
+
+def test_embeddings_and_norms_train_whatever_a_family_calls_them(gpt2, tmp_path, tiny_tokenizer):
+    adapted = add_lora(gpt2, SETTINGS.model_copy(update={"targets": ("c_attn",)}))
+    trainable = {name.removeprefix("base_model.model.") for name, p in adapted.named_parameters() if p.requires_grad}
+    norms = {f"transformer.{name}.{what}" for name in ("h.0.ln_1", "h.0.ln_2", "ln_f") for what in ("weight", "bias")}
+    adapters = {f"transformer.h.0.attn.c_attn.lora_{m}.default.weight" for m in "AB"}
+    assert trainable == {"transformer.wte.weight", "transformer.wpe.weight", *norms, *adapters}
+    step(adapted)
+    with torch.no_grad():
+        losses = readers.answer_losses(adapted, BATCH)
+    merge_and_save(adapted, tmp_path, "float32")
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded, _ = readers.load(tmp_path)
+    torch.testing.assert_close(readers.answer_losses(loaded, BATCH), losses, atol=1e-5, rtol=1e-5)
+    assert loaded.lm_head.weight is loaded.transformer.wte.weight
+
+
+def test_in_bfloat16_everything_that_trains_moves(make_tiny_reader, tmp_path, tiny_tokenizer):
+    """At the paper's rate, at which bfloat16 weights near 1 stand still; frozen weights stay in bfloat16."""
+    reader = make_tiny_reader().to(torch.bfloat16)
+    pair = torch.nn.ModuleDict({"reader": add_lora(reader, SETTINGS)})
+    held = {(part_of_each(pair)[name], p.requires_grad, p.dtype) for name, p in pair.named_parameters()}
+    trained = {(part, True, torch.float32) for part in ("adapters", "embeddings", "norms")}
+    assert held == trained | {("layers", False, torch.bfloat16)}
+    optimizer = torch.optim.AdamW([p for p in pair.parameters() if p.requires_grad], lr=2e-5, weight_decay=0.0)
+    change, start = WeightChange(pair), {name: p.detach().clone() for name, p in pair.named_parameters()}
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            readers.answer_token_losses(pair["reader"], BATCH)[0].mean().backward()
+        optimizer.step()
+    require_movement(change.measure(pair), ["reader"])
+    for name, parameter in pair.named_parameters():
+        if parameter.requires_grad and "embed_tokens" not in name:  # tokens that were not read have no gradient
+            assert (parameter != start[name]).float().mean() > 0.9, name
+    merge_and_save(pair["reader"], tmp_path, "bfloat16")
+    assert {value.dtype for value in load_file(tmp_path / "model.safetensors").values()} == {torch.bfloat16}
+
+
+def test_an_unknown_target_is_named_with_those_that_there_are(make_tiny_reader):
+    known = "down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"
+    # `self_attn` is there but no linear layer; `lm_head` is the output layer.
+    targets = ("q_proj", "c_attn", "self_attn", "lm_head")
+    with pytest.raises(
+        TrainingFailed, match=f"no linear layer named c_attn, lm_head, self_attn; expected some of {known}"
+    ):
+        add_lora(make_tiny_reader(), SETTINGS.model_copy(update={"targets": targets}))

@@ -65,7 +65,7 @@ def test_a_factor_of_one_changes_nothing(folder, make_tiny_reader):
 def test_the_trained_readers_config_carries_the_scaling(folder, tiny_tokenizer, tmp_path, lora):
     model, _ = load_for_training(folder, settings(rope_scaling=4.0, lora=lora))
     expected = losses(model)
-    merge_and_save(model, tmp_path / "trained")
+    merge_and_save(model, tmp_path / "trained", "float32")
     tiny_tokenizer.save_pretrained(tmp_path / "trained")
     written = json.loads((tmp_path / "trained" / "config.json").read_text(encoding="utf-8"))
     assert written["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}

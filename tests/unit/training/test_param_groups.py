@@ -87,3 +87,10 @@ def test_groups_that_hold_a_frozen_parameter_are_refused(settings):
     pair.retriever.requires_grad_(False)
     with pytest.raises(TrainingFailed, match=r"expected every trainable parameter once and no frozen one"):
         check_groups(pair, groups)
+
+
+def test_what_would_train_in_low_precision_is_refused(settings):
+    pair = Pair()
+    pair.reader.bfloat16()
+    with pytest.raises(TrainingFailed, match=r"reader\.1\.weight, reader\.1\.bias \(2 .*; expected float32"):
+        check_groups(pair, group_parameters(pair, settings))
