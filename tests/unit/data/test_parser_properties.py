@@ -158,8 +158,22 @@ def test_compressed_files_give_the_rows_of_plain_ones(folder, data_format):
 def test_paragraphs_come_back(folder, texts):
     paragraphs = [clean(text) for text in texts]
     assume(any(paragraphs) and not any(text.startswith(("#", "\ufeff")) for text in paragraphs))
-    found = loaded(folder, "text", "\n \n".join(paragraphs))
-    assert [row.text for row in found] == [*dict.fromkeys(filter(None, paragraphs))]
+    rows = loaded(folder, "text", "\n \n".join(paragraphs), "a.txt")
+    found = [row.text for row in rows if isinstance(row, Passage)]
+    assert found == [*dict.fromkeys(filter(None, paragraphs))]
+    assert len(rows) == len([*filter(None, paragraphs)]), "a repeated one is told of"
+
+
+@QUICK
+@given(st.lists(WORDS, min_size=1, max_size=6))
+def test_no_word_of_a_markdown_table_or_list_is_lost(folder, texts):
+    cells = [" ".join(re.findall(r"[^\W_]+", text)) for text in texts]
+    assume(all(cells))
+    table = f"| name | value |\n|---|---|\n{''.join(f'| {cell} | 1 |{chr(10)}' for cell in cells)}"
+    shown = f"Title\n=====\n\n{table}\n{''.join(f'* {cell}{chr(10)}' for cell in cells)}"
+    table_row, list_row = (row.text for row in loaded(folder, "text", shown))
+    assert table_row == " ".join(f"name: {clean(cell)}; value: 1." for cell in cells)
+    assert list_row == "; ".join(clean(cell) for cell in cells)
 
 
 @QUICK

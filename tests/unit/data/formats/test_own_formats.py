@@ -131,6 +131,86 @@ def test_text_paragraphs_are_passages_under_their_headings(tmp_path, load):
     ]
 
 
+GUIDELINE = """\
+---
+title: "Gout 2024"
+author: committee
+---
+
+# Gout
+## Attack
+Give [colchicine](https://x.org "drug") within 24 h.[^1]
+### Contraindications
+Never in:
+
+- renal insuf-
+  ficiency
+- *pregnancy*
+
+| Drug | Dose |
+|------|-----:|
+| Colchicine | 0.5 mg |
+| Allopurinol | |
+
+Renal failure
+=============
+> Halve the dose of beta-
+> blockers and colchi-
+> cine. A beta-blocker is low-
+> and high-dose.
+
+<!-- reviewer: delete -->
+<b>Never</b> with BP < 90 &amp; fever.
+
+```
+CrCl = (140 - age)
+```
+
+<div onclick="x()">In a
+box.<script>run()</script></div>
+
+[^1]: see the label
+"""
+
+
+def test_markdown_is_read_as_people_write_it(tmp_path, load):
+    path = tmp_path / "gout.md"
+    path.write_text(GUIDELINE)
+    loaded = load(text, path, SOURCE)
+    assert {p.title for p in loaded.passages} == {"Gout 2024"}
+    assert [(p.section, p.text) for p in loaded.passages] == [
+        ("Attack", "Give colchicine within 24 h."),
+        ("Contraindications", "Never in: renal insufficiency; pregnancy"),
+        ("Contraindications", "Drug: Colchicine; Dose: 0.5 mg. Drug: Allopurinol."),
+        ("Renal failure", "Halve the dose of beta-blockers and colchicine. A beta-blocker is low- and high-dose."),
+        ("Renal failure", "Never with BP < 90 & fever."),
+        ("Renal failure", "CrCl = (140 - age)"),
+        ("Renal failure", "In a box."),
+        ("Renal failure", "see the label"),
+    ]
+
+
+def test_plain_text_has_no_markup_but_headings(tmp_path, load):
+    path = tmp_path / "gout.txt"
+    path.write_text("# Gout\n\n    * p<0.05 and _x_ [a](b)\n---\n| a | b |\n\n1. a-\n2. b")
+    assert [(p.section, p.text) for p in load(text, path, SOURCE).passages] == [
+        ("Gout", "* p<0.05 and _x_ [a](b) --- | a | b |"),
+        ("Gout", "1. a- 2. b"),
+    ]
+
+
+def test_what_a_text_file_has_no_passage_of_is_told(tmp_path, load):
+    path = tmp_path / "gout.md"
+    path.write_text("# Gout\n\n## Attack\n")
+    assert [(row.row, row.reason, row.detail) for row in load(text, path, SOURCE).rejected] == [
+        ("1", "file without a paragraph", "Gout")
+    ]
+    path.write_text("Rest.\n\nRest.\n")
+    assert [(row.reason, row.detail) for row in load(text, path, SOURCE).rejected] == [("duplicated passage", "Rest.")]
+    path.write_text(f"{'A long paragraph. ' * 9}\n---\nEnd.")  # dashes make a heading of what stands above them
+    assert [p.text for p in load(text, path, SOURCE).passages] == [("A long paragraph. " * 9).strip(), "End."]
+
+
 def test_text_ids_stay_when_a_paragraph_is_put_before(tmp_path, load):
     path = tmp_path / "gout_guide.txt"
     path.write_text("It hurts.")
