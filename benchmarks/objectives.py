@@ -32,7 +32,7 @@ from jmlr import config, telemetry
 from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.retrieval import recall_at
+from jmlr.evaluation.retrieval import success_at
 from jmlr.index import candidates, generation
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import reader as readers
@@ -158,8 +158,8 @@ def measure(settings: Settings, seed: int, name: str, held_out: bool = False) ->
     }
     for k in (1, 2, 30):
         ranked = [[hit.passage_id for hit in found] for found in hits]
-        row[f"recall_at_{k}"] = float(
-            np.mean([recall_at(k, r, q.gold_passage_ids) for r, q in zip(ranked, test, strict=True)])
+        row[f"success_at_{k}"] = float(
+            np.mean([success_at(k, r, q.gold_passage_ids) for r, q in zip(ranked, test, strict=True)])
         )
     return row
 
@@ -205,7 +205,7 @@ def accuracy(answerer: Answerer, questions: Sequence[Question], hits: Sequence[S
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Mean over seeds with its 95 % interval (Student's t), one line an arm, as Markdown."""
-    columns = ("accuracy", "gold_accuracy", "recall_at_1", "recall_at_2", "recall_at_30", "train_seconds")
+    columns = ("accuracy", "gold_accuracy", "success_at_1", "success_at_2", "success_at_30", "train_seconds")
     lines = [f"| arm | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
     for arm in EVERY_ARM:
         own = [row for row in rows if row["arm"] == arm]

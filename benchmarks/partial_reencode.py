@@ -2,7 +2,7 @@
 
 Reads a finished build (`make repro`): questions of the split test are searched with the trained retriever in stores
 where a share of the passages is encoded by the trained retriever and the rest still by the base retriever. The share is
-drawn under several seeds, or holds the passages of the training questions' pools. Prints recall of the gold passage.
+drawn under several seeds, or holds the passages of the training questions' pools. Prints success@k.
 
     python benchmarks/partial_reencode.py
 """
@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
         )
     )
     for row in rows:
-        print(row["encoded anew"].ljust(45), "  ".join(f"recall@{k} {row[f'recall_at_{k}']:.3f}" for k in asked.k))
+        print(row["encoded anew"].ljust(45), "  ".join(f"success@{k} {row[f'success_at_{k}']:.3f}" for k in asked.k))
     write_json(RESULTS, {"date": str(date.today()), "passages": len(ids), "questions": len(questions), "rows": rows})
     return 0
 
@@ -76,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _row(
     name: str, drawn: Sequence[set[str]], ranked: tuple[list[str], torch.Tensor, list[Question]], cutoffs: Sequence[int]
 ) -> dict[str, str | float]:
-    """Mean recall over the draws; in each the drawn passages have the new store's scores."""
+    """Mean success@k over the draws; in each the drawn passages have the new store's scores."""
     ids, (old, new), questions = ranked
     measured = []
     for chosen in drawn:
@@ -86,7 +86,7 @@ def _row(
         measured.append(measure_retrieval(questions, rankings, list(cutoffs)))
     return {
         "encoded anew": name,
-        **{f"recall_at_{k}": mean(one[f"recall_at_{k}"] for one in measured) for k in cutoffs},
+        **{f"success_at_{k}": mean(one[f"success_at_{k}"] for one in measured) for k in cutoffs},
     }
 
 

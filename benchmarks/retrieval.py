@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ import torch
 from jmlr import config, telemetry
 from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.accuracy import Interval, mean_interval
+from jmlr.evaluation.accuracy import Interval, bootstrap_interval, mean_interval
 from jmlr.evaluation.notation import measure_label, points
 from jmlr.evaluation.retrieval import measures_by_question
 from jmlr.files import write_json
@@ -153,15 +153,17 @@ def summarise(
         name: measures_by_question(questions, found, settings.evaluate.recall_at) for name, found in rankings.items()
     }
 
-    def bounded(of_questions: np.ndarray) -> dict[str, float]:
-        interval: Interval = mean_interval(of_questions, settings.evaluate, settings.seed)
+    def bounded(of_questions: np.ndarray, interval_of: Callable[..., Interval] = mean_interval) -> dict[str, float]:
+        interval = interval_of(of_questions, settings.evaluate, settings.seed)
         return {key: round(getattr(interval, key), 6) for key in ("value", "low", "high")}
 
     return {
         "questions": len(questions),
         "rows": {name: {key: bounded(each) for key, each in own.items()} for name, own in values.items()},
         "differences": {
-            f"{first} - {second}": {key: bounded(values[first][key] - values[second][key]) for key in values[first]}
+            f"{first} - {second}": {
+                key: bounded(values[first][key] - values[second][key], bootstrap_interval) for key in values[first]
+            }
             for first, second in COMPARED
         },
         "share_of_exact_found_by_plaid": {
@@ -214,8 +216,8 @@ def table(recipe: str, result: Mapping[str, Any]) -> str:
 
 
 def interval(found: Mapping[str, float], name: str) -> str:
-    """A measure with its interval: recall in percent, the others from 0 to 1."""
-    factor, decimals = (100, 1) if name.startswith("recall") else (1, 3)
+    """A measure with its interval: success and recall in percent, the others from 0 to 1."""
+    factor, decimals = (100, 1) if name.startswith(("success", "recall")) else (1, 3)
     value, low, high = (f"{factor * found[key]:.{decimals}f}" for key in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 

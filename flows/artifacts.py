@@ -14,7 +14,7 @@ from jmlr.registry.standing import Standing, run_page
 from jmlr.stages import costs, layout
 from jmlr.tracking.store import tracking_uri
 
-_MEASURES = ("accuracy", "recall_at_1")
+_MEASURES = ("accuracy", "success_at_1")
 _ABSENT = "-"
 
 
@@ -28,6 +28,8 @@ def metric_rows(challenger: Standing, champion: Standing | None) -> list[dict[st
     for measure, value in sorted(challenger.tags.items()):
         if measure.split(".")[1:2] and measure.split(".")[1] in _MEASURES:
             before = champion.tags.get(measure) if champion is not None else None
+            if before is None and champion is not None:  # a version from before recall was measured
+                before = champion.tags.get(measure.replace("success_at_1", "recall_at_1"))
             difference = _ABSENT if before is None else f"{float(value) - float(before):+.4f}"
             rows.append(
                 {

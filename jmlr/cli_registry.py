@@ -73,7 +73,7 @@ def audit(
 def runs(
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="How many, newest first.")] = 20,
 ) -> None:
-    """List pipelines and trainings: when, state, recipe, accuracy, recall, hours, version."""
+    """List pipelines and trainings: when, state, recipe, accuracy, success@1, hours, version."""
     run_stage("runs", most)
 
 

@@ -1,4 +1,7 @@
-"""Accuracy, and the difference of two arms on the same questions, with bootstrap intervals and McNemar's test."""
+"""Accuracy, and the difference of two arms on the same questions, with intervals and McNemar's test.
+
+One rule for all: a share of questions has Wilson's interval, any other mean and every difference the bootstrap's.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,47 @@ def outcomes(questions: Sequence[Question], answered: Sequence[Answered], arm: s
     return right
 
 
+def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:
+    """A share with its Wilson score interval, which keeps a width where all are right or all wrong.
+
+    Source: Wilson 1927 (JASA 22).
+
+    Raises:
+        DataError: if there is no question.
+
+    >>> found = share_interval(np.array([True] * 5), confidence=0.95)
+    >>> found.value, round(found.low, 3), round(found.high, 3)
+    (1.0, 0.566, 1.0)
+    """
+    if not len(right):
+        raise DataError("no questions to take a share of", expected="at least 1")
+    bounds = binomtest(int(right.sum()), len(right)).proportion_ci(confidence, method="wilson")
+    return Interval(float(right.mean()), float(bounds.low), float(bounds.high), len(right))
+
+
 def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed: int) -> Interval:
+    """The mean of one value a question: with Wilson's interval where it is a share (each is 0 or 1), else bootstrapped.
+
+    Args:
+        values: one value a question, shape (questions,); no differences, which have `bootstrap_interval`.
+        settings: gives the number of resamples and the level.
+        seed: of the resampling; the same seed gives the same interval.
+
+    Raises:
+        DataError: if there is no question.
+
+    >>> from jmlr.config import EvaluateSettings
+    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
+    >>> found = mean_interval(np.array([1, 1, 1, 1]), settings, seed=1)
+    >>> found.value, round(found.low, 3), found.high
+    (1.0, 0.51, 1.0)
+    """
+    if np.isin(values, (0, 1)).all():
+        return share_interval(values.astype(np.bool_), settings.confidence)
+    return bootstrap_interval(values, settings, seed)
+
+
+def bootstrap_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed: int) -> Interval:
     """The mean of one value a question, with its percentile bootstrap interval.
 
     Drawing n questions with replacement draws, for every distinct value, a multinomial count of it; so the counts are
@@ -100,12 +143,12 @@ def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed:
 
     >>> from jmlr.config import EvaluateSettings
     >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
-    >>> mean_interval(np.array([1, 1, 1, 0]), settings, seed=1)
+    >>> bootstrap_interval(np.array([1, 1, 1, 0]), settings, seed=1)
     Interval(value=0.75, low=0.25, high=1.0, questions=4)
     """
     questions = len(values)
     if questions == 0:
-        raise DataError("no questions to take a mean over", expected="at least 1 question in the evaluated split")
+        raise DataError("no questions to take a mean over", expected="at least 1")
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(questions, counts / questions, size=settings.bootstrap_samples)
     outside = (1 - settings.confidence) / 2
@@ -142,5 +185,5 @@ def paired_difference(
         raise DataError(f"{len(first)} and {len(second)} outcomes", expected="two arms on the same questions")
     differences = first.astype(np.int64) - second.astype(np.int64)
     helped, hurt = int((differences > 0).sum()), int((differences < 0).sum())
-    interval = mean_interval(differences, settings, seed)
+    interval = bootstrap_interval(differences, settings, seed)
     return PairedDifference(interval, mcnemar(helped, hurt), helped, hurt, len(differences) - helped - hurt)

@@ -105,15 +105,15 @@ def _draw_accuracy(records: Sequence[Record], chance: Mapping[str, float]) -> Fi
     return figure
 
 
-def _draw_recall(records: Sequence[Record]) -> Figure:
+def _draw_success(records: Sequence[Record]) -> Figure:
     splits, cutoffs = _values(records, "split"), sorted(_values(records, "k"))
     figure, panels = _panels(len(splits), 2.9)
     for panel, split in zip(panels, splits, strict=True):
         for name in _values(records, "retriever"):
-            line = sorted((r["k"], r["recall"]) for r in records if (r["split"], r["retriever"]) == (split, name))
-            ks, recalls = [k for k, _ in line], [100 * recall for _, recall in line]
+            line = sorted((r["k"], r["success"]) for r in records if (r["split"], r["retriever"]) == (split, name))
+            ks, shares = [k for k, _ in line], [100 * share for _, share in line]
             colour = RETRIEVER_COLOURS.get(name, _OTHER_COLOUR)
-            panel.plot(ks, recalls, marker="o", color=colour, label=ranking_label(name))
+            panel.plot(ks, shares, marker="o", color=colour, label=ranking_label(name))
         panel.set_xscale("log")
         panel.set_xticks(cutoffs, [str(k) for k in cutoffs])
         panel.set_xticks([], minor=True)
@@ -187,7 +187,7 @@ def draw(records: Mapping[str, Sequence[Record]], chance: Mapping[str, float]) -
 
     drawings: dict[str, Callable[[Sequence[Record]], Figure]] = {
         "accuracy_by_arm": lambda found: _draw_accuracy(found, chance),
-        "recall_by_k": _draw_recall,
+        "success_by_k": _draw_success,
         "reliability": _draw_reliability,
         "accuracy_by_coverage": _draw_coverage,
         "training_curves": _draw_curves,

@@ -6,31 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import fisher_exact
 
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
-from jmlr.evaluation.accuracy import Interval
+from jmlr.evaluation.accuracy import Interval, share_interval
 
 _ROUNDING = 1e-9
-
-
-def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:
-    """A share with its Wilson score interval, which keeps a width where a small group is all right or all wrong.
-
-    Source: Wilson 1927 (JASA 22).
-
-    Raises:
-        DataError: if the group is empty.
-
-    >>> found = share_interval(np.array([True] * 5), confidence=0.95)
-    >>> found.value, round(found.low, 3), round(found.high, 3)
-    (1.0, 0.566, 1.0)
-    """
-    if not len(right):
-        raise DataError("an empty group", expected="at least 1 question to take a share of")
-    bounds = binomtest(int(right.sum()), len(right)).proportion_ci(confidence, method="wilson")
-    return Interval(float(right.mean()), float(bounds.low), float(bounds.high), len(right))
 
 
 def share_gap(first: NDArray[np.bool_], second: NDArray[np.bool_], confidence: float) -> Interval:
@@ -86,7 +68,7 @@ def mean_gap(
 def _drawn_means(
     values: NDArray[np.generic], settings: EvaluateSettings, draw: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Means of resamples; drawn as counts of the distinct values, as in `mean_interval`."""
+    """Means of resamples; drawn as counts of the distinct values, as in `bootstrap_interval`."""
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
     drawn = draw.multinomial(len(values), counts / len(values), size=settings.bootstrap_samples)
     means: NDArray[np.float64] = drawn @ distinct / len(values)

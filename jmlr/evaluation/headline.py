@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jmlr.evaluation.notation import arm_label, p_value, percent, points, split_label
+from jmlr.evaluation.notation import arm_label, p_value, percent, points, split_label, success_at_1
 
 _MAIN_ARMS = ("jmlr", "rag", "closed_book", "untrained")
 
@@ -49,7 +49,7 @@ def _on_gain(measured: Mapping[str, Any]) -> str:
 
 
 def _on_retrieval(measured: Mapping[str, Any]) -> str:
-    before, after = (measured["retrieval"].get(name, {}).get("recall_at_1") for name in ("before", "after"))
+    before, after = (success_at_1(measured["retrieval"].get(name, {})) for name in ("before", "after"))
     if before is None or after is None:
         return ""
     return f"A gold passage is ranked first for {percent(after)} of the questions, before training {percent(before)}."

@@ -67,8 +67,11 @@ def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> 
 
 
 def _confidence(settings: Settings, asked: Sequence[Question], readings: Readings, arm: str) -> dict[str, Any]:
-    """Calibration of an arm, and abstention by confidences at the temperature fitted on dev."""
-    evaluate, dev = settings.evaluate, readings.fitted_on.get(arm)
+    """Calibration of an arm, and abstention by confidences at the temperature fitted on dev.
+
+    On dev itself neither is reported: a temperature or threshold is not judged by the questions it was chosen on.
+    """
+    evaluate, dev = settings.evaluate, readings.fitted_on.get(arm) if asked[0].split != "dev" else None
     graded = grade(asked, readings.answered[arm], arm)
     fitted = grade(readings.dev, dev, arm) if dev else None
     found = measure_calibration(fitted, graded, evaluate, evaluate.seed)

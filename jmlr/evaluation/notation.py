@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 ARM_LABELS = {
     "untrained": "Reader as it comes",
@@ -103,24 +103,33 @@ def p_value(probability: float) -> str:
     return "< 0.001" if probability < 0.001 else f"= {probability:.3f}"
 
 
+def success_at_1(found: Mapping[str, float]) -> float | None:
+    """Success@1 of a measured ranking; None where it has none. Files from before recall was measured call it recall.
+
+    >>> success_at_1({"success_at_1": 0.5, "recall_at_1": 0.4}), success_at_1({"recall_at_1": 0.5}), success_at_1({})
+    (0.5, 0.5, None)
+    """
+    return found.get("success_at_1", found.get("recall_at_1"))
+
+
 def measure_label(name: str) -> str:
     """The name of a retrieval measure as the field writes it.
 
-    >>> measure_label("recall_at_5"), measure_label("ndcg_at_10"), measure_label("mrr"), measure_label("without_gold")
-    ('recall@5', 'nDCG@10', 'MRR', 'without gold')
+    >>> measure_label("success_at_5"), measure_label("ndcg_at_10"), measure_label("mrr"), measure_label("without_gold")
+    ('success@5', 'nDCG@10', 'MRR', 'without gold')
     """
     return name.replace("_at_", "@").replace("ndcg", "nDCG").replace("mrr", "MRR").replace("_", " ")
 
 
 def measure_value(name: str, value: float) -> str:
-    """A retrieval measure: recall in percent, MRR and nDCG with three decimals, counts as they are.
+    """A retrieval measure: success and recall in percent, MRR and nDCG with three decimals, counts as they are.
 
     >>> measure_value("recall_at_1", 0.5), measure_value("mrr", 0.5), measure_value("questions", 150)
     ('50.0 %', '0.500', '150')
     """
     if isinstance(value, int):
         return f"{value:,}"
-    return percent(value) if name.startswith("recall") else f"{value:.3f}"
+    return percent(value) if name.startswith(("success", "recall")) else f"{value:.3f}"
 
 
 def quantity(value: object) -> str:

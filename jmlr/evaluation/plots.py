@@ -12,7 +12,7 @@ from jmlr.files import write_text
 
 Record = dict[str, Any]
 
-_RECALL = "recall_at_"
+_SUCCESS = "success_at_"
 
 
 def accuracy_records(metrics: Mapping[str, Any]) -> list[Record]:
@@ -28,18 +28,18 @@ def accuracy_records(metrics: Mapping[str, Any]) -> list[Record]:
     ]
 
 
-def recall_records(metrics: Mapping[str, Any]) -> list[Record]:
-    """Recall@k, one record a split, ranking (see notation.RANKING_LABELS) and k.
+def success_records(metrics: Mapping[str, Any]) -> list[Record]:
+    """Success@k, one record a split, ranking (see notation.RANKING_LABELS) and k.
 
-    >>> recall_records({"test": {"retrieval": {"before": {"recall_at_5": 0.5, "mrr": 0.3}}}})
-    [{'split': 'test', 'retriever': 'before', 'k': 5, 'recall': 0.5}]
+    >>> success_records({"test": {"retrieval": {"before": {"success_at_5": 0.5, "mrr": 0.3}}}})
+    [{'split': 'test', 'retriever': 'before', 'k': 5, 'success': 0.5}]
     """
     return [
-        {"split": split, "retriever": name, "k": int(key.removeprefix(_RECALL)), "recall": value}
+        {"split": split, "retriever": name, "k": int(key.removeprefix(_SUCCESS)), "success": value}
         for split, measured in metrics.items()
         for name, found in measured["retrieval"].items()
         for key, value in found.items()
-        if key.startswith(_RECALL)
+        if key.startswith(_SUCCESS)
     ]
 
 
@@ -85,7 +85,7 @@ def plot_records(metrics: Mapping[str, Any], history: Iterable[Mapping[str, Any]
     """The records of each plot by its file name without ending."""
     return {
         "accuracy_by_arm": accuracy_records(metrics),
-        "recall_by_k": recall_records(metrics),
+        "success_by_k": success_records(metrics),
         "reliability": reliability_records(metrics),
         "accuracy_by_coverage": coverage_records(metrics),
         "training_curves": curve_records(history),

@@ -21,13 +21,22 @@ def _gold_ranks(ranking: Sequence[str], gold: Sequence[str]) -> list[int]:
     return [rank for rank, passage_id in enumerate(ranking, start=1) if passage_id in wanted]
 
 
-def recall_at(k: int, ranking: Sequence[str], gold: Sequence[str]) -> float:
+def success_at(k: int, ranking: Sequence[str], gold: Sequence[str]) -> float:
     """1 if at least one gold passage is among the first `k`, else 0 (one such passage is enough to answer).
 
-    >>> recall_at(1, ["p3", "p1"], ["p1"]), recall_at(2, ["p3", "p1"], ["p1", "p9"])
+    >>> success_at(1, ["p3", "p1"], ["p1"]), success_at(2, ["p3", "p1"], ["p1", "p9"])
     (0.0, 1.0)
     """
     return float(any(rank <= k for rank in _gold_ranks(ranking, gold)))
+
+
+def recall_at(k: int, ranking: Sequence[str], gold: Sequence[str]) -> float:
+    """The share of the gold passages that are among the first `k`; with one gold passage it is `success_at`.
+
+    >>> recall_at(1, ["p3", "p1"], ["p1"]), recall_at(2, ["p3", "p1"], ["p1", "p9"])
+    (0.0, 0.5)
+    """
+    return sum(rank <= k for rank in _gold_ranks(ranking, gold)) / len(set(gold))
 
 
 def reciprocal_rank(ranking: Sequence[str], gold: Sequence[str]) -> float:
@@ -71,10 +80,10 @@ def measures_by_question(
     Args:
         questions: the questions asked.
         rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
-        cutoffs: the k of each recall@k.
+        cutoffs: the k of each success@k and recall@k.
 
     Returns:
-        recall_at_<k>, mrr and ndcg_at_10, each float64 (questions with gold,), 0 to 1.
+        success_at_<k>, recall_at_<k>, mrr and ndcg_at_10, each float64 (questions with gold,), 0 to 1.
 
     Raises:
         DataError: if a question has no ranking, or a ranking names a passage twice.
@@ -86,6 +95,7 @@ def measures_by_question(
     ranked = [(question.gold_passage_ids, _ranking_of(question, rankings)) for question in questions]
     counted = [(ranking, gold) for gold, ranking in ranked if gold]
     measures: dict[str, Callable[[Sequence[str], Sequence[str]], float]] = {
+        **{f"success_at_{k}": partial(success_at, k) for k in sorted(set(cutoffs))},
         **{f"recall_at_{k}": partial(recall_at, k) for k in sorted(set(cutoffs))},
         "mrr": reciprocal_rank,
         f"ndcg_at_{NDCG_DEPTH}": ndcg,
@@ -101,11 +111,12 @@ def measure_retrieval(
     Args:
         questions: the questions asked.
         rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
-        cutoffs: the k of each recall@k.
+        cutoffs: the k of each success@k and recall@k.
 
     Returns:
-        recall_at_<k> (share of questions with at least one gold passage among the first k), mrr, ndcg_at_10, each 0 to
-        1 and absent if no question has gold; `questions` counted; `without_gold` left out; `distinct_top_1`, how
+        success_at_<k> (share of questions with at least one gold passage among the first k), recall_at_<k> (mean share
+        of a question's gold passages among the first k), mrr, ndcg_at_10, each 0 to 1 and absent if no question has
+        gold; `questions` counted; `without_gold` left out; `distinct_top_1`, how
         many different passages come first over all questions (few: the retriever has collapsed).
 
     Raises:
@@ -113,7 +124,7 @@ def measure_retrieval(
 
     >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", gold_passage_ids=("p1",)),
     ...          Question("q2", "?", ("a", "b"), 0, "test")]
-    >>> measure_retrieval(asked, {"q1": ["p2", "p1"], "q2": ["p2"]}, [1, 2])["recall_at_2"]
+    >>> measure_retrieval(asked, {"q1": ["p2", "p1"], "q2": ["p2"]}, [1, 2])["success_at_2"]
     1.0
     """
     found = measures_by_question(questions, rankings, cutoffs)

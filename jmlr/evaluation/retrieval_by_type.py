@@ -25,7 +25,7 @@ def measure_by_type(
     Args:
         questions: of one split.
         rankings: by name, passage ids, best first, by question id; those of COMPARED that are there are measured.
-        cutoffs: the k of each recall@k.
+        cutoffs: the k of each success@k and recall@k.
         small_below: types with fewer questions that have a gold passage are marked small.
 
     Returns:
@@ -34,7 +34,7 @@ def measure_by_type(
 
     >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", question_type="dose", gold_passage_ids=("p1",))]
     >>> found = measure_by_type(asked, {"after": {"q1": ["p1"]}}, [1])
-    >>> found["dose"]["small"], found["dose"]["after"]["recall_at_1"]
+    >>> found["dose"]["small"], found["dose"]["after"]["success_at_1"]
     (True, 1.0)
     """
     known = sorted({question.question_type for question in questions if question.question_type})

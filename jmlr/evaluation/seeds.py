@@ -9,6 +9,7 @@ from typing import Any
 from scipy.stats import t as student
 
 from jmlr.errors import DataError
+from jmlr.evaluation.notation import success_at_1
 
 
 def over_seeds(values: Sequence[float], confidence: float) -> dict[str, float | int | None]:
@@ -28,7 +29,7 @@ def over_seeds(values: Sequence[float], confidence: float) -> dict[str, float | 
 
 
 def aggregate(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str, Any]:
-    """Per split: accuracy of every arm that all runs have, every paired difference, and recall, over the seeds.
+    """Per split: accuracy of every arm that all runs have, every paired difference, and success@1, over the seeds.
 
     A difference is taken within each run first, so that what a seed does to both arms cancels out.
 
@@ -50,14 +51,14 @@ def aggregate(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str,
             "difference": _common(
                 [{pair: m["value"] for pair, m in run[split]["difference"].items()} for run in runs], confidence
             ),
-            "recall_at_1": _common([_recall(run[split]["retrieval"]) for run in runs], confidence),
+            "success_at_1": _common([_success(run[split]["retrieval"]) for run in runs], confidence),
         }
         for split in splits
     }
 
 
-def _recall(retrieval: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {name: found["recall_at_1"] for name, found in retrieval.items() if "recall_at_1" in found}
+def _success(retrieval: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {name: share for name, found in retrieval.items() if (share := success_at_1(found)) is not None}
 
 
 def _common(runs: Sequence[Mapping[str, float]], confidence: float) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from jmlr.answering.answered import Answered
 from jmlr.config import EvaluateSettings
-from jmlr.evaluation.accuracy import Interval, mean_interval, outcomes
-from jmlr.evaluation.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p, share_interval
+from jmlr.evaluation.accuracy import Interval, bootstrap_interval, outcomes, share_interval
+from jmlr.evaluation.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p
 from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
 from jmlr.evaluation.vignette import AGE_GROUPS, SEXES, UNKNOWN, read_patient
 from jmlr.types import Question
@@ -153,7 +153,7 @@ def _of_accuracy(right: NDArray[np.bool_], settings: EvaluateSettings) -> _Compa
 
 def _of_gain(gain: NDArray[np.int64], settings: EvaluateSettings, seed: int) -> _Comparison:
     return _Comparison(
-        lambda group: mean_interval(gain[group], settings, seed),
+        lambda group: bootstrap_interval(gain[group], settings, seed),
         lambda group, rest: mean_gap(gain[group], gain[rest], settings, seed),
         lambda group, rest: mean_gap_p(gain[group], gain[rest], settings, seed),
     )

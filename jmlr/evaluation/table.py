@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from jmlr.evaluation.notation import arm_label, ordered_arms, percent, points
+from jmlr.evaluation.notation import arm_label, ordered_arms, percent, points, success_at_1
 
 _ABSENT = "-"
 
@@ -25,8 +25,8 @@ def _difference_cell(measured: Mapping[str, Any]) -> str:
     return f"{points(found['value'])} ({points(found['low'])} to {points(found['high'])})" if found else _ABSENT
 
 
-def _recall_cell(measured: Mapping[str, Any], names: Sequence[str], sign: str) -> str:
-    shares = [measured["retrieval"].get(name, {}).get("recall_at_1") for name in names]
+def _success_cell(measured: Mapping[str, Any], names: Sequence[str], sign: str) -> str:
+    shares = [success_at_1(measured["retrieval"].get(name, {})) for name in names]
     if all(share is None for share in shares):
         return _ABSENT
     return sign.join("?" if share is None else percent(share) for share in shares)
@@ -55,8 +55,8 @@ def result_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]],
         ["guessing", *(percent(found["chance"]) for found in measured)],
         ["JMLR minus RAG (points)", *map(_difference_cell, measured)],
         ["gap to gold closed", *map(_gap_cell, measured)],
-        ["recall@1 before -> after", *(_recall_cell(found, ("before", "after"), " -> ") for found in measured)],
-        ["recall@1 BM25, hybrid", *(_recall_cell(found, ("bm25", "hybrid"), ", ") for found in measured)],
+        ["success@1 before -> after", *(_success_cell(found, ("before", "after"), " -> ") for found in measured)],
+        ["success@1 BM25, hybrid", *(_success_cell(found, ("bm25", "hybrid"), ", ") for found in measured)],
     ]
     return header, arm_rows, summaries
 

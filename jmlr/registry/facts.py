@@ -32,10 +32,10 @@ class Abstaining:
     def of_metrics(cls, metrics: Mapping[str, Any], arm: str) -> Abstaining:
         """What metrics.json says of an arm; one without a threshold where it says nothing.
 
-        Every split of an evaluation has the same: it is chosen on dev.
+        Every split of an evaluation has the same, but for dev, on which it is chosen and where it is not reported.
         """
-        for measured in metrics.values():
-            if found := measured.get("confidence", {}).get(arm):
+        for split, measured in metrics.items():
+            if split != "dev" and (found := measured.get("confidence", {}).get(arm)):
                 chosen = found["abstention"]["abstaining"]
                 return cls(found["temperature"] or 1.0, chosen["threshold"], chosen["wanted_accuracy"])
         return cls()

@@ -70,7 +70,7 @@ def render(inputs: CardInputs) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("percent", "points", "arm_label", "split_label", "ranking_label", "quantity"):
+    for name in ("percent", "points", "arm_label", "split_label", "ranking_label", "quantity", "success_at_1"):
         environment.filters[name] = getattr(notation, name)
     environment.filters.update(cell=cell, short=lambda digest: str(digest)[:_FIRST_DIGITS])
     return environment.get_template(TEMPLATE).render(

@@ -8,6 +8,7 @@ from typing import Any
 
 from jmlr.config import Settings
 from jmlr.data.tables import read_questions
+from jmlr.evaluation.notation import success_at_1
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.files import read_json
 from jmlr.registry.facts import Abstaining
@@ -27,18 +28,18 @@ from jmlr.tracking.store import tracking_uri
 
 
 def headline_tags(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Accuracy of every arm, and recall@1 of every ranking, as tags `SPLIT.NAME`, rounded to 4 digits.
+    """Accuracy of every arm, and success@1 of every ranking, as tags `SPLIT.NAME`, rounded to 4 digits.
 
-    >>> headline_tags({"test": {"accuracy": {"rag": {"value": 0.5}}, "retrieval": {"after": {"recall_at_1": 0.75}}}})
-    {'test.accuracy.rag': '0.5', 'test.recall_at_1.after': '0.75'}
+    >>> headline_tags({"test": {"accuracy": {"rag": {"value": 0.5}}, "retrieval": {"after": {"success_at_1": 0.75}}}})
+    {'test.accuracy.rag': '0.5', 'test.success_at_1.after': '0.75'}
     """
     tags = {}
     for split, measured in metrics.items():
         for arm, found in measured["accuracy"].items():
             tags[f"{split}.accuracy.{arm}"] = str(round(found["value"], 4))
         for when, found in measured["retrieval"].items():
-            if found.get("recall_at_1") is not None:
-                tags[f"{split}.recall_at_1.{when}"] = str(round(found["recall_at_1"], 4))
+            if (share := success_at_1(found)) is not None:
+                tags[f"{split}.success_at_1.{when}"] = str(round(share, 4))
     return tags
 
 

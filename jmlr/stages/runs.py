@@ -13,6 +13,9 @@ from jmlr.tracking.pipeline import HOURS
 from jmlr.tracking.runs import RunFamily, families
 from jmlr.tracking.store import tracking_uri
 
+_SUCCESS = ("success_at_1", "recall_at_1")
+"""What a run may call success@1: the second before recall was measured."""
+
 
 def run(settings: Settings, most: int) -> None:
     """Prints a table of the newest runs.
@@ -30,8 +33,8 @@ def run(settings: Settings, most: int) -> None:
     for version in sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version)):
         versions.setdefault(version.run_id, []).append(str(version.version))
     split = settings.promote.split
-    table = Table(title=f"accuracy and recall@1 of the joint arm on {split}")
-    for name in ("started (UTC)", "run", "recipe", "accuracy", "recall@1", "hours", "version"):
+    table = Table(title=f"accuracy and success@1 of the joint arm on {split}")
+    for name in ("started (UTC)", "run", "recipe", "accuracy", "success@1", "hours", "version"):
         table.add_column(name, no_wrap=True)
     table.add_column("state")
     for family in found:
@@ -42,13 +45,14 @@ def run(settings: Settings, most: int) -> None:
 
 def _cells(family: RunFamily, split: str, versions: dict[str, list[str]]) -> list[str]:
     info = family.run.info
+    success = (family.metric(f"{split}/retrieval/after/{name}") for name in _SUCCESS)
     numbers = [number for run in family.runs for number in versions.get(run.info.run_id, [])]
     return [
         f"{datetime.fromtimestamp(info.start_time / 1000, timezone.utc):%m-%d %H:%M}",
         info.run_id[:8],
         family.run.data.params.get("recipe", ""),
         _percent(family.metric(f"{split}/accuracy/jmlr/value")),
-        _percent(family.metric(f"{split}/retrieval/after/recall_at_1")),
+        _percent(next((share for share in success if share is not None), None)),
         _hours(family),
         ", ".join(numbers),
         f"{info.status.lower()}{f' ({_stages(family)})' if family.children else ''}",

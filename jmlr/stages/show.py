@@ -19,7 +19,7 @@ from jmlr.tracking.store import connect
 if TYPE_CHECKING:
     from jmlr.registry.version import ModelVersion
 
-_SHOWN_ABOVE = (".accuracy.", ".recall_at_1.")
+_SHOWN_ABOVE = (".accuracy.", ".success_at_1.", ".recall_at_1.")
 
 
 def run(settings: Settings, spec: str) -> None:

@@ -23,7 +23,7 @@ def objectives() -> ModuleType:
 
 
 def row(seed: int, arm: str, accuracy: float) -> dict[str, object]:
-    recalls = {f"recall_at_{k}": 0.5 for k in (1, 2, 30)}
+    recalls = {f"success_at_{k}": 0.5 for k in (1, 2, 30)}
     return {"seed": seed, "arm": arm, "accuracy": accuracy, "gold_accuracy": 1.0, "train_seconds": 60.4, **recalls}
 
 

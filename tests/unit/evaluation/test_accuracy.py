@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from jmlr.answering.answered import Answered
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
-from jmlr.evaluation.accuracy import mcnemar, mean_interval, outcomes, paired_difference
+from jmlr.evaluation.accuracy import bootstrap_interval, mcnemar, mean_interval, outcomes, paired_difference
 from jmlr.types import Question
 
 QUESTIONS = [Question(f"q{number}", "?", ("a", "b"), 1, "test") for number in range(3)]
@@ -47,9 +48,20 @@ def test_accuracy_is_the_share_of_right_answers(evaluate: EvaluateSettings) -> N
     assert found.low < found.value < found.high
 
 
-def test_interval_of_equal_values_has_no_width(evaluate: EvaluateSettings) -> None:
-    found = mean_interval(np.ones(5, dtype=bool), evaluate, seed=1)
-    assert (found.low, found.value, found.high) == (1.0, 1.0, 1.0)
+@pytest.mark.parametrize(("right", "questions"), [(0, 20), (1, 20), (13, 20), (20, 20), (222, 222)])
+@pytest.mark.parametrize("kind", [bool, np.int64, np.float64])
+def test_a_share_has_wilsons_interval_up_to_its_borders(
+    evaluate: EvaluateSettings, right: int, questions: int, kind: type
+) -> None:
+    found = mean_interval((np.arange(questions) < right).astype(kind), evaluate, seed=1)
+    low, high = proportion_confint(right, questions, alpha=1 - evaluate.confidence, method="wilson")
+    assert (found.value, found.low, found.high) == pytest.approx((right / questions, low, high), abs=1e-12)
+    assert found.high - found.low > 0.01  # nobody is sure of 100 % after so few questions
+
+
+def test_a_mean_of_other_values_is_bootstrapped(evaluate: EvaluateSettings) -> None:
+    values = np.array([0.25, 0.5, 1.0, 0.0])  # shares of four orders
+    assert mean_interval(values, evaluate, seed=1) == bootstrap_interval(values, evaluate, seed=1)
 
 
 def test_same_seed_same_interval_other_seed_another(evaluate: EvaluateSettings) -> None:
@@ -67,14 +79,14 @@ def test_a_higher_level_gives_a_wider_interval(evaluate: EvaluateSettings) -> No
 
 
 def test_no_questions_is_an_error(evaluate: EvaluateSettings) -> None:
-    with pytest.raises(DataError, match="no questions to take a mean over"):
+    with pytest.raises(DataError, match="no questions to take a share of"):
         mean_interval(np.array([]), evaluate, seed=1)
 
 
 def test_interval_agrees_with_scipy(evaluate: EvaluateSettings) -> None:
     settings = evaluate.model_copy(update={"bootstrap_samples": 20_000})
     values = np.random.default_rng(4).random(150) < 0.7
-    ours = mean_interval(values, settings, seed=1)
+    ours = bootstrap_interval(values, settings, seed=1)
     theirs = stats.bootstrap(
         (values.astype(float),), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2)
     ).confidence_interval

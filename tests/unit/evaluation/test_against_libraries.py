@@ -5,7 +5,7 @@ from __future__ import annotations
 import ir_measures
 import numpy as np
 import pytest
-from ir_measures import RR, Success, nDCG
+from ir_measures import RR, R, Success, nDCG
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.discrete.conditional_models import ConditionalLogit
@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from jmlr.config import EvaluateSettings
-from jmlr.evaluation.accuracy import mcnemar
+from jmlr.evaluation.accuracy import mcnemar, share_interval
 from jmlr.evaluation.calibration import (
     Graded,
     bin_edges,
@@ -23,7 +23,7 @@ from jmlr.evaluation.calibration import (
     reliability,
     summarise_confidence,
 )
-from jmlr.evaluation.gaps import holm, share_gap, share_interval
+from jmlr.evaluation.gaps import holm, share_gap
 from jmlr.evaluation.retrieval import measure_retrieval
 from jmlr.types import Question
 
@@ -48,10 +48,12 @@ def test_retrieval_agrees_with_ir_measures(seed: int) -> None:
         rankings[f"q{number}"] = [f"p{name}" for name in draw.permutation(60)[:30]]
     judged = {question.question_id: dict.fromkeys(question.gold_passage_ids, 1) for question in questions}
     run = {name: {passage: float(-rank) for rank, passage in enumerate(ranking)} for name, ranking in rankings.items()}
-    theirs = ir_measures.calc_aggregate([*(Success @ k for k in CUTOFFS), RR, nDCG @ 10], judged, run)
+    measures = [RR, nDCG @ 10, *(measure @ k for measure in (Success, R) for k in CUTOFFS)]
+    theirs = ir_measures.calc_aggregate(measures, judged, run)
     ours = measure_retrieval(questions, rankings, CUTOFFS)
     for k in CUTOFFS:
-        assert ours[f"recall_at_{k}"] == pytest.approx(theirs[Success @ k])
+        assert ours[f"success_at_{k}"] == pytest.approx(theirs[Success @ k])
+        assert ours[f"recall_at_{k}"] == pytest.approx(theirs[R @ k])
     assert ours["mrr"] == pytest.approx(theirs[RR])
     assert ours["ndcg_at_10"] == pytest.approx(theirs[nDCG @ 10])
 

@@ -8,7 +8,8 @@ import pytest
 
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
-from jmlr.evaluation.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p, share_interval
+from jmlr.evaluation.accuracy import share_interval
+from jmlr.evaluation.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p
 
 
 def _group(right: int, questions: int) -> np.ndarray:
@@ -88,7 +89,7 @@ def test_holm_by_hand() -> None:
 
 
 def test_empty_groups_are_refused(evaluate: EvaluateSettings) -> None:
-    with pytest.raises(DataError, match="an empty group"):
+    with pytest.raises(DataError, match="no questions to take a share of"):
         share_gap(_group(0, 0), _group(1, 2), 0.95)
     with pytest.raises(DataError, match="an empty group"):
         mean_gap(np.zeros(2), np.zeros(0), evaluate, seed=1)

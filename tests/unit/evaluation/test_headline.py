@@ -10,7 +10,7 @@ def _measured(low: float, high: float) -> dict[str, object]:
     return {
         "accuracy": {"rag": arm | {"value": 0.4}, "jmlr": arm},
         "difference": {"jmlr_minus_rag": {"value": 0.5, "low": low, "high": high, "mcnemar_p": 1e-9}},
-        "retrieval": {"before": {"recall_at_1": 0.13}, "after": {"recall_at_1": 0.84}},
+        "retrieval": {"before": {"success_at_1": 0.13}, "after": {"success_at_1": 0.84}},
         "chance": 0.25,
     }
 

@@ -17,7 +17,7 @@ def test_the_files_are_lists_of_flat_records(tmp_path: Path, make: Callable[[int
     found = {path.name: json.loads(path.read_text()) for path in (tmp_path / "plots").iterdir()}
     assert sorted(found) == sorted(f"{name}.json" for name in plots.plot_records({}, []))
     assert len(found["accuracy_by_arm.json"]) == 2 * 5
-    assert len(found["recall_by_k.json"]) == 2 * 2 * 4
+    assert len(found["success_by_k.json"]) == 2 * 2 * 4
     assert found["training_curves.json"] == made.history
     jmlr = next(r for r in found["accuracy_by_arm.json"] if (r["split"], r["arm"]) == ("test", "jmlr"))
     assert jmlr["accuracy"] == metrics["test"]["accuracy"]["jmlr"]["value"]
@@ -37,7 +37,7 @@ def test_figures_are_svg_and_the_same_bytes_twice(make: Callable[[int], Any]) ->
     metrics = summarise(made.settings, made.questions, made.answered, made.rankings)
     records = plots.plot_records(metrics, made.history)
     drawn = figures.draw(records, {"test": 0.25, "test_seen": 0.25})
-    assert sorted(drawn) == ["accuracy_by_arm", "recall_by_k", "training_curves"]
+    assert sorted(drawn) == ["accuracy_by_arm", "success_by_k", "training_curves"]
     assert all(ElementTree.fromstring(svg).tag.endswith("svg") for svg in drawn.values())
     assert figures.draw(records, {"test": 0.25, "test_seen": 0.25}) == drawn
 

@@ -20,7 +20,10 @@ def test_each_set_counts_once_in_the_mean(evaluate):
     questions = [*make("medqa", 4), *make("medmcqa", 2)]
     found = by_set(questions, {"jmlr": np.array([1, 1, 1, 0, 0, 0], bool), "jmlr_gold": np.array([True])}, evaluate)
     assert found["MedQA"]["accuracy"]["jmlr"]["value"] == 0.75
-    assert found["MedMCQA"] == {"questions": 2, "accuracy": {"jmlr": {"value": 0.0, "low": 0.0, "high": 0.0}}}
+    assert found["MedMCQA"] == {
+        "questions": 2,
+        "accuracy": {"jmlr": {"value": 0.0, "low": 0.0, "high": pytest.approx(0.657620)}},
+    }
     assert found["mean"]["accuracy"]["jmlr"]["value"] == pytest.approx(0.375)
     assert list(found) == ["MedQA", "MedMCQA", "mean"]
 

@@ -54,7 +54,7 @@ def test_the_page_shows_the_whole_evaluation(tmp_path: Path, inputs: report.Repo
     jmlr = inputs.metrics["test"]["accuracy"]["jmlr"]
     for part in (
         "Not for clinical use.", "On 100 held-out test questions", f"{100 * jmlr['value']:.1f} %", "jmlr &minus; rag",
-        "<th>recall@1</th>", "30,123,904", "0123abc", "mlflow ui --backend-store-uri sqlite:///mlflow.db",
+        "<th>success@1</th>", "30,123,904", "0123abc", "mlflow ui --backend-store-uri sqlite:///mlflow.db",
         "../validate/data_docs/index.html", "starter",
     ):  # fmt: skip
         assert part in text
@@ -115,8 +115,8 @@ def _measured(inputs: report.ReportInputs, **blocks: Any) -> dict[str, Any]:
 
 
 def test_retrieval_is_told_by_type_and_small_types_are_marked(tmp_path: Path, inputs: report.ReportInputs) -> None:
-    before = {"recall_at_1": 0.2, "mrr": 0.3, "questions": 9, "without_gold": 0, "distinct_top_1": 4}
-    after = {**before, "recall_at_1": 0.9, "distinct_top_1": 8}
+    before = {"success_at_1": 0.2, "mrr": 0.3, "questions": 9, "without_gold": 0, "distinct_top_1": 4}
+    after = {**before, "success_at_1": 0.9, "distinct_top_1": 8}
     kinds = {"dose": {"small": True, "before": before, "after": after}}
     text = _written(tmp_path, inputs, metrics=_measured(inputs, retrieval_by_type=kinds))
     assert "Retrieval by type of question" in text

@@ -35,20 +35,20 @@ def metrics(made: Any) -> dict[str, Any]:
 
 def test_metrics_and_plot_hold_every_ranking_in_one_order(metrics: dict[str, Any]) -> None:
     assert [list(found["retrieval"]) for found in metrics.values()] == [NAMES, NAMES]
-    records = plots.recall_records(metrics)
+    records = plots.success_records(metrics)
     assert list(dict.fromkeys(record["retriever"] for record in records)) == NAMES
-    (drawn,) = figures.draw({"recall_by_k": records}, {}).values()
+    (drawn,) = figures.draw({"success_by_k": records}, {}).values()
     assert drawn.startswith("<?xml")
     assert set(figures.RETRIEVER_COLOURS) == set(NAMES)
 
 
 def test_the_table_sets_bm25_and_the_hybrid_side_by_side(metrics: dict[str, Any]) -> None:
-    metrics["test"]["retrieval"]["bm25"]["recall_at_1"] = 0.25
-    metrics["test"]["retrieval"]["hybrid"]["recall_at_1"] = 0.5
+    metrics["test"]["retrieval"]["bm25"]["success_at_1"] = 0.25
+    metrics["test"]["retrieval"]["hybrid"]["success_at_1"] = 0.5
     del metrics["test_seen"]["retrieval"]["bm25"]
-    metrics["test_seen"]["retrieval"]["hybrid"]["recall_at_1"] = 0.75
+    metrics["test_seen"]["retrieval"]["hybrid"]["success_at_1"] = 0.75
     summaries = result_rows(metrics)[2]
-    assert summaries[-1] == ["recall@1 BM25, hybrid", "25.0 %, 50.0 %", "?, 75.0 %"]
+    assert summaries[-1] == ["success@1 BM25, hybrid", "25.0 %, 50.0 %", "?, 75.0 %"]
 
 
 def test_the_report_names_them(made: Any, metrics: dict[str, Any], tmp_path) -> None:
@@ -70,6 +70,8 @@ def test_values_by_question_leave_out_questions_without_gold_and_average_to_the_
     rankings = {"q1": ["p2", "p1"], "q2": ["p1"], "q3": ["p2"]}
     values = measures_by_question(questions, rankings, [2, 1])
     assert {name: each.tolist() for name, each in values.items()} == {
+        "success_at_1": [0.0, 0.0],
+        "success_at_2": [1.0, 0.0],
         "recall_at_1": [0.0, 0.0],
         "recall_at_2": [1.0, 0.0],
         "mrr": [0.5, 0.0],
@@ -79,7 +81,7 @@ def test_values_by_question_leave_out_questions_without_gold_and_average_to_the_
     assert {name: means[name] for name in values} == {name: each.mean() for name, each in values.items()}
 
 
-def test_recall_and_mrr_are_sklearns_for_one_gold_passage() -> None:
+def test_success_recall_and_mrr_are_sklearns_for_one_gold_passage() -> None:
     draw = random.Random(4)
     names = [f"p{number}" for number in range(25)]
     questions = [
@@ -90,7 +92,8 @@ def test_recall_and_mrr_are_sklearns_for_one_gold_passage() -> None:
     scores = np.array([[-rankings[q.question_id].index(name) for name in names] for q in questions])
     found = measure_retrieval(questions, rankings, [1, 5, 10])
     for k in (1, 5, 10):
-        assert found[f"recall_at_{k}"] == pytest.approx(
+        assert found[f"success_at_{k}"] == found[f"recall_at_{k}"]
+        assert found[f"success_at_{k}"] == pytest.approx(
             top_k_accuracy_score(gold, scores, k=k, labels=range(len(names)))
         )
     assert found["mrr"] == pytest.approx(label_ranking_average_precision_score(np.eye(25)[gold], scores))

@@ -23,7 +23,7 @@ def test_terminal_table_shows_arms_splits_and_recall(metrics: dict[str, Any]) ->
     text = console.file.getvalue()
     jmlr = metrics["test"]["accuracy"]["jmlr"]
     assert f"{100 * jmlr['value']:.1f} ({100 * jmlr['low']:.1f} to {100 * jmlr['high']:.1f})" in text
-    for part in ("(100 questions)", "(50 questions)", "Closed book", "recall@1", " -> ", "clinical"):
+    for part in ("(100 questions)", "(50 questions)", "Closed book", "success@1", " -> ", "clinical"):
         assert part in text
 
 
@@ -52,7 +52,7 @@ def test_what_is_missing_is_a_dash(metrics: dict[str, Any]) -> None:
         "RAG (frozen retriever)",
         "JMLR minus RAG (points)",
         "gap to gold closed",
-        "recall@1 before -> after",
-        "recall@1 BM25, hybrid",
+        "success@1 before -> after",
+        "success@1 BM25, hybrid",
     ):
         assert rows[name] == "-"

@@ -21,7 +21,7 @@ def test_each_type_has_its_own_measures_before_and_after() -> None:
     found = measure_by_type(ASKED, {"before": BEFORE, "after": AFTER, "bm25": BEFORE}, [1, 2])
     assert list(found) == ["cause", "dose", "unknown"]
     assert list(found["dose"]) == ["small", "before", "after"]
-    assert (found["dose"]["before"]["recall_at_1"], found["dose"]["after"]["recall_at_1"]) == (0.0, 0.5)
+    assert (found["dose"]["before"]["success_at_1"], found["dose"]["after"]["success_at_1"]) == (0.0, 0.5)
     assert (found["dose"]["before"]["mrr"], found["dose"]["after"]["mrr"]) == (0.5, 0.75)
     assert (found["dose"]["before"]["distinct_top_1"], found["dose"]["after"]["distinct_top_1"]) == (1, 2)
     assert found["dose"]["after"] == measure_retrieval([ASKED[0], ASKED[2]], AFTER, [1, 2])
@@ -31,8 +31,8 @@ def test_each_type_has_its_own_measures_before_and_after() -> None:
 def test_types_add_up_to_the_whole() -> None:
     found = measure_by_type(ASKED, {"after": AFTER}, [1])
     whole = measure_retrieval(ASKED, AFTER, [1])
-    hits = sum(kind["after"]["recall_at_1"] * kind["after"]["questions"] for kind in found.values())
-    assert hits == pytest.approx(whole["recall_at_1"] * whole["questions"])
+    hits = sum(kind["after"]["success_at_1"] * kind["after"]["questions"] for kind in found.values())
+    assert hits == pytest.approx(whole["success_at_1"] * whole["questions"])
 
 
 @pytest.mark.parametrize(("bound", "small"), [(2, False), (3, True)])

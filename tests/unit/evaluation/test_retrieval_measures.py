@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from jmlr.errors import DataError
-from jmlr.evaluation.retrieval import measure_retrieval, ndcg, recall_at, reciprocal_rank
+from jmlr.evaluation.retrieval import measure_retrieval, ndcg, reciprocal_rank, success_at
 from jmlr.types import Question
 
 
@@ -28,8 +28,10 @@ def test_measures_by_hand() -> None:
     found = measure_retrieval(ASKED, RANKINGS, [1, 3])
     ideal_of_two = 1 + 1 / math.log2(3)
     assert found == {
+        "success_at_1": pytest.approx(1 / 3),
+        "success_at_3": pytest.approx(2 / 3),
         "recall_at_1": pytest.approx(1 / 3),
-        "recall_at_3": pytest.approx(2 / 3),
+        "recall_at_3": pytest.approx((1 + 1 / 2 + 0) / 3),
         "mrr": pytest.approx((1 + 1 / 3 + 0) / 3),
         "ndcg_at_10": pytest.approx((1 + 0.5 / ideal_of_two + 0) / 3),
         "questions": 3,
@@ -45,17 +47,17 @@ def test_without_any_gold_only_counts_are_left() -> None:
 
 def test_cutoffs_are_sorted_and_counted_once() -> None:
     names = list(measure_retrieval(ASKED, RANKINGS, [10, 1, 10]))
-    assert names[:3] == ["recall_at_1", "recall_at_10", "mrr"]
+    assert names[:5] == ["success_at_1", "success_at_10", "recall_at_1", "recall_at_10", "mrr"]
 
 
 def test_an_empty_ranking_is_a_miss() -> None:
     found = measure_retrieval([_question("q1", "p1")], {"q1": []}, [1])
-    assert (found["recall_at_1"], found["mrr"], found["ndcg_at_10"], found["distinct_top_1"]) == (0.0, 0.0, 0.0, 0)
+    assert (found["success_at_1"], found["mrr"], found["ndcg_at_10"], found["distinct_top_1"]) == (0.0, 0.0, 0.0, 0)
 
 
 def test_gold_beyond_the_cutoff_does_not_count() -> None:
     ranking = [f"x{number}" for number in range(10)] + ["gold"]
-    assert (recall_at(10, ranking, ["gold"]), recall_at(11, ranking, ["gold"])) == (0.0, 1.0)
+    assert (success_at(10, ranking, ["gold"]), success_at(11, ranking, ["gold"])) == (0.0, 1.0)
     assert ndcg(ranking, ["gold"]) == 0.0
     assert reciprocal_rank(ranking, ["gold"]) == pytest.approx(1 / 11)
 

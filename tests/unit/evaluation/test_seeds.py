@@ -10,7 +10,7 @@ from jmlr.evaluation.seeds import aggregate, over_seeds
 
 def run_of(jmlr: float, rag: float, **more: float) -> dict:
     accuracy = {"jmlr": {"value": jmlr}, "rag": {"value": rag}, **{arm: {"value": v} for arm, v in more.items()}}
-    retrieval = {"before": {"recall_at_1": 0.3}, "after": {"recall_at_1": jmlr - 0.1}, "bm25": {"questions": 0}}
+    retrieval = {"before": {"success_at_1": 0.3}, "after": {"success_at_1": jmlr - 0.1}, "bm25": {"questions": 0}}
     return {
         "test": {"accuracy": accuracy, "difference": {"jmlr_minus_rag": {"value": jmlr - rag}}, "retrieval": retrieval}
     }
@@ -34,7 +34,17 @@ def test_a_difference_is_taken_within_each_run():
         "half_width": pytest.approx(0, abs=1e-9),
         "seeds": 2,
     }
-    assert set(found["recall_at_1"]) == {"before", "after"}
+    assert set(found["success_at_1"]) == {"before", "after"}
+
+
+def test_a_run_from_before_recall_was_measured_counts_with_what_it_called_recall():
+    old = run_of(0.7, 0.3)
+    for found in old["test"]["retrieval"].values():
+        if "success_at_1" in found:
+            found["recall_at_1"] = found.pop("success_at_1")
+    found = aggregate([run_of(0.9, 0.5), old], 0.95)["test"]["success_at_1"]
+    assert found["after"]["value"] == pytest.approx(0.7)
+    assert found["before"]["seeds"] == 2
 
 
 def test_what_a_run_lacks_is_left_out():

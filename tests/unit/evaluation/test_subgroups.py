@@ -11,7 +11,8 @@ from jmlr.answering.answered import Answered
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation import subgroups
-from jmlr.evaluation.gaps import holm, mean_gap, share_gap, share_gap_p, share_interval
+from jmlr.evaluation.accuracy import share_interval
+from jmlr.evaluation.gaps import holm, mean_gap, share_gap, share_gap_p
 from jmlr.evaluation.subgroups import group_questions, measure_subgroups
 from jmlr.types import Question
 

@@ -85,4 +85,5 @@ def test_intervals_follow_the_seed_of_the_evaluation_alone(settings: Settings, s
         return summarise_rationales(with_seeds, {"jmlr": _scores()}, {})["arms"]["jmlr"]["umls_f"]
 
     assert bounds(1, 5) == bounds(2, 5)
-    assert len({str(bounds(1, seed)) for seed in range(5, 12)}) > 1
+    different = len({str(bounds(1, seed)) for seed in range(5, 12)})
+    assert different > 1 if summary == "rationales" else different == 1  # a share has Wilson's interval, without seed

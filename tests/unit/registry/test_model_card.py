@@ -30,7 +30,7 @@ METRICS = {
         "chance": 0.25,
         "accuracy": {"rag": interval(0.5), "jmlr": interval(0.7)},
         "difference": {"jmlr_minus_rag": interval(0.2)},
-        "retrieval": {"after": {"recall_at_1": 0.8}, "bm25": {"recall_at_1": None}},
+        "retrieval": {"after": {"success_at_1": 0.8}, "bm25": {"success_at_1": None}},
     }
 }
 SUBGROUPS = {
@@ -77,7 +77,7 @@ def test_the_card_has_the_headings_of_model_cards_in_their_order() -> None:
         "| sex: female | 12 (few) | 60.0 % (50.0 % to 70.0 %) | -20.0 (-30.0 to -10.0) **differs** |",
         "| sex: male | 90 | 80.0 % (70.0 % to 90.0 %) | +20.0 (+10.0 to +30.0) |",
         "- jmlr - rag: +20.0 points (+10.0 to +30.0)",
-        "- recall@1 after: 80.0 %",
+        "- success@1 after: 80.0 %",
         r"| a\|b | CC BY 4.0 | 1,200 |",
         "- Reader: 1,203,712 trained parameters, 0 frozen",
         "| MLflow run | `run-7` |",

@@ -220,7 +220,7 @@ def test_gold_passages_that_a_version_does_not_hold_are_misses_and_not_read(plac
     metrics = evaluate_version.evaluate_version(settings, "3", layout.EVALUATIONS / "version-3")
     assert "jmlr_gold" not in metrics["test"]["accuracy"]
     assert metrics["test"]["retrieval"]["after"]["questions"] == 2
-    assert metrics["test"]["retrieval"]["after"]["recall_at_30"] <= 0.5
+    assert metrics["test"]["retrieval"]["after"]["success_at_30"] <= 0.5
     assert "1 gold passages of the questions are not among its passages" in " ".join(capsys.readouterr().out.split())
 
 

@@ -76,7 +76,7 @@ def settings(tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def register(client: MlflowClient, settings: Settings) -> str:
     """Registers the build with its papers; the version's number."""
     with TrainingRun.start(settings.track.experiment, {"recipe": "starter"}, name="train") as run:
-        run.log(1, {"test/accuracy/jmlr/value": 0.9, "test/retrieval/after/recall_at_1": 0.8})
+        run.log(1, {"test/accuracy/jmlr/value": 0.9, "test/retrieval/after/success_at_1": 0.8})
     places = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
     pair = Pair(*places, Path("params.yaml"))
     tags = {**provenance(), "pair_hash": pair.pair_hash(), "recipe": "starter"}
