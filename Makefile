@@ -1,4 +1,4 @@
-# make repro | up | deploy | worker | down | test | slow-test | lint | lock | params | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
+# make repro | up | deploy | worker | down | test | numerical-test | slow-test | lint | lock | params | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -78,6 +78,18 @@ test: lint  ## lint, then doctests and tests
 
 slow-test: venv  ## the tests that need minutes
 	@pytest -m slow
+
+# As ATen, MKL and oneDNN compute on other processors, as far as this one can; each on one thread and on two.
+numerical-test: venv  ## the tests of sums of floats as other processors round them: default, avx2, avx512; one thread and two
+	@levels=default
+	for level in avx2 avx512; do if grep -qsE "^flags.* $${level/512/512f} " /proc/cpuinfo; then levels+=" $$level"; fi; done
+	for level in $$levels; do for threads in 1 2; do
+		echo "numerical tests: $$level, $$threads thread(s)"
+		export ATEN_CPU_CAPABILITY=$$level OMP_NUM_THREADS=$$threads MKL_NUM_THREADS=$$threads JMLR_TEST_THREADS=$$threads
+		unset MKL_ENABLE_INSTRUCTIONS ONEDNN_MAX_CPU_ISA
+		if [ $$level = avx2 ]; then export MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2; fi
+		pytest -q -n $(JOBS) -m "numerical and not slow" tests
+	done; done
 
 format: venv  ## mend style where ruff can
 	@ruff check --fix .

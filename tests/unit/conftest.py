@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -36,10 +37,10 @@ def any_tokenizer(request: pytest.FixtureRequest, tokenizer_of_kind: Callable[[s
 
 @pytest.fixture(scope="session")
 def one_thread() -> None:
-    """Tiny models are quickest, and the machine freest, with one thread."""
+    """Tiny models are quickest, and the machine freest, with one thread; `make numerical-test` asks for two as well."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("JMLR_TEST_THREADS", "1")))
 
 
 @pytest.fixture
@@ -47,11 +48,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """A second device without a GPU, the best one there is; see foreign_device.py."""
     from colbert.modeling import base_colbert
     from colbert.modeling.tokenization import doc_tokenization, query_tokenization
+    from foreign_device import ELSEWHERE, ForeignDevice
 
     from jmlr.models import device
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    from foreign_device import ELSEWHERE, ForeignDevice
 
     monkeypatch.setattr(device, "best", lambda: ELSEWHERE)
     for module in (base_colbert, doc_tokenization, query_tokenization):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from closeness import FLOAT32, assert_close
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
@@ -18,6 +19,8 @@ from jmlr.models import device
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
 from jmlr.serving.matches import match_words
+
+pytestmark = pytest.mark.numerical
 
 TEXTS = ["gout, toe pain.", "kidney stone urine blood fever cough", "rash"]
 RTOL = 1e-5
@@ -46,8 +49,8 @@ def test_the_retriever_encodes_and_measures_where_it_lies(plain, moved, elsewher
     with torch.inference_mode():
         queries, (passages, mask) = moved.encode_queries(TEXTS), moved.encode_passages(TEXTS)
         assert {moved.device, queries.device, passages.device, mask.device} == {elsewhere}
-        torch.testing.assert_close(queries.cpu(), plain.encode_queries(TEXTS), rtol=RTOL, atol=RTOL)
-        torch.testing.assert_close(passages.cpu(), plain.encode_passages(TEXTS)[0], rtol=RTOL, atol=RTOL)
+        assert_close(queries.cpu(), plain.encode_queries(TEXTS))
+        assert_close(passages.cpu(), plain.encode_passages(TEXTS)[0])
     for found, expected in zip(moved.measure(TEXTS), plain.measure(TEXTS), strict=True):
         assert np.array_equal(found, expected)
 
@@ -67,7 +70,7 @@ def test_a_projection_is_made_on_the_best_device(
     source = BaseRetrieverSettings(source="minilm", revision=None, dimension=16)
     retrievers.create(source, tiny_index_settings, tmp_path, TEXTS * 9, seed=1)
     weight = Retriever.load(tmp_path, tiny_index_settings).colbert.linear.weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert_close(weight @ weight.T, torch.eye(16))
 
 
 @pytest.fixture
@@ -103,6 +106,6 @@ def test_index_search_answers_and_matches_are_those_of_the_cpu(
     (read, said, words), (of_cpu, said_there, words_there) = answer(tmp_path / "other"), expected
     for one, other in zip(read, of_cpu, strict=True):
         assert [hit.passage_id for hit in one.hits] == [hit.passage_id for hit in other.hits]
-        assert one.option_scores == pytest.approx(other.option_scores, rel=RTOL)
+        assert one.option_scores == pytest.approx(other.option_scores, rel=FLOAT32)
     assert said == said_there
     assert [match.share for match in words[0]] == pytest.approx([match.share for match in words_there[0]], rel=1e-3)

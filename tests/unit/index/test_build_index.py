@@ -16,6 +16,8 @@ from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
+pytestmark = pytest.mark.numerical
+
 
 def test_every_passage_is_encoded_once(retriever_folder, passages, settings, tmp_path, monkeypatch):
     encoded: list[str] = []

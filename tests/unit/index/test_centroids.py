@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from jmlr.index.centroids import NearestCentroid, cluster
 
+pytestmark = pytest.mark.numerical
+
 
 def directions(count: int, seed: int, dimension: int = 16) -> torch.Tensor:
     drawn = torch.randn(count, dimension, generator=torch.Generator().manual_seed(seed))

@@ -15,6 +15,8 @@ from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
 from jmlr.types import Passage
 
+pytestmark = pytest.mark.numerical
+
 QUESTIONS = ["gout toe pain", "kidney stone urine blood", "anxiety sleep loss", "lung infection fever cough"]
 
 

@@ -9,6 +9,8 @@ import torch
 
 from jmlr.losses.llm_rank import likelihood, llm_rank_loss, scale_minmax
 
+pytestmark = pytest.mark.numerical
+
 FORMS = [
     ("uniform", 1.0, 3.0),
     ("probability_gap", 1.0, 1.0),
@@ -43,13 +45,15 @@ def test_hand_worked_uniform():
     scores = torch.tensor([[2.0, 1.0], [2.0, 1.0]])
     losses = torch.tensor([[0.5, 0.7], [0.7, 0.5]])
     both = (0.3132617 + 1.3132617) / 2
-    assert llm_rank_loss(scores, losses, pair_weight="uniform").item() == pytest.approx(both, abs=1e-6)
+    assert llm_rank_loss(scores, losses, pair_weight="uniform").item() == pytest.approx(both, rel=1e-5, abs=1e-6)
 
 
 def test_hand_worked_likelihood_gap():
     # Losses 0 and log 3 at beta 1 give trusts 3/4 and 1/4: the pair weighs 1/2, and log 2 becomes 0.346574.
     losses = torch.tensor([[0.0, math.log(3.0)]])
-    assert llm_rank_loss(torch.zeros(1, 2), losses, beta=1.0).item() == pytest.approx(math.log(2) / 2, abs=1e-6)
+    assert llm_rank_loss(torch.zeros(1, 2), losses, beta=1.0).item() == pytest.approx(
+        math.log(2) / 2, rel=1e-5, abs=1e-6
+    )
 
 
 def test_hand_worked_probability_gap():
@@ -58,12 +62,12 @@ def test_hand_worked_probability_gap():
     found = [
         llm_rank_loss(torch.zeros(1, 2), row[None], pair_weight="probability_gap", beta=1.0).item() for row in losses
     ]
-    assert found[0] == pytest.approx(math.log(2) / 2, abs=1e-6)
+    assert found[0] == pytest.approx(math.log(2) / 2, rel=1e-5)
     assert found[1] < 3e-4
 
 
 def test_hand_worked_minmax():
-    assert scale_minmax(torch.tensor([[1.0, 3.0, 2.5]])).tolist() == [pytest.approx([-1.0, 1.0, 0.5], abs=1e-5)]
+    assert scale_minmax(torch.tensor([[1.0, 3.0, 2.5]])).tolist() == [pytest.approx([-1.0, 1.0, 0.5], rel=1e-5)]
 
 
 def test_likelihood_sums_to_one_and_prefers_the_smaller_loss():
@@ -103,7 +107,7 @@ def test_a_step_raises_the_helpful_passage_and_lowers_the_useless_one(pair_weigh
     llm_rank_loss(scores, losses, pair_weight=pair_weight).backward()
     step = -scores.grad[0]
     assert step[0] > 0 > step[2]
-    assert step.sum().item() == pytest.approx(0.0, abs=1e-6)
+    assert step.sum().item() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_order_of_two_useless_passages_hardly_counts():

@@ -12,6 +12,8 @@ from jmlr.losses import retriever_loss
 from jmlr.losses.distribution import emdr2_loss, loop_loss, pdist_loss, replug_lsr_loss
 from jmlr.losses.llm_rank import llm_rank_loss, scale_minmax
 
+pytestmark = pytest.mark.numerical
+
 SCORES = torch.tensor([[10.0, 12.0, 11.0], [3.0, 1.0, 9.0]])
 LOSSES = torch.tensor([[0.5, 0.2, 2.0], [1.0, 3.0, 0.7]])
 PLAIN = ObjectiveSettings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from closeness import assert_close
 from safetensors.torch import load_file
 
 from jmlr.config_train import LoraSettings
@@ -13,6 +14,8 @@ from jmlr.models.adapters import add_lora, merge_and_save
 from jmlr.models.parts import part_of_each
 from jmlr.models.prompt import Prompted, pad
 from jmlr.training.movement import WeightChange, require_movement
+
+pytestmark = pytest.mark.numerical
 
 SETTINGS = LoraSettings(rank=2, alpha=4, dropout=0.0, targets=("q_proj", "v_proj"))
 BATCH = pad([Prompted((1, 5, 6, 7), (8, 9)), Prompted((1, 5), (9, 2))], pad_token_id=0)
@@ -43,7 +46,7 @@ def test_adapters_embeddings_and_norms_are_trainable_and_nothing_else(adapted):
 
 
 def test_a_fresh_adapter_changes_no_loss_and_a_step_does(adapted, make_tiny_reader):
-    torch.testing.assert_close(readers.answer_losses(adapted, BATCH), readers.answer_losses(make_tiny_reader(), BATCH))
+    assert_close(readers.answer_losses(adapted, BATCH), readers.answer_losses(make_tiny_reader(), BATCH))
     before = step(adapted)
     with torch.no_grad():
         assert readers.answer_token_losses(adapted, BATCH)[0].mean() < before - 1e-3
@@ -65,8 +68,8 @@ def test_the_merged_reader_answers_as_the_adapted_one(adapted, tmp_path, tiny_to
     tiny_tokenizer.save_pretrained(tmp_path / "reader")
     loaded, tokenizer = readers.load(tmp_path / "reader")
     with torch.no_grad():
-        torch.testing.assert_close(loaded(input_ids=BATCH.input_ids).logits, logits, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(readers.answer_losses(loaded, BATCH), losses, atol=1e-5, rtol=1e-5)
+        assert_close(loaded(input_ids=BATCH.input_ids).logits, logits)
+        assert_close(readers.answer_losses(loaded, BATCH), losses)
     assert not any("lora" in name for name, _ in loaded.named_parameters())
     assert tokenizer.get_vocab() == tiny_tokenizer.get_vocab()
 
@@ -108,7 +111,7 @@ def test_what_was_trained_on_quantised_weights_is_merged_into_the_plain_ones(
     tiny_tokenizer.save_pretrained(tmp_path / "trained")
     loaded, _ = readers.load(tmp_path / "trained")
     with torch.no_grad():
-        torch.testing.assert_close(readers.answer_losses(loaded, BATCH), expected, atol=1e-5, rtol=1e-5)
+        assert_close(readers.answer_losses(loaded, BATCH), expected)
     assert not torch.allclose(expected, coarse, atol=1e-3)
     assert "quantization_config" not in (tmp_path / "trained" / "config.json").read_text(encoding="utf-8")
 
@@ -130,7 +133,7 @@ def test_tied_embeddings_stay_tied_through_adapters(make_tiny_reader, tmp_path, 
     merge_and_save(adapted, tmp_path, "float32")
     tiny_tokenizer.save_pretrained(tmp_path)
     loaded, _ = readers.load(tmp_path)
-    torch.testing.assert_close(readers.answer_losses(loaded, BATCH), losses, atol=1e-5, rtol=1e-5)
+    assert_close(readers.answer_losses(loaded, BATCH), losses)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_embeddings_and_norms_train_whatever_a_family_calls_them(gpt2, tmp_path,
     merge_and_save(adapted, tmp_path, "float32")
     tiny_tokenizer.save_pretrained(tmp_path)
     loaded, _ = readers.load(tmp_path)
-    torch.testing.assert_close(readers.answer_losses(loaded, BATCH), losses, atol=1e-5, rtol=1e-5)
+    assert_close(readers.answer_losses(loaded, BATCH), losses)
     assert loaded.lm_head.weight is loaded.transformer.wte.weight
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from closeness import assert_close
 
 from jmlr.models import reader as readers
 from jmlr.models.packing import pack
 from jmlr.models.prompt import IGNORED, Prompted, pad
+
+pytestmark = pytest.mark.numerical
 
 CONTEXT = (1, 20, 21, 22, 23, 24, 25)
 ROWS = [
@@ -37,7 +40,7 @@ def alone(reader: torch.nn.Module, items: list[Prompted]) -> torch.Tensor:
 def test_every_answer_token_has_the_loss_of_a_row_of_its_own(reader, rows):
     items = [item for row in rows for item in row]
     losses, numbers = readers.packed_answer_losses(reader, pack(rows))
-    torch.testing.assert_close(losses, alone(reader, items), atol=1e-5, rtol=1e-5)
+    assert_close(losses, alone(reader, items))
     assert numbers.tolist() == [number for number, item in enumerate(items) for _ in item.answer_ids]
     assert losses.std() > 0.01
 
@@ -46,12 +49,12 @@ def test_every_answer_token_has_the_loss_of_a_row_of_its_own(reader, rows):
 def test_every_attention_that_a_reader_can_have_keeps_prompts_apart(make_tiny_reader, attention):
     readers.shifted_sparse_attention.register()
     losses, _ = readers.packed_answer_losses(make_tiny_reader(attention=attention), pack(ROWS))
-    torch.testing.assert_close(losses, alone(make_tiny_reader(), ITEMS), atol=1e-5, rtol=1e-5)
+    assert_close(losses, alone(make_tiny_reader(), ITEMS))
 
 
 def test_means_by_prompt_equal_those_of_single_rows(reader):
     means = readers.mean_by_item(*readers.packed_answer_losses(reader, pack(ROWS)))
-    torch.testing.assert_close(means, readers.answer_losses(reader, pad(ITEMS, 0)), atol=1e-5, rtol=1e-5)
+    assert_close(means, readers.answer_losses(reader, pad(ITEMS, 0)))
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager", "shifted_sparse"])
@@ -74,15 +77,15 @@ def test_beginnings_computed_once_give_the_same_losses(make_tiny_reader, attenti
         3,
     )
     with torch.no_grad():
-        torch.testing.assert_close(found, readers.answer_losses(make_tiny_reader(), pad(whole, 0)), atol=1e-5, rtol=0)
+        assert_close(found, readers.answer_losses(make_tiny_reader(), pad(whole, 0)))
     assert found.std() > 0.01
 
 
 def test_a_prompt_sees_no_other_prompt(reader):
     changed = [[ROWS[0][0], Prompted((*CONTEXT, 90, 91, 92), (93, 94, 2)), ROWS[0][2]]]
     before, after = (readers.packed_answer_losses(reader, pack(rows))[0] for rows in (ROWS[:1], changed))
-    torch.testing.assert_close(after[:3], before[:3])
-    torch.testing.assert_close(after[-1:], before[-1:])
+    assert_close(after[:3], before[:3])
+    assert_close(after[-1:], before[-1:])
 
 
 def test_gradient_is_finite_with_padding_and_equal_to_single_rows(reader):
@@ -91,7 +94,7 @@ def test_gradient_is_finite_with_padding_and_equal_to_single_rows(reader):
     reader.zero_grad()
     alone(reader, ITEMS).mean().backward()
     for name, parameter in reader.named_parameters():
-        torch.testing.assert_close(packed[name], parameter.grad, atol=1e-5, rtol=1e-4)
+        assert_close(packed[name], parameter.grad)
 
 
 def test_bfloat16_weights_give_float32_losses(reader):

@@ -7,11 +7,14 @@ import shutil
 
 import pytest
 import torch
+from closeness import assert_close
 
 from jmlr.config import BaseRetrieverSettings
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
+
+pytestmark = pytest.mark.numerical
 
 TEXTS = ["gout, toe pain.", "kidney stone urine blood fever cough", "rash"]
 
@@ -24,12 +27,12 @@ def retriever(tiny_retriever_folder, tiny_index_settings):
 def test_queries_are_unit_vectors_of_fixed_length(retriever):
     vectors = retriever.encode_queries(TEXTS)
     assert (vectors.shape, vectors.dtype) == ((3, 16, 16), torch.float32)
-    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(3, 16))
+    assert_close(vectors.norm(dim=-1), torch.ones(3, 16))
 
 
 def test_passages_are_unit_vectors_where_the_mask_is_set_and_zero_elsewhere(retriever):
     vectors, mask = retriever.encode_passages(TEXTS)
-    torch.testing.assert_close(vectors.norm(dim=-1), mask.float())
+    assert_close(vectors.norm(dim=-1), mask.float())
     # [CLS], the marker, the words and [SEP]; comma and full stop carry no embedding.
     assert mask.sum(1).tolist() == [3 + 3, 6 + 3, 1 + 3]
 
@@ -43,7 +46,7 @@ def test_an_embedding_does_not_depend_on_the_batch(retriever):
     vectors, mask = retriever.encode_passages(TEXTS)
     for number, text in enumerate(TEXTS):
         alone, alone_mask = retriever.encode_passages([text])
-        torch.testing.assert_close(alone[alone_mask], vectors[number][mask[number]], atol=1e-5, rtol=1e-5)
+        assert_close(alone[alone_mask], vectors[number][mask[number]])
 
 
 def test_gradient_reaches_the_encoder_and_the_projection(retriever):
@@ -82,12 +85,12 @@ def test_colbert_itself_loads_the_checkpoint_and_encodes_the_same(retriever, tmp
     retriever.save(tmp_path)
     checkpoint = Checkpoint(str(tmp_path), colbert_config=ColBERTConfig(query_maxlen=16, doc_maxlen=24))
     with torch.no_grad():
-        torch.testing.assert_close(checkpoint.queryFromText(TEXTS), retriever.encode_queries(TEXTS), atol=1e-5, rtol=0)
+        assert_close(checkpoint.queryFromText(TEXTS), retriever.encode_queries(TEXTS))
         ids, attention = checkpoint.doc_tokenizer.tensorize(TEXTS)
         theirs, their_mask = checkpoint.doc(ids, attention, keep_dims="return_mask")
         ours, mask = retriever.encode_passages(TEXTS)
     assert torch.equal(their_mask.bool().squeeze(-1), mask)
-    torch.testing.assert_close(theirs.float(), ours, atol=1e-3, rtol=0)
+    assert_close(theirs.float(), ours, share=1e-3)
 
 
 @pytest.fixture
@@ -115,7 +118,7 @@ def test_an_encoder_gets_one_projection_once_and_for_all(encoder, tiny_index_set
     assert Retriever.fingerprint(tmp_path / "one") == Retriever.fingerprint(tmp_path / "two")
     made = Retriever.load(tmp_path / "one", tiny_index_settings)
     weight = made.colbert.linear.weight
-    torch.testing.assert_close(weight @ weight.T, torch.eye(16), atol=1e-5, rtol=0)
+    assert_close(weight @ weight.T, torch.eye(16))
 
 
 def test_the_projection_keeps_more_than_any_random_one(encoder, tiny_index_settings, tiny_passages, tmp_path):

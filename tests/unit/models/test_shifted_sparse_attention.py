@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from closeness import assert_close
 from torch.nn import functional
 
 from jmlr.errors import TrainingFailed
@@ -11,6 +12,8 @@ from jmlr.models import reader as readers
 from jmlr.models import shifted_sparse_attention as s2
 from jmlr.models.prompt import Prompted, pad
 from jmlr.models.shifted_sparse_attention import attend, group_tokens, shifted_sparse_attention
+
+pytestmark = pytest.mark.numerical
 
 
 def random_qkv(length: int, heads: int = 4, seed: int = 0) -> list[torch.Tensor]:
@@ -51,19 +54,19 @@ def layer() -> torch.nn.Module:
 def test_equals_a_slow_loop_at_any_length(length, heads):
     qkv = random_qkv(length, heads)
     group = group_tokens(length)
-    torch.testing.assert_close(shifted_sparse_attention(*qkv, group), slow_attention(*qkv, group))
+    assert_close(shifted_sparse_attention(*qkv, group), slow_attention(*qkv, group))
 
 
 @pytest.mark.parametrize("group", [1, 2, 3, 7, 11, 12, 40])
 def test_equals_a_slow_loop_with_any_group(group):
     qkv = random_qkv(12)
-    torch.testing.assert_close(shifted_sparse_attention(*qkv, group), slow_attention(*qkv, group))
+    assert_close(shifted_sparse_attention(*qkv, group), slow_attention(*qkv, group))
 
 
 def test_one_group_is_full_causal_attention():
     qkv = random_qkv(10)
     full = functional.scaled_dot_product_attention(*qkv, is_causal=True)
-    torch.testing.assert_close(shifted_sparse_attention(*qkv, group=10), full)
+    assert_close(shifted_sparse_attention(*qkv, group=10), full)
 
 
 def test_no_token_sees_the_future_or_the_other_end():
@@ -72,7 +75,7 @@ def test_no_token_sees_the_future_or_the_other_end():
     value = value.clone()
     value[:, :, 14:] = 1e3
     after = shifted_sparse_attention(query, key, value, 4)
-    torch.testing.assert_close(after[:, :, :14], before[:, :, :14])
+    assert_close(after[:, :, :14], before[:, :, :14])
     assert not torch.allclose(after[:, :, 14:], before[:, :, 14:])
 
 
@@ -81,7 +84,7 @@ def test_right_padding_does_not_touch_real_tokens():
     other = [
         torch.cat((part[:, :, :11], torch.full_like(part[:, :, 11:], 50.0)), dim=2) for part in (query, key, value)
     ]
-    torch.testing.assert_close(
+    assert_close(
         shifted_sparse_attention(*other, 4)[:, :, :11], shifted_sparse_attention(query, key, value, 4)[:, :, :11]
     )
 
@@ -95,14 +98,14 @@ def test_gradients_equal_those_of_a_slow_loop(length):
             part.requires_grad_()
         (attention(*qkv, group) * weights).sum().backward()
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=1e-4)
+        assert_close(one.grad, other.grad)
 
 
 def test_bfloat16_stays_bfloat16_and_near_the_exact_result():
     qkv = random_qkv(13)
     found = shifted_sparse_attention(*(part.bfloat16() for part in qkv), group_tokens(13))
     assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), slow_attention(*qkv, group_tokens(13)), atol=0.05, rtol=0.05)
+    assert_close(found.float(), slow_attention(*qkv, group_tokens(13)), share=0.05)
 
 
 def test_attend_repeats_key_value_heads_and_keeps_the_layout(layer):
@@ -110,7 +113,7 @@ def test_attend_repeats_key_value_heads_and_keeps_the_layout(layer):
     layer.num_key_value_groups = 2
     out, weights = attend(layer, query, key, value, None, scaling=8**-0.5, dropout=0.0, position_ids=None)
     repeated = [part[:, [0, 0, 1, 1]] for part in (key, value)]
-    torch.testing.assert_close(out, slow_attention(query, *repeated, group_tokens(12)).transpose(1, 2))
+    assert_close(out, slow_attention(query, *repeated, group_tokens(12)).transpose(1, 2))
     assert weights is None
     assert out.is_contiguous()
 
@@ -118,7 +121,7 @@ def test_attend_repeats_key_value_heads_and_keeps_the_layout(layer):
 def test_evaluation_attends_fully(layer):
     qkv = random_qkv(12)
     out, _ = attend(layer.eval(), *qkv, None)
-    torch.testing.assert_close(out, functional.scaled_dot_product_attention(*qkv, is_causal=True).transpose(1, 2))
+    assert_close(out, functional.scaled_dot_product_attention(*qkv, is_causal=True).transpose(1, 2))
 
 
 def test_evaluation_hides_left_padding(layer):
@@ -126,7 +129,7 @@ def test_evaluation_hides_left_padding(layer):
     mask = torch.tensor([[False, False, True, True, True, True]] * 2)
     out, _ = attend(layer.eval(), query, key, value, mask)
     alone, _ = attend(layer, query[:, :, 2:], key[:, :, 2:], value[:, :, 2:], None)
-    torch.testing.assert_close(out[:, 2:], alone)
+    assert_close(out[:, 2:], alone)
     assert out.isfinite().all()
 
 
@@ -134,7 +137,7 @@ def test_evaluation_sees_what_a_cache_holds(layer):
     query, key, value = random_qkv(9)
     whole, _ = attend(layer.eval(), query, key, value, None)
     last, _ = attend(layer, query[:, :, 7:], key, value, None)
-    torch.testing.assert_close(last, whole[:, 7:])
+    assert_close(last, whole[:, 7:])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_llama_trains_with_groups_and_evaluates_like_sdpa(make_tiny_reader, tmp_
     grouped, _ = readers.load(tmp_path, attention="shifted_sparse")
     full, _ = readers.load(tmp_path, attention="sdpa")
     expected = readers.answer_losses(full, batch)
-    torch.testing.assert_close(readers.answer_losses(grouped.eval(), batch), expected)
+    assert_close(readers.answer_losses(grouped.eval(), batch), expected)
     losses = readers.answer_losses(grouped.train(), batch)
     assert not torch.allclose(losses, expected, atol=1e-3)
     losses.sum().backward()
@@ -189,7 +192,7 @@ def test_llama_trains_at_any_length_and_padding_changes_no_loss(make_tiny_reader
         losses.sum().backward()
         found.append((losses.detach(), reader.model.layers[0].self_attn.q_proj.weight.grad.clone()))
     for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other)
+        assert_close(one, other)
         assert one.isfinite().all()
 
 
@@ -197,4 +200,4 @@ def test_llama_in_training_equals_sdpa_when_one_group_holds_all(make_tiny_reader
     s2.register()
     monkeypatch.setattr(s2, "group_tokens", lambda length: length)
     grouped, full = make_tiny_reader(attention="shifted_sparse").train(), make_tiny_reader(attention="sdpa").train()
-    torch.testing.assert_close(readers.answer_losses(grouped, batch), readers.answer_losses(full, batch))
+    assert_close(readers.answer_losses(grouped, batch), readers.answer_losses(full, batch))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import assert_close
 
 from jmlr.config_train import LoraSettings, TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
@@ -16,6 +17,8 @@ from jmlr.models import trainable_reader
 from jmlr.models.adapters import merge_and_save
 from jmlr.models.prompt import Prompted, pad
 from jmlr.models.trainable_reader import load_for_training, quantisation, require_quantisation, scaled
+
+pytestmark = pytest.mark.numerical
 
 BATCH = pad([Prompted(tuple(range(3, 33)), (9, 10)), Prompted((3, 5, 8), (11,))], pad_token_id=0)
 LORA = LoraSettings(rank=2, alpha=4, dropout=0.0, targets=("q_proj", "v_proj"))
@@ -40,7 +43,7 @@ def losses(model: torch.nn.Module) -> torch.Tensor:
 
 def test_plain_settings_load_the_plain_reader(folder, make_tiny_reader):
     model, tokenizer = load_for_training(folder, settings())
-    torch.testing.assert_close(losses(model), losses(make_tiny_reader()))
+    assert_close(losses(model), losses(make_tiny_reader()))
     assert model.config.rope_scaling is None
     assert tokenizer.pad_token_id is not None
 
@@ -52,13 +55,13 @@ def test_positions_are_divided_by_the_factor(folder, make_tiny_reader):
     hidden = torch.zeros(1, 40, 32)
     stretched = model.model.rotary_emb(hidden, 2 * positions)
     for found, expected in zip(stretched, plain.model.rotary_emb(hidden, positions), strict=True):
-        torch.testing.assert_close(found, expected)
+        assert_close(found, expected)
     assert not torch.allclose(losses(model), losses(plain), atol=1e-3)
 
 
 def test_a_factor_of_one_changes_nothing(folder, make_tiny_reader):
     model, _ = load_for_training(folder, settings(rope_scaling=1.0))
-    torch.testing.assert_close(losses(model), losses(make_tiny_reader()))
+    assert_close(losses(model), losses(make_tiny_reader()))
 
 
 @pytest.mark.parametrize("lora", [None, LORA])
@@ -70,7 +73,7 @@ def test_the_trained_readers_config_carries_the_scaling(folder, tiny_tokenizer, 
     written = json.loads((tmp_path / "trained" / "config.json").read_text(encoding="utf-8"))
     assert written["rope_scaling"] == {"rope_type": "linear", "factor": 4.0}
     evaluated, _ = readers.load(tmp_path / "trained")
-    torch.testing.assert_close(losses(evaluated), expected, atol=1e-5, rtol=1e-5)
+    assert_close(losses(evaluated), expected)
 
 
 def test_a_scaled_reader_may_be_trained_on_with_the_same_factor(folder, tmp_path):

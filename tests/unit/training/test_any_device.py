@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.config import RefreshDriftSettings
+from jmlr.config_train import RefreshDriftSettings
 from jmlr.training.drift import Drift
 from jmlr.training.movement import WeightChange, gradient_norms
+
+pytestmark = pytest.mark.numerical
 
 ROWS = torch.tensor([0, 3, 7])
 DRIFT = RefreshDriftSettings(overlap_at=3, below=0.5, sample_questions=4, check_every_steps=1)

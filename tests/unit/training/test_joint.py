@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 import torch
+from closeness import FLOAT32, assert_all_close
 
 from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
@@ -13,6 +14,8 @@ from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import pad
 from jmlr.training import judging
 from jmlr.training.sampling import sample_passages
+
+pytestmark = pytest.mark.numerical
 
 ROWS = torch.tensor([0, 3, 7])
 
@@ -83,7 +86,7 @@ def test_the_reading_loss_is_that_of_the_best_passages(make_joint, tiny_question
             for question, row in zip(questions, places.tolist(), strict=True)
         ]
         losses, _ = readers.answer_token_losses(model.reader, pad(prompted, pad_token_id=0))
-        assert model(rows=ROWS, draw_seed=1).reader.item() == pytest.approx(losses.mean().item(), abs=1e-5)
+        assert model(rows=ROWS, draw_seed=1).reader.item() == pytest.approx(losses.mean().item(), rel=FLOAT32)
 
 
 def test_the_ranking_loss_and_its_gradient_equal_a_slow_loop(make_joint, tiny_questions, tiny_passages, tiny_pools):
@@ -108,8 +111,8 @@ def test_the_ranking_loss_and_its_gradient_equal_a_slow_loop(make_joint, tiny_qu
     assert step.retriever.item() == pytest.approx(expected.item(), rel=1e-3)
     assert step.sampled_reader.item() == pytest.approx(losses.mean().item(), rel=1e-4)
     assert step.score_spread == pytest.approx(scores.std(dim=1, correction=0).mean().item(), rel=1e-3)
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(model.retriever.get_parameter(name).grad, gradient, atol=1e-3, rtol=1e-2, msg=name)
+    found = {name: p.grad for name, p in model.retriever.named_parameters() if p.grad is not None}
+    assert_all_close(found, gradients, share=1e-3)
 
 
 def test_the_draw_seed_decides(make_joint):

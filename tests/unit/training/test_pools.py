@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from closeness import assert_close
 
 from jmlr.index import embeddings
 from jmlr.index.encoding import Plan, Source, encode
 from jmlr.models.maxsim import maxsim
 from jmlr.training import pools as pools_module
 from jmlr.training.pools import PassageStore
+
+pytestmark = pytest.mark.numerical
 
 ROWS = torch.tensor([2, 0, 5])
 
@@ -40,9 +43,7 @@ def test_encoding_keeps_the_order_of_passages(tiny_store, tiny_retriever, tiny_p
     store = PassageStore.encode(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
     for number, passage in enumerate(tiny_passages):
         vectors, mask = tiny_retriever.encode_passages([passage.indexed_text])
-        torch.testing.assert_close(
-            store.embeddings[number][store.mask[number]].float(), vectors[0][mask[0]], atol=2e-3, rtol=0
-        )
+        assert_close(store.embeddings[number][store.mask[number]].float(), vectors[0][mask[0]], share=2e-3)
     assert torch.equal(store.mask, tiny_store.mask)
 
 
@@ -60,7 +61,7 @@ def test_processes_encode_a_share_each_and_get_all(tiny_store, tiny_retriever, t
     for rank in range(together):
         monkeypatch.setenv("RANK", str(rank))
         store = PassageStore.encode_together(tiny_retriever, texts)
-        torch.testing.assert_close(store.embeddings.float(), tiny_store.embeddings.float(), atol=2e-3, rtol=0)
+        assert_close(store.embeddings.float(), tiny_store.embeddings.float(), share=2e-3)
         assert torch.equal(store.mask, tiny_store.mask)
 
 
@@ -77,7 +78,7 @@ def test_search_is_exact_in_blocks_of_any_size(tiny_store, queries, expected, mo
         monkeypatch.setattr(pools_module, "PASSAGES_PER_SCORING", block)
         found = tiny_store.search(queries, 5)
         scores = expected.gather(1, found)
-        torch.testing.assert_close(scores, expected.topk(5).values, atol=0.02, rtol=0)
+        assert_close(scores, expected.topk(5).values, share=2e-3)
         assert all(len(set(row)) == 5 for row in found.tolist())
 
 
@@ -90,7 +91,7 @@ def test_the_first_pools_are_the_candidates_in_order_of_live_scores(tiny_pools, 
     assert sorted(places[0].tolist()) == [2, 3, 4, 5, 6, 7]
     assert sorted(places[2].tolist()) == [5, 6, 7, 8, 9, 10]
     assert torch.equal(scores, scores.sort(dim=1, descending=True).values)
-    torch.testing.assert_close(scores[[0, 2]], expected[[0, 2]].gather(1, places[[0, 2]]), atol=0.02, rtol=0)
+    assert_close(scores[[0, 2]], expected[[0, 2]].gather(1, places[[0, 2]]), share=2e-3)
 
 
 def test_places_that_a_small_pool_leaves_empty_come_last(tiny_pools, queries):
@@ -113,7 +114,7 @@ def test_a_refresh_searches_all_passages_with_the_retriever_as_it_is_now(
     assert tiny_pools.generation == 2
     assert all(len(set(row)) == 6 for row in places.tolist())
     assert places.min() >= 0
-    torch.testing.assert_close(scores, expected.topk(6).values, atol=0.02, rtol=0)
+    assert_close(scores, expected.topk(6).values, share=2e-3)
 
 
 def test_a_refreshed_pool_stays_until_the_next_refresh(tiny_pools, tiny_retriever, queries):
@@ -146,4 +147,4 @@ def test_the_first_store_comes_from_the_index(tiny_store, tiny_retriever, tiny_p
     assert torch.equal(stored.mask.sum(1), tiny_store.mask.sum(1))
     for number in range(len(tiny_passages)):
         ours, theirs = (store.embeddings[number][store.mask[number]] for store in (stored, tiny_store))
-        torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
+        assert_close(ours, theirs, share=2e-3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import assert_close
 
 from jmlr.config_train import RefreshDriftSettings
 from jmlr.models.maxsim import maxsim
@@ -13,6 +14,8 @@ from jmlr.training.drift import Drift, mean_overlap
 from jmlr.training.pools import PassageStore
 from jmlr.training.sink import History
 from jmlr.training.trainer import ArmRun, train_arm
+
+pytestmark = pytest.mark.numerical
 
 
 def bound(below: float, every: int = 1, k: int = 3) -> RefreshDriftSettings:
@@ -122,4 +125,4 @@ def test_a_store_in_blocks_scores_all_passages(tiny_store, tiny_retriever, tiny_
         queries = tiny_retriever.encode_queries([tiny_questions[0].text])
     assert isinstance(tiny_store, PassageStore)
     scores = tiny_store.score_all(queries)
-    torch.testing.assert_close(scores, tiny_store.score(queries, torch.arange(20)[None]))
+    assert_close(scores, tiny_store.score(queries, torch.arange(20)[None]))
