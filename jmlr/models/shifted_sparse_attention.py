@@ -5,7 +5,8 @@ that start half a group later, so that what one half keeps apart the other joins
 attends to all earlier ones.
 
 Source: arXiv 2309.12307, section 3.2. As in its released flash-attention form, the ends of the shifted heads are not
-joined: their first half group is a group of its own. Deviation: any length works; the last groups are shorter.
+joined: their first half group is a group of its own. Deviations: any length works, the last groups are shorter; each
+row of a batch is grouped by its own length, so that no question's loss depends on which others share its step.
 """
 
 from __future__ import annotations
@@ -111,30 +112,55 @@ def attend(
     repeats = getattr(module, "num_key_value_groups", 1)
     key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     chosen = {"dropout_p": options.get("dropout") or 0.0, "scale": options.get("scaling")}
-    length = query.shape[2]
+    length, right_padded = query.shape[2], attention_mask is None or attention_mask.ndim == 1
     if not module.training:
-        mask = _full_mask(length, key, attention_mask)
+        mask = _full_mask(length, key, None if right_padded else attention_mask)
         out = functional.scaled_dot_product_attention(query, key, value, mask, is_causal=mask is None, **chosen)
-    elif attention_mask is not None or key.shape[2] != length:
+    elif not right_padded or key.shape[2] != length:
         raise TrainingFailed(
             "shifted sparse attention met left padding, a prepared mask or a cache",
             expected="right-padded batches without a cache",
             next_step="pad on the right, or set train.reader.attention to sdpa",
         )
     else:
-        out = shifted_sparse_attention(query, key, value, group_tokens(length), **chosen)
+        out = _attend_by_length((query, key, value), attention_mask, chosen)
     return out.transpose(1, 2).contiguous(), None
 
 
-def keep_padding_mask(*_: Any, attention_mask: torch.Tensor | None = None, **__: Any) -> torch.Tensor | None:
-    """The mask function that transformers calls: the bool padding mask (N, S), or None if causality alone hides it.
+def _attend_by_length(
+    qkv: tuple[torch.Tensor, ...], lengths: torch.Tensor | None, options: dict[str, Any]
+) -> torch.Tensor:
+    """Every row in groups of its own length, rows of one group size together; padding gets zeros."""
+    query = qkv[0]
+    if lengths is None:
+        return shifted_sparse_attention(*qkv, group=group_tokens(query.shape[2]), **options)
+    rows_of: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths.tolist()):
+        rows_of.setdefault(group_tokens(max(1, length)), []).append(row)
+    out = torch.zeros_like(query)
+    for group, rows in rows_of.items():
+        longest = max(1, int(lengths[rows].max()))
+        found = shifted_sparse_attention(*(part[rows, :, :longest] for part in qkv), group=group, **options)
+        out[rows, :, :longest] = found.to(out.dtype)
+    return out
 
-    >>> keep_padding_mask(attention_mask=torch.tensor([[True, True, False]]))
+
+def keep_padding_mask(*_: Any, attention_mask: torch.Tensor | None = None, **__: Any) -> torch.Tensor | None:
+    """The mask function that transformers calls: the bool padding mask (N, S), or what says as much in less.
+
+    Padding on the right is hidden by causality: then it is the lengths of the rows, int64 (N,) on the CPU, and None
+    where there is none.
+
+    >>> keep_padding_mask(attention_mask=torch.tensor([[True, True, True]]))
+    >>> keep_padding_mask(attention_mask=torch.tensor([[True, True, False]])).tolist()
+    [2]
     >>> keep_padding_mask(attention_mask=torch.tensor([[False, True, True]])).tolist()
     [[False, True, True]]
     """
-    if attention_mask is None or bool((attention_mask[:, 1:] <= attention_mask[:, :-1]).all()):
+    if attention_mask is None or bool(attention_mask.all()):
         return None
+    if bool((attention_mask[:, 1:] <= attention_mask[:, :-1]).all()):
+        return attention_mask.sum(1).cpu()
     return attention_mask
 
 

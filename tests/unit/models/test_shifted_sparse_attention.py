@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from closeness import assert_close
+from closeness import assert_all_close, assert_close
 from torch.nn import functional
 
 from jmlr.errors import TrainingFailed
@@ -194,6 +194,24 @@ def test_llama_trains_at_any_length_and_padding_changes_no_loss(make_tiny_reader
     for one, other in zip(*found, strict=True):
         assert_close(one, other)
         assert one.isfinite().all()
+
+
+def test_a_loss_does_not_depend_on_its_neighbours(make_tiny_reader):
+    """Nor does a step's gradient depend on how processes share its questions."""
+    s2.register()
+    reader = make_tiny_reader(attention="shifted_sparse").train()
+    items = [Prompted(tuple(range(3, 3 + length)), (9, 10)) for length in (3, 40, 41, 160)]
+    found = []
+    for parts in ([items], [[item] for item in items], [items[::-1]]):
+        reader.zero_grad()
+        losses = torch.cat([readers.answer_losses(reader, pad(part, pad_token_id=0)) for part in parts])
+        losses.sum().backward()
+        gradients = {name: parameter.grad.clone() for name, parameter in reader.named_parameters()}
+        found.append((losses.detach(), gradients))
+    (together, gradients), (apart, gradients_apart), (turned, _) = found
+    assert_close(together, apart)
+    assert_close(turned.flip(0), apart)
+    assert_all_close(gradients, gradients_apart)
 
 
 def test_llama_in_training_equals_sdpa_when_one_group_holds_all(make_tiny_reader, monkeypatch, batch):
