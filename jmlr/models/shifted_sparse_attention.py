@@ -131,17 +131,16 @@ def _attend_by_length(
     qkv: tuple[torch.Tensor, ...], lengths: torch.Tensor | None, options: dict[str, Any]
 ) -> torch.Tensor:
     """Every row in groups of its own length, rows of one group size together; padding gets zeros."""
-    query = qkv[0]
+    query, key, value = qkv
     if lengths is None:
-        return shifted_sparse_attention(*qkv, group=group_tokens(query.shape[2]), **options)
+        return shifted_sparse_attention(query, key, value, group_tokens(query.shape[2]), **options)
     rows_of: dict[int, list[int]] = {}
     for row, length in enumerate(lengths.tolist()):
         rows_of.setdefault(group_tokens(max(1, length)), []).append(row)
     out = torch.zeros_like(query)
     for group, rows in rows_of.items():
-        longest = max(1, int(lengths[rows].max()))
-        found = shifted_sparse_attention(*(part[rows, :, :longest] for part in qkv), group=group, **options)
-        out[rows, :, :longest] = found.to(out.dtype)
+        cut = (rows, slice(None), slice(max(1, int(lengths[rows].max()))))
+        out[cut] = shifted_sparse_attention(query[cut], key[cut], value[cut], group, **options).to(out.dtype)
     return out
 
 
