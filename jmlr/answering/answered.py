@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jmlr.types import Hit
+
+NO_ANSWER = "no answer: the likeliest options are equally likely"
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,21 @@ class Answered:
     read_passage_ids: tuple[str, ...] = ()
 
     @property
-    def chosen_index(self) -> int:
-        """The likeliest option; the first of equals.
+    def best_index(self) -> int:
+        """The likeliest option; the first of equals."""
+        return max(range(len(self.option_scores)), key=self.option_scores.__getitem__)
+
+    @property
+    def chosen_index(self) -> int | None:
+        """The likeliest option; None where several are equally likely: that is no answer, and counts as wrong.
 
         >>> Answered("q1", (-2.0, -1.0), (0.27, 0.73)).chosen_index
         1
+        >>> Answered("q1", (-1.0, -1.0), (0.5, 0.5)).chosen_index is None
+        True
         """
-        return max(range(len(self.option_scores)), key=self.option_scores.__getitem__)
+        return self.best_index if self.option_scores.count(max(self.option_scores)) == 1 else None
+
+    def chosen(self, options: Sequence[str]) -> str:
+        """The text of the chosen option, or that there is none."""
+        return NO_ANSWER if self.chosen_index is None else options[self.chosen_index]

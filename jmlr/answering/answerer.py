@@ -21,7 +21,7 @@ from jmlr.index.search import Searcher
 from jmlr.models import device
 from jmlr.models import reader as readers
 from jmlr.models.packing import pack
-from jmlr.models.prompt import PromptWriter
+from jmlr.models.prompt import Prompted, PromptWriter
 from jmlr.models.reader_check import check_reader
 from jmlr.models.retriever import Retriever
 from jmlr.types import Hit, Passage, Question
@@ -190,7 +190,9 @@ class Answerer:
         ]
         packed = pack(rows).to(self.reader.device)
         scores = -readers.mean_by_item(*readers.packed_answer_losses(self.reader, packed)).double().cpu()
-        parts = scores.split([len(row) for row in rows])
+        parts = [
+            _equal_for_equals(part, row) for part, row in zip(scores.split(list(map(len, rows))), rows, strict=True)
+        ]
         return (
             Answered(
                 question_id=question.question_id,
@@ -201,3 +203,9 @@ class Answerer:
             )
             for question, part, retrieved, passages in zip(questions, parts, found, read, strict=True)
         )
+
+
+def _equal_for_equals(scores: torch.Tensor, row: Sequence[Prompted]) -> torch.Tensor:
+    """Scores where options of the same tokens have the same score, not two that differ by rounding."""
+    answers = [item.answer_ids for item in row]
+    return scores[[answers.index(one) for one in answers]]

@@ -27,8 +27,8 @@ def rotated(question: Question, shift: int) -> Question:
 
 def read_in_every_order(
     answerer: Answerer, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]], progress: str = ""
-) -> dict[str, tuple[int, ...]]:
-    """Which option is chosen in each cyclic order, by question id, as places in the question's own order.
+) -> dict[str, tuple[int | None, ...]]:
+    """Which option is chosen in each cyclic order, by question id, as places in the question's own order; None: none.
 
     The order that the question came with is the first.
 
@@ -44,8 +44,9 @@ def read_in_every_order(
     turned = [(one, shift, rotated(one, shift)) for one in questions for shift in range(len(one.options))]
     found = {turn.question_id: hits[one.question_id] for one, _, turn in turned}
     answers = answerer.read([turn for _, _, turn in turned], found, progress)
-    choices: dict[str, tuple[int, ...]] = {}
+    choices: dict[str, tuple[int | None, ...]] = {}
     for (one, shift, _), answered in zip(turned, answers, strict=True):
-        own_place = (answered.chosen_index + shift) % len(one.options)
+        chosen = answered.chosen_index
+        own_place = None if chosen is None else (chosen + shift) % len(one.options)
         choices[one.question_id] = (*choices.get(one.question_id, ()), own_place)
     return choices

@@ -53,6 +53,12 @@ def _outcomes_by_arm(questions: Sequence[Question], answered: AnsweredByArm) -> 
     return right
 
 
+def _without_answer(questions: Sequence[Question], answered: Sequence[Answered]) -> int:
+    """Questions whose likeliest options are equally likely; they count as wrong."""
+    ids = {question.question_id for question in questions}
+    return sum(answer.chosen_index is None for answer in answered if answer.question_id in ids)
+
+
 def _gap_closed(settings: Settings, questions: Sequence[Question], right: _Right) -> float | None:
     """(jmlr - rag) / (gold - rag) on questions with a gold passage: 1 is as good as being handed that passage.
 
@@ -93,7 +99,10 @@ def _summarise_split(
     return {
         "questions": len(questions),
         "chance": sum(1 / len(question.options) for question in questions) / len(questions),
-        "accuracy": {arm: {**found.bounds, "questions": found.questions} for arm, found in intervals.items()},
+        "accuracy": {
+            arm: {**found.bounds, "questions": found.questions, "no_answer": _without_answer(questions, answered[arm])}
+            for arm, found in intervals.items()
+        },
         "difference": _differences(settings, right),
         "gap_closed": _gap_closed(settings, questions, right),
         "retrieval": {
@@ -117,7 +126,7 @@ def summarise(
         rankings: passage ids, best first, per question id, of each of notation.RANKING_LABELS; any may be missing.
 
     Returns:
-        Per split: questions, chance (accuracy of guessing), accuracy per arm {value, low, high, questions},
+        Per split: questions, chance (accuracy of guessing), accuracy per arm {value, low, high, questions, no_answer},
         difference per pair {value, low, high, mcnemar_p, helped, hurt, unchanged}, gap_closed (or None), and
         retrieval per ranking (see `measure_retrieval`). Shares are 0 to 1.
 

@@ -146,7 +146,7 @@ def _compared(row: _Reduced, reading: Answered, arm: str) -> Evidence:
             where=f"arm {arm}, question {row.question.question_id}",
             next_step="give without_each the answerer, with the settings, that gave the answers",
         )
-    full, chosen, gold = row.full, row.full.chosen_index, row.question.gold_passage_ids
+    full, chosen, gold = row.full, row.full.best_index, row.question.gold_passage_ids
     return Evidence(
         question_id=row.question.question_id,
         arm=arm,
@@ -154,7 +154,7 @@ def _compared(row: _Reduced, reading: Answered, arm: str) -> Evidence:
         rank=full.read_passage_ids.index(row.dropped) + 1,
         score_change_nats=reading.option_scores[chosen] - full.option_scores[chosen],
         probability_change=reading.option_probabilities[chosen] - full.option_probabilities[chosen],
-        flips=reading.chosen_index != chosen,
+        flips=reading.chosen_index != full.chosen_index,
         gold=row.dropped in gold if gold else None,
     )
 

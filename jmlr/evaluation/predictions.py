@@ -42,6 +42,8 @@ SCHEMA = pa.schema(
 )
 """Columns of predictions.parquet; `*_index` point into `options`, hits are best first, their scores those of `Hit`.
 
+`chosen_index`: null where the likeliest options are equally likely, which is no answer.
+
 `option_scores` are mean log-likelihoods a token (nats); `chosen_by_order`: chosen in each cyclic order of the options,
 as places in `options`; `said`: what the reader wrote; these are null or empty where an arm was not read so.
 """
@@ -65,7 +67,7 @@ def prediction(question: Question, arm: str, answer: Answered) -> dict[str, Any]
         "answer_index": question.answer_index,
         "chosen_index": answer.chosen_index,
         "answer": question.answer,
-        "chosen": question.options[answer.chosen_index],
+        "chosen": answer.chosen(question.options),
         "correct": answer.chosen_index == question.answer_index,
         "option_scores": list(answer.option_scores),
         "option_probabilities": list(answer.option_probabilities),

@@ -13,7 +13,7 @@ from jmlr.types import Question
 
 
 def over_orders(
-    questions: Sequence[Question], choices: Mapping[str, Sequence[int]], settings: EvaluateSettings
+    questions: Sequence[Question], choices: Mapping[str, Sequence[int | None]], settings: EvaluateSettings
 ) -> dict[str, Any]:
     """Accuracy as the mean over the cyclic orders of the options, and how often all orders agree.
 
@@ -21,7 +21,7 @@ def over_orders(
 
     Args:
         questions: the questions asked.
-        choices: by question id, the chosen option in each order, as places in the question's own order.
+        choices: by question id, the chosen option in each order, as places in the question's own order; None is wrong.
         settings: of the interval.
 
     Returns:
@@ -29,7 +29,8 @@ def over_orders(
         high}: share of questions whose choice is the same in every order; orders: how many readings in all.
     """
     right = np.array([np.mean([c == q.answer_index for c in choices[q.question_id]]) for q in questions])
-    same = np.array([len(set(choices[question.question_id])) == 1 for question in questions])
+    same = np.array([len({*choices[question.question_id], None}) == 2 for question in questions])
+    same &= np.array([None not in choices[question.question_id] for question in questions])
     return {
         "accuracy": mean_interval(right, settings, settings.seed).bounds,
         "consistency": mean_interval(same, settings, settings.seed).bounds,

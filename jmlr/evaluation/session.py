@@ -36,7 +36,7 @@ class Readings:
     """
 
     answered: dict[str, list[Answered]] = field(default_factory=dict)
-    choices: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    choices: dict[str, dict[str, tuple[int | None, ...]]] = field(default_factory=dict)
     said: dict[str, dict[str, str]] = field(default_factory=dict)
     strict: dict[str, dict[str, int | None]] = field(default_factory=dict)
     dev: Sequence[Question] = ()
@@ -127,7 +127,7 @@ class Session:
         answerer.journal = None
         return answered
 
-    def _choices(self, answerer: Answerer, arm: str, hits: Hits, title: str) -> dict[str, tuple[int, ...]]:
+    def _choices(self, answerer: Answerer, arm: str, hits: Hits, title: str) -> dict[str, tuple[int | None, ...]]:
         prompt = self.settings.prompt
         if prompt.options == "hidden" and prompt.answer == "text":  # no order changes the prompt: nothing to read again
             chosen = {answered.question_id: answered.chosen_index for answered in self.readings.answered[arm]}

@@ -90,7 +90,8 @@ def answer_row(
         model: which version answers.
 
     Returns:
-        `answer` and `answer_index`; `option_probabilities` as the reader weighs them, which sum to 1; `confidence`, the
+        `answer` and `answer_index` (None: no answer, the likeliest options are equally likely);
+        `option_probabilities` as the reader weighs them, which sum to 1; `confidence`, the
         answer's probability at the temperature that was fitted on dev; `abstained`, whether it is below the threshold
         (None: there is none); `passages`, best first, with their `score` (MaxSim; in a hybrid the fused score) and
         whether the reader `read` them; `model`.
@@ -98,11 +99,11 @@ def answer_row(
     read = set(answered.read_passage_ids)
     confidence = abstaining.confidence(answered.option_scores)
     return {
-        "answer": question.options[answered.chosen_index],
+        "answer": answered.chosen(question.options),
         "answer_index": answered.chosen_index,
         "option_probabilities": [float(value) for value in answered.option_probabilities],
         "confidence": confidence,
-        "abstained": abstaining.abstains(confidence),
+        "abstained": answered.chosen_index is None or abstaining.abstains(confidence),
         "passages": [_cited(passages[hit.passage_id], hit.score, read) for hit in answered.hits],
         "model": dict(model),
     }

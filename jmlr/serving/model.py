@@ -85,14 +85,14 @@ class Cited:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer.
+    """One answer; `answer_index` is None where the likeliest options are equally likely, and that is abstaining.
 
     `confidence`: the answer's probability at the temperature that was fitted on dev. `abstained`: it is below
     `abstain_below`, so the answer is not to be relied on; None: the version has no such bound.
     """
 
     answer: str
-    answer_index: int
+    answer_index: int | None
     option_probabilities: tuple[float, ...]
     confidence: float
     abstained: bool | None
@@ -134,11 +134,11 @@ class ServedModel:
     def _reply(self, question: Question, asked: Asked, found: Answered, effects: dict[str, Effect]) -> Reply:
         confidence = self.abstaining.confidence(found.option_scores)
         return Reply(
-            answer=question.options[found.chosen_index],
+            answer=found.chosen(question.options),
             answer_index=found.chosen_index,
             option_probabilities=found.option_probabilities,
             confidence=confidence,
-            abstained=self.abstaining.abstains(confidence),
+            abstained=found.chosen_index is None or self.abstaining.abstains(confidence),
             abstain_below=self.abstaining.threshold,
             passages=tuple(self._cited(question, asked, found, effects)),
             model=self.label,
@@ -158,7 +158,7 @@ class ServedModel:
 
 
 def _effect(row: Evidence, full: Answered) -> Effect:
-    without = full.option_probabilities[full.chosen_index] + row.probability_change
+    without = full.option_probabilities[full.best_index] + row.probability_change
     return Effect(without, row.probability_change, row.score_change_nats, row.flips)
 
 

@@ -55,7 +55,7 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
         bar = "#" * round(_BAR_CHARACTERS * probability)
         mark = "[bold]>[/bold]" if place == answered.chosen_index else " "
         console.print(f"{mark} {OPTION_LETTERS[place]}. {escape(option)}  {probability:.0%} {bar}")
-    console.print(f"\nAnswer: [bold]{escape(options[answered.chosen_index])}[/bold], after reading")
+    console.print(f"\nAnswer: [bold]{escape(answered.chosen(options))}[/bold], after reading")
     scores = {hit.passage_id: _shown(hit.score, settings) for hit in answered.hits}
     for number, passage_id in enumerate(answered.read_passage_ids, start=1):
         passage = answerer.passages[passage_id]

@@ -11,10 +11,14 @@ from transformers import BloomConfig, BloomForCausalLM
 
 from jmlr import config
 from jmlr.answering.answerer import Answerer
+from jmlr.answering.option_orders import read_in_every_order
 from jmlr.errors import DataError, MissingResource, TrainingFailed
+from jmlr.evaluation.accuracy import outcomes
+from jmlr.evaluation.predictions import prediction
+from jmlr.evaluation.readings import over_orders
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
-from jmlr.types import Hit
+from jmlr.types import Hit, Question
 
 pytestmark = pytest.mark.numerical
 
@@ -172,3 +176,24 @@ def test_a_reader_whose_logits_would_be_computed_wrongly_is_refused(
 def test_a_missing_reader_is_named(settings, tiny_passages, tmp_path):
     with pytest.raises(MissingResource, match="the reader cannot be loaded"):
         Answerer.load_reader(tmp_path / "nowhere", tiny_passages, settings)
+
+
+def test_options_that_are_equal_once_cut_are_no_answer_whatever_place_they_have(make_answerer):
+    answerer = make_answerer(FixedSearcher(), answer_tokens=4)
+    same = "kidney stone blood urine "
+    asked = [
+        Question("q1", "fever?", (f"{same}fever", f"{same}cough"), 0, "test"),
+        Question("q2", "fever?", (f"{same}fever", "itch", f"{same}cough"), 1, "test"),
+    ]
+    nothing = {question.question_id: [] for question in asked}
+    one, two = answerer.read(asked, nothing)
+    assert one.option_scores[0] == one.option_scores[1]
+    assert two.option_scores[0] == two.option_scores[2] != two.option_scores[1]
+    assert one.chosen_index is None
+    assert one.chosen(asked[0].options).startswith("no answer")
+    assert two.chosen_index == (1 if two.option_scores[1] > two.option_scores[0] else None)
+    assert outcomes(asked[:1], [one], "rag").tolist() == [False]
+    assert read_in_every_order(answerer, asked[:1], nothing) == {"q1": (None, None)}
+    assert over_orders(asked[:1], {"q1": (None, None)}, answerer.settings.evaluate)["consistency"]["value"] == 0
+    row = prediction(asked[0], "rag", one)
+    assert (row["chosen_index"], row["correct"]) == (None, False)

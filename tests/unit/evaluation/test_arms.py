@@ -46,7 +46,7 @@ def test_numbers_by_hand(settings: Settings) -> None:
 def test_gold_arms_and_the_gap_count_only_questions_with_gold(settings: Settings) -> None:
     # On the four questions with gold: rag 1/4, jmlr 3/4, gold 4/4; without gold jmlr is always wrong.
     found = _summary(settings, GOLD + NO_GOLD, rag="10001111", jmlr="11100000", rag_gold="11110000")
-    assert found["accuracy"]["rag_gold"] == {"value": 1.0, "low": 0.510109, "high": 1.0, "questions": 4}
+    assert found["accuracy"]["rag_gold"] == {"value": 1.0, "low": 0.510109, "high": 1.0, "questions": 4, "no_answer": 0}
     assert found["accuracy"]["jmlr"]["questions"] == 8
     assert found["gap_closed"] == pytest.approx(2 / 3, abs=1e-6)
     assert found["chance"] == pytest.approx((4 / 4 + 4 / 2) / 8)
