@@ -26,7 +26,7 @@ from jmlr.data.questions import gather, same_id, with_gold
 from jmlr.data.shards import COUNTS, Maker, ShardMaker
 from jmlr.data.splits import draw_order, fewer_questions
 from jmlr.data.tables import PASSAGE_SCHEMA, write_leaks, write_questions
-from jmlr.data.units import Unit, units_of
+from jmlr.data.units import Unit, passed_over, units_of
 from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError
 from jmlr.files import replacing, write_json
@@ -89,9 +89,9 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     leaks, by_source = _write_passages(merged, kept, questions, settings, places.passages)
     write_questions(places.questions, questions)
     write_leaks(places.leaks, leaks)
-    lists = [merged.rejected(), unfit, _copies(merged, stands_for), left_out.rejected()]
+    lists = [passed_over(settings, units), merged.rejected(), unfit, _copies(merged, stands_for), left_out.rejected()]
     reasons = _write_rejects(places.rejects, lists)
-    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted), **left_out.counts()}
+    found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted), "rows_of_other_role": sum(counts.get("other_role", 0) for counts in counted), **left_out.counts()}
     write_json(places.counts, found)
     _forget(places.shards, folders)
     return found

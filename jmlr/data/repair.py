@@ -11,7 +11,7 @@ from jmlr.types import Passage, Question
 
 _SUSPICIOUS = re.compile(r"[^\n\r\t -%'-~]")
 """Anything that is not plain ASCII, and `&`, which may open an HTML entity."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff\ufff9-\ufffb]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u2060\ufeff\ufff9-\ufffb]")
 _RULES = ftfy.TextFixerConfig(uncurl_quotes=False, explain=False)
 
 

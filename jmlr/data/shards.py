@@ -75,8 +75,9 @@ class ShardMaker:
         """
         place = self.place(unit)
         if not place.exists():
+            are_drafts, counts = FORMATS[unit.source.format].finish is not None, Counter[str]()
             with making(place) as unfinished:
-                self._write(self._rows(unit), unit.origin, unfinished, FORMATS[unit.source.format].finish is not None)
+                self._write(self._rows(unit, counts), unit.origin, unfinished, are_drafts, counts)
         return place
 
     def place(self, unit: Unit) -> Path:
@@ -91,15 +92,21 @@ class ShardMaker:
         """The folder of a shard of passages that come from no file."""
         place = self.folder / key
         with making(place) as unfinished:
-            self._write(((Path(origin), passage) for passage in passages), origin, unfinished)
+            self._write(((Path(origin), one) for one in passages), origin, unfinished, False, Counter())
         return place
 
-    def _rows(self, unit: Unit) -> Iterator[tuple[Path, Row]]:
-        load = FORMATS[unit.source.format].load
-        return ((file, row) for file in unit.files for row in load(file, unit.source) if _plays(row, unit.source.role))
+    def _rows(self, unit: Unit, counts: Counter[str]) -> Iterator[tuple[Path, Row]]:
+        for file in unit.files:
+            for row in FORMATS[unit.source.format].load(file, unit.source):
+                if _plays(row, unit.source.role):
+                    yield file, row
+                else:
+                    counts["other_role"] += 1
 
-    def _write(self, rows: Iterator[tuple[Path, Row]], origin: str, folder: Path, are_drafts: bool = False) -> None:
-        counter, counts = TokenCounter(Tokenizer.from_str(self.tokenizer)), Counter[str]()
+    def _write(
+        self, rows: Iterator[tuple[Path, Row]], origin: str, folder: Path, are_drafts: bool, counts: Counter[str]
+    ) -> None:
+        counter = TokenCounter(Tokenizer.from_str(self.tokenizer))
         writers = {
             Passage: pq.ParquetWriter(folder / PASSAGES, SHARD_SCHEMA),
             Question: pq.ParquetWriter(folder / QUESTIONS, QUESTION_SCHEMA),

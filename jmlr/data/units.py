@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from jmlr.config import IngestSettings, SourceSettings
 from jmlr.data.formats import FORMATS
 from jmlr.data.raw_files import COMPRESSED, plain_bytes
 from jmlr.errors import DataError
+from jmlr.types import Rejected
 
 _UNIT_BYTES = 16 << 20
 _READ_SETTINGS = {"passage_tokens", "overlap_tokens", "languages"}
@@ -57,7 +58,7 @@ def source_files(root: Path, source: SourceSettings) -> list[Path]:
             "no such file" if not path.is_dir() else f"no {' or '.join(patterns)} in this folder",
             expected=f"a file, folder or glob of format {source.format}",
             where=str(path),
-            next_step="mend ingest.root or ingest.sources in params.yaml; `make starter-data` makes the starter's data",
+            next_step="correct ingest.root or ingest.sources in params.yaml; `make starter-data` makes the starter's data",
         )
     return sorted(found)
 
@@ -98,11 +99,31 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
     root, units = Path(settings.root), []
     for source in settings.sources:
         for files in _groups(source_files(root, source)):
-            companions = {file.with_name(name) for file in files for name in FORMATS[source.format].companions}
-            read = [*files, *sorted(file for file in companions if file.is_file())]
+            read = [*files, *_companions(source, files)]
             key = fingerprint.of_json([*common, source.model_dump(mode="json"), *map(_fingerprint, read)])
             units.append(Unit(source, (root / source.path).as_posix(), tuple(files), key[:32]))
     return units
+
+
+def passed_over(settings: IngestSettings, units: Sequence[Unit]) -> list[Rejected]:
+    """The files in folders of sources that no source reads, hidden ones and those of DVC left out; `units` are all."""
+    root, found = Path(settings.root), dict[Path, str]()
+    for source in settings.sources:
+        folder = root / source.path
+        for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            if file.is_file() and not is_hidden and file.suffix != ".dvc":
+                found.setdefault(file, f"no {' or '.join(FORMATS[source.format].patterns)}")
+    for unit in units:
+        for file in (*unit.files, *_companions(unit.source, unit.files)):
+            found.pop(file, None)
+    return [Rejected(file.as_posix(), "all", "file of another kind", why) for file, why in found.items()]
+
+
+def _companions(source: SourceSettings, files: Iterable[Path]) -> list[Path]:
+    """The files that are read beside these."""
+    beside = {file.with_name(name) for file in files for name in FORMATS[source.format].companions}
+    return sorted(file for file in beside if file.is_file())
 
 
 def _groups(files: list[Path]) -> Iterator[list[Path]]:

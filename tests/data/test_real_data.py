@@ -41,7 +41,7 @@ def ingested(real_data, repository, tokenizer, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "by_split", "rejected"),
     [
-        ("pubmedqa", {"train": 450, "dev": 50, "test": 500}, {"nearly the same as another passage": 12}),
+        ("pubmedqa", {"train": 450, "dev": 50, "test": 500}, {"nearly the same as another passage": 12, "file of another kind": 1}),
         ("medqa", {"test": 400}, {}),
         ("medmcqa", {"dev": 597}, {"duplicated options": 3}),
         ("mmlu", {"test": 543}, {}),
@@ -54,6 +54,13 @@ def test_data_set_loads_whole(ingested, name, by_split, rejected):
     assert found["rejected_by_reason"] == rejected
 
 
+def test_explained_questions_have_rationale_subject_and_kind(ingested):
+    found = ingested(sources=[{"path": "medmcqa_explained", "format": "medmcqa", "licence": "MIT"}])
+    assert found.counts["rejected_by_reason"] == {"duplicated options": 7, "file of another kind": 1}
+    assert all(question.rationale and question.subject for question in found.questions)
+    assert {question.question_type for question in found.questions} == {"single", "multi"}
+
+
 @pytest.fixture(scope="module")
 def medquad(ingested):
     return ingested("medquad")
@@ -63,6 +70,7 @@ def test_medquad_accounts_for_each_of_its_pairs(medquad):
     found = dict(medquad.counts["rejected_by_reason"])
     assert found.pop("nearly the same as another passage") < 1000
     assert found.pop("file without question-answer pairs") == 6
+    assert found.pop("file of another kind") == 2  # the licence and the readme
     assert found["answer missing"] == 201  # 11_MPlusDrugs, removed by the authors
     pairs = 4808 + 16  # QAPair elements, and the `pair` elements of four NINDS files
     assert len(medquad.questions) + sum(found.values()) == pairs

@@ -34,7 +34,7 @@ class DataFormat:
 
 FORMATS: dict[str, DataFormat] = {
     "jsonl": DataFormat(jsonl.load, ("*.jsonl",), group=by_subject),
-    "text": DataFormat(text.load, ("*.txt", "*.md")),
+    "text": DataFormat(text.load, ("*.txt", "*.md", "*.markdown")),
     "medquad": DataFormat(medquad.load, ("*.xml",), finish=medquad.finish, group=by_subject),
     "pubmedqa": DataFormat(pubmedqa.load, ("ori_*.json",), companions=pubmedqa.TEST_IDS_FILES),
     "medqa": DataFormat(medqa.load, ("*.jsonl",)),

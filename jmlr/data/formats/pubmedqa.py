@@ -14,7 +14,7 @@ from jmlr.config import SourceSettings
 from jmlr.data.raw_files import COMPRESSED, field, json_document
 from jmlr.data.rows import agreed, answer_index, clean, text_of, texts_of, unread, usable
 from jmlr.errors import DataError
-from jmlr.types import Passage, Question, Row
+from jmlr.types import Passage, Question, Rejected, Row
 
 OPTIONS = ("yes", "no", "maybe")
 _KEYS = {"QUESTION", "CONTEXTS", "LABELS", "MESHES", "YEAR", "final_decision", "LONG_ANSWER"}
@@ -72,3 +72,6 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
         )
         yield usable(question, path, pubmed_id)
     yield from unread(keys, _KEYS, path)
+    # Other files in the folder (PQA-U, PQA-A) have none of the test ids; one that has some should have all.
+    for pubmed_id in sorted(truth.keys() - rows.keys()) if truth.keys() & rows.keys() else ():
+        yield Rejected(path.as_posix(), pubmed_id, "test id without a question", listed[0].name)

@@ -95,7 +95,7 @@ def load(path: Path, source: SourceSettings) -> Iterator[Row]:
     """
     name, section, seen = plain_path(path).stem, "", set()
     document = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    is_markdown, title = plain_path(path).suffix == ".md", ""
+    is_markdown, title = plain_path(path).suffix in {".md", ".markdown"}, ""
     if is_markdown and (front := _FRONT_MATTER.match(document)):
         found = _FRONT_TITLE.search(front[2])
         title, document = clean(found[1]) if found else "", document[front.end() :]

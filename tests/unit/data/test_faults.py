@@ -240,10 +240,10 @@ def test_full_disk_while_a_shard_is_written(tmp_path, refused, monkeypatch, part
     write(tmp_path / "raw/bad.jsonl", ROW % "Fills the disk.")
     rows = shards.ShardMaker._rows
 
-    def full(maker, unit):
+    def full(maker, unit, counts):
         if unit.origin.endswith("bad.jsonl"):
             monkeypatch.setattr(shards, part, "/dev/full")
-        return rows(maker, unit)
+        return rows(maker, unit, counts)
 
     monkeypatch.setattr(shards.ShardMaker, "_rows", full)
     refused(

@@ -121,4 +121,5 @@ def test_counts_and_licences(tmp_path, ingest_settings, ingested):
         "rejected_by_reason": {"duplicated options": 1},
         "leaks": {},
         "repaired": {"passages": 0, "questions": 0},
+        "rows_of_other_role": 0,
     }

@@ -179,7 +179,21 @@ def test_role_takes_passages_or_questions(tmp_path, ingest_settings, ingested, r
     write_lines(tmp_path / "a.jsonl", passage(1), QUESTION, {**QUESTION, "options": []})
     found = ingested(ingest_settings(tmp_path, {"path": "a.jsonl", "role": role})).counts
     assert (found["passages"], found["questions"]) == (passages, questions)
+    assert found["rows_of_other_role"] == 2 - passages - questions
     assert found["rejected_by_reason"] == {"fewer than 2 options": 1}
+
+
+def test_files_in_a_folder_that_no_source_reads_are_told(tmp_path, ingest_settings, ingested):
+    write_lines(tmp_path / "raw/a.jsonl", passage(1))
+    for name in ("b/GUIDE.DOCX", "c.jsonl.bz2", "read.txt", ".hidden/x", "raw.dvc", "test_ground_truth.json"):
+        (tmp_path / "raw" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "raw" / name).write_text("A text of its own.")
+    sources = {"path": "raw"}, {"path": "raw", "format": "text"}
+    found = ingested(ingest_settings(tmp_path, *sources))
+    assert found.counts["rejected_by_reason"] == {"file of another kind": 3}
+    assert [row.split(",")[0].rpartition("raw/")[2] for row in found.rejects.splitlines()[1:]] == [
+        *("b/GUIDE.DOCX", "c.jsonl.bz2", "test_ground_truth.json")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,13 @@ def test_pubmedqa_sections_are_passages_and_published_test_ids_hold(tmp_path, lo
     assert loaded.rejected[0].row == "3"
 
 
+def test_pubmedqa_test_id_without_a_question_is_told(tmp_path, load):
+    write(tmp_path / "test_ground_truth.json", {"1": "maybe", "8": "yes"})
+    (told,) = load(pubmedqa, write(tmp_path / "ori_pqal.json", {"1": PUBMEDQA}), SOURCE).rejected
+    assert (told.row, told.reason, told.detail) == ("8", "test id without a question", "test_ground_truth.json")
+    assert not load(pubmedqa, write(tmp_path / "ori_pqau.json", {"3": PUBMEDQA}), SOURCE).rejected
+
+
 def test_pubmedqa_published_truth_that_says_otherwise_is_an_error(tmp_path, load):
     write(tmp_path / "test_ground_truth.json", {"2": "yes"})
     with pytest.raises(DataError, match=r"ori_pqal\.json, 2: .*names option C 'maybe', the answer is 'yes'"):
