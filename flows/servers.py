@@ -7,16 +7,15 @@ Neither asks for a password: docs/orchestration.md says what belongs before them
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows import background
 from flows.background import Program
 from jmlr.errors import ConfigError, JmlrError
+from jmlr.files import alone
 from jmlr.stages.console import CONSOLE
 
 FOLDER = Path(".servers")
@@ -81,7 +80,7 @@ def up(folder: Path = FOLDER) -> None:
         MissingResource: if a port is taken, or a server ends or does not answer in 3 minutes.
     """
     started: list[str] = []
-    with _alone(folder):
+    with alone(folder / "lock", "starts or stops them", wait=True):
         try:
             for program in programs():
                 if background.start(program, folder):
@@ -99,7 +98,7 @@ def up(folder: Path = FOLDER) -> None:
 
 def down(folder: Path = FOLDER) -> None:
     """Stop both; nothing happens where they do not run."""
-    with _alone(folder):
+    with alone(folder / "lock", "starts or stops them", wait=True):
         for name in NAMES:
             CONSOLE.print(f"{name}: {'stopped' if background.stop(folder, name) else 'was not running'}")
 
@@ -118,15 +117,6 @@ def addresses(folder: Path = FOLDER) -> dict[str, str]:
     if (mlflow := background.running(folder, "mlflow")) is not None:
         found["MLFLOW_TRACKING_URI"] = mlflow
     return {name: os.environ.get(name) or value for name, value in found.items()}
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold back another `up` or `down` meanwhile; the lock goes with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _port(variable: str, default: int, environment: Mapping[str, str]) -> int:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
 import glob
 import json
 import os
+import secrets
 import shutil
 import socket
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from jmlr.errors import MissingResource
+from jmlr.errors import JmlrError, MissingResource
+
+_UNFINISHED, _OLD = ".unfinished", ".old"
+_LONGEST_NAME_BYTES = 120
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it becomes `path` in one rename at the end, or goes away on an error.
+
+    Each writer has a name of its own: of several that write at once, one is last, and its file is whole. Once this
+    returns, the file outlives a loss of power. What a killed process of this machine left goes away too.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -27,11 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> [file.name for file in (folder / "made").iterdir()]
     ['note.txt']
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = _own_name(path)
     try:
         yield unfinished
+        sync(unfinished)
         os.replace(unfinished, path)
+        sync(path.parent, deep=False)
     except OSError as error:
         _name_full_disk(error, path)
         raise
@@ -43,7 +54,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def making(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder` to fill; it becomes `folder`, in an old one's place, or goes away on an error.
 
-    What a process of this machine that was killed left unfinished of `folder` goes away too.
+    Otherwise as `replacing`: at every moment there is the old one or the new one. Where the disk cannot exchange two
+    folders, a kill between two renames leaves the old one beside, and the next call brings it back.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "made"
@@ -52,23 +64,116 @@ def making(folder: Path) -> Iterator[Path]:
     >>> [file.name for file in place.iterdir()]
     ['note.txt']
     """
-    # The name tells machine and process: others may be making the same folder in a place that machines share.
-    begins = f".{folder.name}.{socket.gethostname()}-"
-    unfinished = folder.with_name(f"{begins}{os.getpid()}.unfinished")
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    for left in [unfinished, *unfinished.parent.glob(f"{glob.escape(begins)}*.unfinished")]:
-        if left == unfinished or not is_running(left.name.removeprefix(begins).removesuffix(".unfinished")):
-            shutil.rmtree(left, ignore_errors=True)
+    unfinished = _own_name(folder)
+    old = unfinished.with_suffix(_OLD)
     unfinished.mkdir()
     try:
         yield unfinished
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        sync(unfinished)
+        _put(unfinished, folder, old)
+        sync(folder.parent, deep=False)
     except OSError as error:
         _name_full_disk(error, folder)
         raise
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _settle(unfinished, folder)
+        _settle(old, folder)
+
+
+def _own_name(path: Path) -> Path:
+    """A hidden name beside `path` for this writer alone; the folder is made, and what killed writers left is settled.
+
+    It tells machine and process: others may be writing the same in a place that machines share.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A file's name has at most 255 bytes.
+    short = path.name if len(os.fsencode(path.name)) <= _LONGEST_NAME_BYTES else hex(zlib.crc32(os.fsencode(path.name)))
+    begins = f".{short}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(begins)}*"):
+        if left.suffix in (_UNFINISHED, _OLD) and not is_running(left.name.removeprefix(begins).split("-")[0]):
+            _settle(left, path)
+    return path.with_name(f"{begins}{os.getpid()}-{secrets.token_hex(4)}{_UNFINISHED}")
+
+
+def _settle(left: Path, path: Path) -> None:
+    """Removes what a writer left beside `path`; an old one that was moved away comes back if there is no other."""
+    if left.suffix == _OLD and left.exists() and not path.exists():
+        left.rename(path)
+    elif left.is_dir():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
+
+
+def _put(made: Path, folder: Path, old: Path) -> None:
+    """Renames `made` to `folder`; what was there is called `made` or `old` afterwards."""
+    while True:
+        try:
+            os.rename(made, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if _exchange(made, folder):
+            return
+        with suppress(FileNotFoundError):
+            os.rename(folder, old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Whether two names could be exchanged in one step; Linux can on most disks."""
+    exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return exchange is not None and exchange(here, os.fsencode(one), here, os.fsencode(other), flag) == 0
+
+
+def sync(place: Path, deep: bool = True) -> None:
+    """Brings a file, or a folder with all that is in it, to the disk, so that it outlives a loss of power."""
+    for one in [*(place.rglob("*") if deep and place.is_dir() else ()), place]:
+        if not one.is_symlink():
+            descriptor = os.open(one, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks cannot, for folders
+                    raise
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def alone(path: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Holds the lock file `path` within the block; it goes away afterwards, and with this process, however that ends.
+
+    Args:
+        path: of the lock.
+        what: what another process does then, for the message.
+        wait: for its end, instead of being refused.
+
+    Raises:
+        JmlrError: if another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        held = path.open("a")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if path.exists() and os.path.samestat(os.fstat(held.fileno()), path.stat()):
+                break
+        except BlockingIOError as error:
+            held.close()
+            raise JmlrError(
+                f"another process {what}",
+                expected="one at a time",
+                where=str(path),
+                next_step="wait for it, or stop it",
+            ) from error
+        held.close()  # its last holder has just removed it
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        held.close()
 
 
 def is_running(process_id: str) -> bool:

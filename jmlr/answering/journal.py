@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.answering.answered import Answered
+from jmlr.files import write_text
 from jmlr.types import Hit
 
 
@@ -29,17 +30,18 @@ class Journal:
                 break  # what follows a line that was cut off is answered again
             self.kept[answered.question_id] = answered
         if file.exists():
-            self._write("w", list(self.kept.values()))
+            write_text(file, _lines(list(self.kept.values())))
 
     def keep(self, answers: Sequence[Answered]) -> None:
         """Adds answers to the file."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self._write("a", answers)
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(_lines(answers))
         self.kept.update((answered.question_id, answered) for answered in answers)
 
-    def _write(self, mode: str, answers: Sequence[Answered]) -> None:
-        with self.file.open(mode, encoding="utf-8") as stream:
-            stream.writelines(f"{json.dumps(asdict(answered))}\n" for answered in answers)
+
+def _lines(answers: Sequence[Answered]) -> str:
+    return "".join(f"{json.dumps(asdict(answered))}\n" for answered in answers)
 
 
 def _answered(row: dict[str, Any]) -> Answered:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import fcntl
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from jmlr.config import Block
 from jmlr.errors import DataError
-from jmlr.files import write_text
+from jmlr.files import alone, write_text
 
 WITHDRAWN_FILE = Path("withdrawn.yaml")
 KINDS = ("passage_id", "document_id", "source")
@@ -111,7 +108,7 @@ def append(entry: Entry, path: Path = WITHDRAWN_FILE) -> None:
     Raises:
         DataError: if the file is broken, or says already what the entry says.
     """
-    with _alone(path):
+    with alone(path.with_name(f".{path.name}.lock"), "writes it", wait=True):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         log = _parsed(text, path)
         now = {one.names for one in standing(log).entries}
@@ -127,17 +124,6 @@ def append(entry: Entry, path: Path = WITHDRAWN_FILE) -> None:
                 "an entry cannot be put behind the others", expected="a YAML list, one `- ` an entry", where=str(path)
             )
         write_text(path, new)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds other processes back that would write the log; the kernel lets go when this one ends, however it ends."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _parsed(text: str, path: Path) -> list[Entry]:

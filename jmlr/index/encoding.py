@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from jmlr import fingerprint
 from jmlr.config import IndexSettings
+from jmlr.files import sync
 from jmlr.index.embeddings import OFFSETS_FILE, VECTORS_FILE, StoredEmbeddings
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
@@ -133,6 +134,7 @@ def encode(source: Source, plan: Plan, folder: Path, known: Known | None) -> Non
     left = [number for number in range(len(plan.tasks)) if number not in finished]
     with done.open("a", encoding="utf-8") as notes:
         for number in _progress(_run(source, plan, file, left), plan, left):
+            sync(file)  # before the word that it is there
             notes.write(f"{number}\n")
             notes.flush()
     done.unlink()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jmlr.errors import JmlrError, MissingResource
-from jmlr.files import write_text
+from jmlr.errors import MissingResource
+from jmlr.files import alone, sync, write_text
 
 POINTER = "CURRENT"
 REMEDY = "dvc repro index (dvc repro train for the index beside trained weights)"
@@ -49,7 +48,9 @@ def swap_in(unfinished: Path, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
     shutil.rmtree(target, ignore_errors=True)  # left by a build that was cut off before it moved the pointer
+    sync(unfinished)
     unfinished.rename(target)
+    sync(folder, deep=False)
     write_text(folder / POINTER, name + "\n")
     for old in folder.glob(f"{_PREFIX}*"):
         if old != target:
@@ -64,16 +65,7 @@ def building(folder: Path) -> Iterator[Path]:
         JmlrError: if another process is making it.
     """
     unfinished = folder.with_name(f".{folder.name}.unfinished")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    with (unfinished / "lock").open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise JmlrError(
-                "another process builds this index",
-                expected="one at a time",
-                where=str(folder),
-                next_step="wait for it, or stop it",
-            ) from error
+    with alone(folder.with_name(f".{folder.name}.lock"), "builds this index"):
+        unfinished.mkdir(parents=True, exist_ok=True)
         yield unfinished
         shutil.rmtree(unfinished, ignore_errors=True)

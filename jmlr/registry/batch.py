@@ -62,7 +62,8 @@ def read_pieces(file: Path, rows: int) -> Iterator[DataFrame]:
                 for batch in table.iter_batches(batch_size=rows):
                     yield batch.to_pandas()
         elif file.suffix == ".jsonl":
-            yield from pd.read_json(file, lines=True, chunksize=rows, dtype=False, convert_dates=False)
+            like = {"encoding": "utf-8-sig", "dtype": False, "convert_dates": False}  # utf-8, with a mark or without
+            yield from pd.read_json(file, lines=True, chunksize=rows, **like)
         elif file.suffix == ".csv":
             for piece in pd.read_csv(file, chunksize=rows, dtype=str, keep_default_na=False):
                 yield piece.assign(**{OPTIONS: piece[OPTIONS].map(_options)}) if OPTIONS in piece else piece

@@ -7,7 +7,7 @@ from pathlib import Path
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, Settings
 from jmlr.data.tables import read_passages
-from jmlr.errors import MissingResource
+from jmlr.errors import DataError, MissingResource
 from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
@@ -22,9 +22,15 @@ def run(settings: Settings, folder: Path) -> None:
     Only what was loaded as weights, configuration and tokenizer is written; anything else in `folder` stays behind.
 
     Raises:
+        DataError: if the folder is where this writes.
         MissingResource: if a model is not there, or its weights are no safetensors.
         UntrustedModel: if one asks for code of its own.
     """
+    if folder.resolve().is_relative_to(layout.IMPORTED.resolve()):
+        raise DataError(
+            "it would be overwritten", expected=f"a folder outside of {layout.IMPORTED}/", where=str(folder),
+            next_step="move it elsewhere, then import it from there",
+        )  # fmt: skip
     published = {"retriever": folder / RETRIEVER_FOLDER, "reader": folder}
     for name, place in published.items():
         _require(name, place)

@@ -17,7 +17,7 @@ from jmlr import fingerprint
 from jmlr.config import ARMS, Settings
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import DataError, MissingResource
-from jmlr.files import write_json
+from jmlr.files import sync, write_json
 from jmlr.index import build, candidates, generation, manifest
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import adapters
@@ -191,6 +191,8 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, t
                 model.retriever.save(layout.TRAINED_RETRIEVER)
     if processes.is_first():
         tokenizer.save_pretrained(folder / "reader")
+        for models in [folder / "reader", *([layout.TRAINED_RETRIEVER] if arm == "jmlr" else [])]:
+            sync(models)  # before the word that they are there, and before the checkpoints go
         write_json(_done_file(arm), record)
         checkpoint.forget(_checkpoints(arm))
         CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {tries.device}")

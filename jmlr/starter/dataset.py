@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from jmlr.errors import DataError
 from jmlr.files import write_text
 from jmlr.starter.knowledge import Condition, Finding, load
 from jmlr.starter.wording import ASPECTS, PASSAGE_OPENINGS, VIGNETTE_OPENINGS, Aspect, join_phrases
@@ -87,10 +88,22 @@ def assign_splits(conditions: Iterable[Condition]) -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Writes passages.jsonl and questions.jsonl into `folder`; the same bytes on every machine."""
+    """Writes passages.jsonl and questions.jsonl into `folder`; the same bytes on every machine.
+
+    Raises:
+        DataError: if a file of that name has other content: it may be someone's own data.
+    """
     conditions = load()
-    for name, rows in (("passages", make_passages(conditions)), ("questions", make_questions(conditions))):
-        write_text(folder / f"{name}.jsonl", "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))
+    texts = {
+        folder / "passages.jsonl": "".join(f"{json.dumps(row)}\n" for row in make_passages(conditions)),
+        folder / "questions.jsonl": "".join(f"{json.dumps(row)}\n" for row in make_questions(conditions)),
+    }
+    for file, text in texts.items():
+        if file.exists() and file.read_bytes() != text.encode():
+            found, next_step = "it is not the starter's", "move it away, or `jmlr starter data --folder ANOTHER`"
+            raise DataError(found, expected="no such file", where=str(file), next_step=next_step)
+    for file, text in texts.items():
+        write_text(file, text)
 
 
 def _make_question(

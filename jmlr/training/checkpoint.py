@@ -20,7 +20,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from jmlr.errors import TrainingFailed
-from jmlr.files import replacing, write_json
+from jmlr.files import replacing, sync, write_json
 from jmlr.training.pools import PassageStore, Pools
 
 COMPLETE_FILE, POOLS_FILE = "complete.json", "pools.safetensors"
@@ -59,7 +59,8 @@ def save_pools(folder: Path, step: int, pools: Pools) -> None:
 
 
 def complete(folder: Path, checkpoint: Checkpoint) -> None:
-    """Declares the checkpoint whole, then removes all that only older ones needed."""
+    """Declares the checkpoint whole once it is on the disk, then removes all that only older ones needed."""
+    sync(folder_of(folder, checkpoint.step))
     write_json(folder_of(folder, checkpoint.step) / COMPLETE_FILE, asdict(checkpoint))
     clean(folder, checkpoint)
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from jmlr import config
-from jmlr.errors import DataError
+from jmlr.errors import DataError, JmlrError
+from jmlr.files import alone
 from jmlr.registry import batch
 from jmlr.stages import predict
 
@@ -38,6 +39,13 @@ def test_all_kinds_of_table_give_the_same_pieces(tmp_path: Path, kind: str) -> N
     assert [len(piece) for piece in pieces] == [2, 2, 1]
     rows = [row for piece in pieces for row in piece.to_dict("records")]
     assert [{**row, "options": list(row["options"])} for row in rows] == ROWS
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+def test_a_byte_order_mark_is_no_part_of_the_table(tmp_path: Path, kind: str) -> None:
+    file = write(tmp_path / f"asked{kind}", ROWS)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert [list(piece["question"]) for piece in batch.read_pieces(file, 9)] == [[row["question"] for row in ROWS]]
 
 
 @pytest.mark.parametrize(
@@ -118,3 +126,46 @@ def test_nothing_is_answered_where_a_row_cannot_be(
     with pytest.raises(DataError, match=r"asked\.jsonl: row 5, column options: 1 options"):
         predict.run(settings, file, tmp_path / "said.parquet", "@challenger")
     assert not (tmp_path / "said.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ("asked.parquet", "it is the table of questions itself"),
+        ("out/../asked.parquet", "it is the table of questions itself"),
+        ("link.parquet", "it is the table of questions itself"),
+        ("hard.parquet", "it is the table of questions itself"),
+        ("answers.csv", "a name that ends in .csv"),
+        ("answers", "a name that ends in nothing"),
+        ("out", "a folder"),
+        ("out/folder.parquet", "a folder"),
+    ],
+)
+def test_answers_never_overwrite_the_questions_or_go_by_a_name_that_misleads(
+    settings: config.Settings, tmp_path: Path, output: str, told: str
+) -> None:
+    file = write(tmp_path / "asked.parquet", ROWS)
+    before = file.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(file)
+    (tmp_path / "hard.parquet").hardlink_to(file)
+    (tmp_path / "out/folder.parquet").mkdir(parents=True)
+    with pytest.raises(DataError, match=f"(?s){told}; expected a .parquet file.*jmlr predict .*answers.parquet"):
+        predict.run(settings, file, tmp_path / output, "@challenger")
+    assert file.read_bytes() == before
+
+
+def test_a_second_one_into_the_same_table_is_refused_and_work_for_another_input_is_kept(
+    enter: Callable[..., tuple], settings: config.Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enter()
+    asked = write(tmp_path / "asked.jsonl", ROWS), tmp_path / "said.parquet", "@challenger"
+    others = tmp_path / ".said.parquet.0123456789ab.parts"
+    others.mkdir()
+    with (
+        alone(tmp_path / ".said.parquet.lock", "answers"),
+        pytest.raises(JmlrError, match="answers into .*said.parquet"),
+    ):
+        predict.run(settings, *asked)
+    predict.run(settings, *asked)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] in ".s") == [others.name, "said.parquet"]
+    assert f"{others} has answers to another input" in " ".join(capsys.readouterr().out.split())

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from jmlr import config, fingerprint
-from jmlr.errors import FingerprintMismatch, MissingResource, RegistryError, UntrustedModel
+from jmlr.errors import DataError, FingerprintMismatch, MissingResource, RegistryError, UntrustedModel
 from jmlr.models import encoder
 from jmlr.models import reader as readers
 from jmlr.models.retriever import Retriever
@@ -167,3 +167,11 @@ def test_a_folder_source_is_pinned_by_its_hash(tiny_retriever_folder: Path, tmp_
     shutil.rmtree(folder)
     with pytest.raises(MissingResource, match=r"(?s)no such folder.*jmlr import FOLDER"):
         encoder.fetch(source)
+
+
+def test_what_lies_where_imports_go_is_not_overwritten(exported: Path, settings: config.Settings) -> None:
+    shutil.copytree(exported, layout.IMPORTED)
+    for folder in (layout.IMPORTED, layout.IMPORTED.resolve(), layout.IMPORTED / "ir" / ".."):
+        with pytest.raises(DataError, match="(?s)it would be overwritten.*move it elsewhere"):
+            import_pair.run(settings, folder)
+    assert (layout.IMPORTED / "README.md").exists()

@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from jmlr.errors import DataError
 from jmlr.starter import dataset
 from jmlr.starter.wording import ASPECTS
 
@@ -48,6 +49,13 @@ def test_writing_twice_gives_the_same_bytes(tmp_path):
         dataset.write(tmp_path / name)
     for name in FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_nobodys_own_data_are_overwritten(tmp_path):
+    (tmp_path / FILES[1]).write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError, match=f"(?s){FILES[1]}: it is not the starter's.*--folder ANOTHER"):
+        dataset.write(tmp_path)
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [(FILES[1], "mine")]
 
 
 def test_conditions_of_test_and_dev_are_never_trained_on(question_rows):
