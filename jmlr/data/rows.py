@@ -6,12 +6,13 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
 from jmlr.data.raw_files import LONGEST_LINE_BYTES, field, json_lines
+from jmlr.data.repair import repaired
 from jmlr.errors import DataError
 from jmlr.types import OPTION_LETTERS, Passage, Question, Rejected, Row
 
@@ -28,6 +29,33 @@ def clean(text: object) -> str:
     'two words'
     """
     return "" if text is None else " ".join(unicodedata.normalize("NFC", str(text)).split())
+
+
+def as_ingested(text: object) -> str:
+    r"""Text as ingest leaves it, whichever door it comes in by: `clean`, wrong characters put right.
+
+    >>> as_ingested("K &lt; 3,\u00a0Me\u0301nie\u0300re\x07") == "K < 3, M\u00e9ni\u00e8re"
+    True
+    """
+    return repaired(clean(text))
+
+
+def asked_question(name: str, text: object, options: Iterable[object]) -> Question:
+    """A question as ingest would make it, of which nobody knows the answer; `fault` says whether it can be asked."""
+    return Question(name, as_ingested(text), tuple(map(as_ingested, options)), 0, "test")
+
+
+def broken_character(text: str) -> str:
+    r"""What cannot be written as UTF-8, in words; empty if all can.
+
+    >>> broken_character("half \ud83d"), broken_character("whole")
+    ('half a character at place 5', '')
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"half a character at place {error.start}"
+    return ""
 
 
 def content_id(*parts: object) -> str:

@@ -7,9 +7,8 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-ANSWERING = (
-    "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic pyarrow pandas pyyaml numpy tqdm".split()
-)
+ANSWERING = "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic".split()
+ANSWERING += "pyarrow pandas pyyaml numpy tqdm ftfy".split()
 
 
 def pinned(names: Iterable[str] = ANSWERING) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jmlr.data.rows import asked_question, broken_character, fault
 from jmlr.errors import DataError
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
@@ -35,14 +36,18 @@ def questions_of(table: DataFrame, first: int = 0) -> list[Question]:
             where=f"columns {', '.join(map(str, table.columns)) or '(none)'}",
         )
     rows = list(zip(table[QUESTION].tolist(), table[OPTIONS].tolist(), strict=True))
-    faults = [fault for number, row in enumerate(rows, first) for fault in _faults(number, *row)]
+    faults = [told for number, row in enumerate(rows, first) for told in _faults(number, *row)]
+    questions = [] if faults else [asked_question(str(number), *row) for number, row in enumerate(rows)]
+    for number, question in enumerate(questions, first):
+        reason, detail = fault(question)
+        faults += [f"row {number}: {reason} ({detail})"] if reason else []
     if faults:
         more = f" (and {len(faults) - _MOST_FAULTS_TOLD} more)" if len(faults) > _MOST_FAULTS_TOLD else ""
         raise DataError(
             f"{'; '.join(faults[:_MOST_FAULTS_TOLD])}{more}",
             expected=f"{QUESTION} a text, {OPTIONS} a list of 2 to {len(OPTION_LETTERS)} texts, none of them empty",
         )
-    return [Question(str(number), text, tuple(options), 0, "test") for number, (text, options) in enumerate(rows)]
+    return questions
 
 
 def _faults(number: int, text: object, options: Any) -> list[str]:
@@ -57,7 +62,7 @@ def _faults(number: int, text: object, options: Any) -> list[str]:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and bool(value.strip()) and not broken_character(value)
 
 
 def _shown(value: object) -> str:
@@ -68,6 +73,8 @@ def _shown(value: object) -> str:
     """
     if isinstance(value, str) and not value.strip():
         return "empty"
+    if isinstance(value, str) and broken_character(value):
+        return broken_character(value)
     if value is None or value != value:
         return "nothing"
     return f"{type(value).__name__} {value!r:.40}"

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from jmlr.config import ServeSettings
+from jmlr.data.rows import as_ingested, broken_character
 from jmlr.serving.refusals import Refused, TooLarge
 from jmlr.types import Question
 
@@ -40,13 +41,23 @@ def parse_json(body: bytes) -> object:
         Refused: if it is none.
     """
     try:
-        return json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_unlike_pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:  # not Unicode, not JSON, a number of thousands of digits; too deep
         raise Refused(
             f"not JSON ({type(error).__name__}: {error})" if isinstance(error, ValueError) else "JSON that is too deep",
             expected='{"question": "...", "options": ["...", "..."]} in UTF-8',
             where="body",
         ) from error
+
+
+def _unlike_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if twice := [key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place])]:
+        raise ValueError(f"the key {twice[0][:40]!a} comes twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def parse_form(body: bytes) -> list[tuple[str, str]]:
@@ -97,9 +108,10 @@ def _options(raw: Any, limits: ServeSettings) -> tuple[str, ...]:
     if len(raw) < 2:
         _refuse("options", f"{len(raw)} option(s)", f"2 to {limits.options}")
     options = tuple(_text(text, f"options[{place}]", limits.option_characters) for place, text in enumerate(raw))
-    for place, text in enumerate(options):
-        if text in options[:place]:
-            _refuse(f"options[{place}]", f"the same text as options[{options.index(text)}]", "options that differ")
+    folded = [option.casefold() for option in options]
+    for place, text in enumerate(folded):
+        if text in folded[:place]:
+            _refuse(f"options[{place}]", f"the same text as options[{folded.index(text)}]", "options that differ")
     return options
 
 
@@ -108,15 +120,13 @@ def _text(raw: Any, where: str, most_characters: int) -> str:
         _refuse(where, _kind(raw), "a text")
     if len(raw) > most_characters:
         raise TooLarge(f"{len(raw)} characters", expected=f"at most {most_characters}", where=where)
-    text = raw.strip()
+    if broken := broken_character(raw):  # JSON may contain half of a surrogate pair; tokenizers cannot
+        _refuse(where, broken, "Unicode text")
+    if "\0" in raw:
+        _refuse(where, "a null character", "text")
+    text = as_ingested(raw)
     if not text:
         _refuse(where, "an empty text", "at least one character that is no space")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:  # JSON may hold half of a surrogate pair; tokenizers cannot
-        raise Refused(f"half a character at place {error.start}", expected="Unicode text", where=where) from error
-    if "\0" in text:
-        _refuse(where, "a null character", "text")
     return text
 
 

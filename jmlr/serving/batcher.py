@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,7 +19,7 @@ Work = TypeVar("Work")
 Done = TypeVar("Done")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting(Generic[Work, Done]):
     """One piece of work with the promise of its result."""
 
@@ -75,7 +75,7 @@ class Batcher(Generic[Work, Done]):
             return not self._queue and not self._busy
 
     def submit(self, work: Work) -> Future[Done]:
-        """The promise of the result; cancelling it before its turn takes it out.
+        """The promise of the result; cancelling it before its turn makes room for another at once.
 
         Raises:
             Unavailable: if the queue is full, if by the pace of late the work's turn would come later than
@@ -90,6 +90,7 @@ class Batcher(Generic[Work, Done]):
             waiting: _Waiting[Work, Done] = _Waiting(work, time.monotonic())
             self._queue.append(waiting)
             self._changed.notify_all()
+        waiting.future.add_done_callback(lambda future: self._leave(waiting) if future.cancelled() else None)
         return waiting.future
 
     def close(self) -> None:
@@ -102,6 +103,10 @@ class Batcher(Generic[Work, Done]):
         """Waits until a closed batcher has done what it accepted; whether it has."""
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
+
+    def _leave(self, cancelled: _Waiting[Work, Done]) -> None:
+        with self._changed, suppress(ValueError):  # its turn may just have come
+            self._queue.remove(cancelled)
 
     def _seconds_to_empty(self) -> int:
         return max(1, math.ceil(len(self._queue) * self._seconds_each))

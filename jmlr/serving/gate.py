@@ -59,7 +59,7 @@ class Gate:
 
     def _knows(self, host: str) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
         except ValueError:
             return False
         hosts = self._desk.settings.hosts

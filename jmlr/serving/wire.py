@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from email.message import Message
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -28,9 +29,12 @@ async def read_body(request: Request, content_type: str, limits: ServeSettings) 
         WrongKind: if it is not of `content_type`; TooLarge: if over `serve.body_bytes`; TooSlow: if it is not whole
             within `serve.body_seconds`.
     """
-    found = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if found != content_type:
-        raise WrongKind(found[:80] or "none", expected=content_type, where="Content-Type")
+    told = Message()
+    told["Content-Type"] = request.headers.get("content-type", "")
+    if told.get_content_type() != content_type or told.get_content_charset("utf-8") not in ("utf-8", "utf8"):
+        raise WrongKind(told["Content-Type"][:80] or "none", expected=f"{content_type} in UTF-8", where="Content-Type")
+    if (packed := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        raise WrongKind(packed[:80], expected="a body that is not compressed", where="Content-Encoding")
     try:
         size, body = await asyncio.wait_for(_collect(request, limits.body_bytes), limits.body_seconds)
     except asyncio.TimeoutError as error:
@@ -53,7 +57,7 @@ async def _collect(request: Request, most_bytes: int) -> tuple[int, bytes]:
 
 
 async def ask_all(request: Request, desk: Desk, asked: Asked, models: Sequence[int]) -> list[Reply]:
-    """The replies of several models to one question; questions nobody waits for any more leave their queues.
+    """The replies of several models to one question, or the first refusal; then no queue keeps the question.
 
     Call it when the body is read.
 
@@ -65,28 +69,24 @@ async def ask_all(request: Request, desk: Desk, asked: Asked, models: Sequence[i
     promises: list[asyncio.Future[Reply]] = []
     gone = asyncio.ensure_future(_until_gone(request))
     try:
-        promises = [asyncio.wrap_future(desk.ask(asked, model)) for model in models]
-        outcomes = asyncio.gather(*promises, return_exceptions=True)
+        for model in models:
+            promises.append(asyncio.wrap_future(desk.ask(asked, model)))
+        outcomes = asyncio.gather(*promises)
         waited: set[asyncio.Future[Any]] = {outcomes, gone}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not outcomes.done():
             outcomes.cancel()
             raise ClientDisconnect
-        return [_reply(outcome) for outcome in await outcomes]
+        return await outcomes
+    except (Refused, ClientDisconnect):
+        raise
+    except Exception as error:
+        _LOG.error("a model failed", exc_info=error)
+        raise Failed("the model failed to answer; the server's log says why") from error
     finally:
         gone.cancel()
         for promise in promises:
             promise.cancel()
-
-
-def _reply(outcome: Reply | BaseException) -> Reply:
-    """A reply, or the reason there is none."""
-    if isinstance(outcome, Refused):
-        raise outcome
-    if isinstance(outcome, BaseException):
-        _LOG.error("a model failed", exc_info=outcome)
-        raise Failed("the model failed to answer; the server's log says why") from outcome
-    return outcome
 
 
 async def _until_gone(request: Request) -> None:

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
+from jmlr.data.rows import asked_question, broken_character, fault
 from jmlr.errors import JmlrError
 from jmlr.registry.pair import Pair
 from jmlr.registry.version import files, resolve
@@ -17,7 +18,7 @@ from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_version import settings_of, spec_of
 from jmlr.stages.trained import trained_pair
 from jmlr.tracking.store import connect
-from jmlr.types import OPTION_LETTERS, Question
+from jmlr.types import OPTION_LETTERS
 
 _BAR_CHARACTERS = 20
 _NAMED = 5
@@ -33,29 +34,31 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
         version: of the registry, a number or an alias, which answers with its own settings; empty: the pair in build.
 
     Raises:
-        JmlrError: if there are fewer than two options.
+        JmlrError: if the question or an option is empty, or options are too few, too many or alike.
         MissingResource: if nothing is trained yet.
         RegistryError: if there is no such version.
     """
-    if len(options) < 2:
+    asked = asked_question("asked", vignette, options)
+    reason, detail = fault(asked)
+    if reason or (reason := broken_character("".join((vignette, *options)))):
         raise JmlrError(
-            f"{len(options)} option(s)",
-            expected="at least 2",
-            where="--option",
-            next_step="give --option twice or more",
+            f"{reason} ({detail})" if detail else reason,
+            expected=f"a question and 2 to {len(OPTION_LETTERS)} options that differ",
+            where="jmlr ask",
+            next_step="jmlr ask QUESTION --option ONE --option ANOTHER",
         )
     if version:
         settings, pair = _of_version(settings, version)
     else:
         pair = trained_pair()
     answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
-    (answered,) = answerer.answer([Question("asked", vignette, tuple(options), 0, "test")])
+    (answered,) = answerer.answer([asked])
     console = Console(highlight=False)
-    for place, (option, probability) in enumerate(zip(options, answered.option_probabilities, strict=True)):
+    for place, (option, probability) in enumerate(zip(asked.options, answered.option_probabilities, strict=True)):
         bar = "#" * round(_BAR_CHARACTERS * probability)
         mark = "[bold]>[/bold]" if place == answered.chosen_index else " "
         console.print(f"{mark} {OPTION_LETTERS[place]}. {escape(option)}  {probability:.0%} {bar}")
-    console.print(f"\nAnswer: [bold]{escape(answered.chosen(options))}[/bold], after reading")
+    console.print(f"\nAnswer: [bold]{escape(answered.chosen(asked.options))}[/bold], after reading")
     scores = {hit.passage_id: _shown(hit.score, settings) for hit in answered.hits}
     for number, passage_id in enumerate(answered.read_passage_ids, start=1):
         passage = answerer.passages[passage_id]

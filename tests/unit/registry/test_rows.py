@@ -36,6 +36,9 @@ def test_rows_become_questions_whatever_kind_of_list_holds_the_options() -> None
         ({"options": ["MRI", None]}, "row 1, column options, 1: nothing"),
         ({"options": ["MRI", 3]}, "row 1, column options, 1: int 3"),
         ({"options": ["MRI", " "]}, "row 1, column options, 1: empty"),
+        ({"options": ["MRI", "half \ud83d"]}, "row 1, column options, 1: half a character at place 5"),
+        ({"options": ["vitamin C", "Vitamin\u00a0 C"]}, r"row 1: duplicated options \(vitamin c\)"),
+        ({"question": "\u200b"}, "row 1: question text missing"),
     ],
 )
 def test_a_fault_is_told_by_row_and_column(change: dict, told: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from jmlr.serving.app import create_app
 
+JSON = "application/json"
 ASKED = {"question": "Which test?", "options": ["MRI", "ECG"]}
 
 
@@ -54,6 +55,12 @@ def test_an_answer_is_explained_where_that_is_asked_for(client):
         ({"content": json.dumps({**ASKED, "question": "x" * 9000})}, 413, "question"),
         ({"content": b" " * 70_000}, 413, "body"),
         ({"content": json.dumps(ASKED), "headers": {"content-type": "text/plain"}}, 415, "Content-Type"),
+        ({"content": json.dumps(ASKED), "headers": {"content-type": f"{JSON}; charset=utf-16"}}, 415, "Content-Type"),
+        (
+            {"content": json.dumps(ASKED), "headers": {"content-type": JSON, "content-encoding": "gzip"}},
+            415,
+            "Content-Encoding",
+        ),
         ({"content": json.dumps(ASKED), "headers": {"host": "evil.example"}}, 400, "Host"),
     ],
 )

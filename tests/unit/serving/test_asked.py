@@ -29,6 +29,8 @@ def test_a_question_is_read_without_the_spaces_around_it(limits):
         ({**GOOD, "options": ["a"]}, r"options: 1 option\(s\); expected 2 to 10"),
         ({**GOOD, "options": ["a", None]}, r"options\[1\]: nothing; expected a text"),
         ({**GOOD, "options": ["a", "b", "a "]}, r"options\[2\]: the same text as options\[0\]"),
+        ({**GOOD, "options": ["vitamin C", "Vitamin\u00a0 C"]}, r"options\[1\]: the same text as options\[0\]"),
+        ({**GOOD, "question": "\u200b"}, r"question: an empty text"),
         ({**GOOD, "explain": 1}, r"explain: a number; expected true or false"),
         ({**GOOD, "passages": -1}, r"passages: -1; expected a whole number from 0"),
         ({**GOOD, "passages": True}, r"passages: true or false; expected a whole number|passages: True"),
@@ -55,10 +57,16 @@ def test_what_is_too_large_is_named(limits, raw, message):
     assert refused.value.status == 413
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"a": NaN}', b'{"a": 1, "b": {"a": 2, "a": 3}}']
+)
 def test_what_is_no_json_is_refused(body):
     with pytest.raises(Refused, match="body: "):
         parse_json(body)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body():
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 @pytest.mark.parametrize("body", [b"a=1&" * 65, "a=ü".encode(), b"a=%ff"])

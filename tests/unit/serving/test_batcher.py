@@ -127,6 +127,20 @@ def test_what_nobody_waits_for_is_not_done(make, doubler):
     assert doubler.batches[1:] == [[4]]
 
 
+def test_what_is_cancelled_makes_room_at_once(make, doubler):
+    batcher = make(queue_questions=3)
+    busy(batcher, doubler)
+    left = [batcher.submit(number) for number in (2, 2, 4)]
+    assert left[1].cancel()
+    assert batcher.waiting == 2
+    new = batcher.submit(6)
+    with pytest.raises(Unavailable, match="3 questions are waiting already"):
+        batcher.submit(8)
+    doubler.gate.set()
+    assert [one.result(10) for one in (left[0], left[2], new)] == [4, 8, 12]
+    assert sum(doubler.batches, []) == [0, 2, 4, 6]
+
+
 def test_what_waited_too_long_is_refused(make, doubler):
     batcher = make(patience_seconds=0.05)
     busy(batcher, doubler)
