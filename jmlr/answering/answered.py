@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from jmlr.types import Hit
 
 NO_ANSWER = "no answer: the likeliest options are equally likely"
+TEMPERATURE_RANGE = (0.01, 100.0)
+"""Where the temperature of confidences is looked for; the ends are reached where all or nothing is answered right."""
 
 
 @dataclass(frozen=True)

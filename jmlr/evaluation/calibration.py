@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from jmlr.answering.answered import Answered
+from jmlr.answering.answered import TEMPERATURE_RANGE, Answered
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.accuracy import mean_interval, outcomes
 from jmlr.types import Question
 
 BINS = 10
-TEMPERATURE_RANGE = (0.01, 100.0)
-"""Where the temperature is looked for; the ends are reached where all or nothing is answered right."""
+MIN_FITTED_ON = 50
+"""Fewer questions give no temperature. Drawn with known ones (0.5 to 2; 4 options; 45 to 88 % right), 9 of 10 fitted on
+50 lay within 0.56 and 1.61 times the true one. Of those on 20 up to 6 % ran into an end of the range, where
+every confidence is 100 %."""
 
 
 @dataclass(frozen=True)
@@ -226,14 +228,16 @@ def measure_calibration(
         seed: of the resampling.
 
     Returns:
-        as_said (see `summarise_confidence`); and temperature, temperature_at_bound (the fit ran into the end of its
-        range and means little), fitted_on_questions and scaled, which are None without the other split.
+        as_said (see `summarise_confidence`); temperature, and scaled, as_said at it; temperature_at_bound, whether the
+        fit ran into the end of its range; fitted_on_questions. Without the other split all but as_said are None. Where
+        it has fewer than MIN_FITTED_ON questions, or the fit ran into an end, there is no temperature.
     """
-    temperature = fit_temperature(fitted_on) if fitted_on else None
+    fitted = fit_temperature(fitted_on) if fitted_on and len(fitted_on.right) >= MIN_FITTED_ON else None
+    temperature = None if fitted in TEMPERATURE_RANGE else fitted
     return {
         "as_said": summarise_confidence(graded, 1.0, settings, seed),
         "temperature": temperature,
-        "temperature_at_bound": None if temperature is None else temperature in TEMPERATURE_RANGE,
+        "temperature_at_bound": None if fitted is None else fitted in TEMPERATURE_RANGE,
         "fitted_on_questions": len(fitted_on.right) if fitted_on else None,
         "scaled": None if temperature is None else summarise_confidence(graded, temperature, settings, seed),
     }

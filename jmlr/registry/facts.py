@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from jmlr.answering.answered import TEMPERATURE_RANGE
 from jmlr.errors import RegistryError
 from jmlr.files import write_json
 from jmlr.registry.index_store import StoredIndex
@@ -19,7 +20,7 @@ class Abstaining:
     """How sure an answer must be, as the evaluation chose it on the split dev.
 
     Attributes:
-        temperature: that confidences are taken at, above 0; 1 where none was fitted.
+        temperature: that confidences are taken at, above 0; 1 where none was fitted, so that nothing is calibrated.
         threshold: the least confidence that is answered, 0 to 1; None: none reaches the wanted accuracy.
         wanted_accuracy: of what is answered, 0 to 1.
     """
@@ -40,14 +41,19 @@ class Abstaining:
                 return cls(found["temperature"] or 1.0, chosen["threshold"], chosen["wanted_accuracy"])
         return cls()
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether a temperature was fitted, and not on so few questions that it ran into an end of its range."""
+        return self.temperature not in (1.0, *TEMPERATURE_RANGE)
+
     def confidence(self, option_scores: Sequence[float]) -> float:
-        """Probability of the likeliest option at the temperature, 1 / options to 1.
+        """Probability of the likeliest option at the temperature if it calibrates, else as said; 1 / options to 1.
 
         >>> round(Abstaining().confidence([-1.0, -2.0]), 3), round(Abstaining(2.0).confidence([-1.0, -2.0]), 3)
         (0.731, 0.622)
         """
-        best = max(option_scores)
-        return 1 / sum(math.exp((score - best) / self.temperature) for score in option_scores)
+        best, temperature = max(option_scores), self.temperature if self.calibrated else 1.0
+        return 1 / sum(math.exp((score - best) / temperature) for score in option_scores)
 
     def abstains(self, confidence: float) -> bool | None:
         """Whether an answer is too unsure; None: no threshold keeps the promise, so nothing is promised.

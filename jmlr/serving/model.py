@@ -87,8 +87,8 @@ class Cited:
 class Reply:
     """One answer; `answer_index` is None where the likeliest options are equally likely, and that is abstaining.
 
-    `confidence`: the answer's probability at the temperature that was fitted on dev. `abstained`: it is below
-    `abstain_below`, so the answer is not to be relied on; None: the version has no such bound.
+    `confidence`: the answer's probability; `calibrated`: by a temperature that was fitted on dev. `abstained`: it is
+    below `abstain_below`, so the answer is not to be relied on; None: the version has no such bound.
     """
 
     answer: str
@@ -99,6 +99,7 @@ class Reply:
     abstain_below: float | None
     passages: tuple[Cited, ...]
     model: Label
+    calibrated: bool = True
     notice: str = NOTICE
 
 
@@ -139,6 +140,7 @@ class ServedModel:
             option_probabilities=found.option_probabilities,
             confidence=confidence,
             abstained=found.chosen_index is None or self.abstaining.abstains(confidence),
+            calibrated=self.abstaining.calibrated,
             abstain_below=self.abstaining.threshold,
             passages=tuple(self._cited(question, asked, found, effects)),
             model=self.label,

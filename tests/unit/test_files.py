@@ -167,6 +167,8 @@ WRITES_BY_ITSELF = {
     "jmlr/validation/data_docs.py": "a report that is being made",
     "jmlr/data/shards.py": "a shard that is being made",
     "jmlr/registry/package.py": "a temporary folder that MLflow copies",
+    "jmlr/tracking/line.py": "a lock, in which nothing stands",
+    "jmlr/tracking/note.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/snapshot.py": "a temporary folder that MLflow copies, or a new clone",
 }
 """Files that write without `replacing` or `making`, and why nobody finds what they write half-written."""

@@ -10,6 +10,7 @@ from jmlr.answering.answered import Answered
 from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.calibration import (
+    MIN_FITTED_ON,
     TEMPERATURE_RANGE,
     Graded,
     bin_edges,
@@ -132,13 +133,20 @@ def test_temperature_minimises_the_loss() -> None:
     assert best <= min(grid) + 1e-9
 
 
-def test_a_fit_without_an_inside_minimum_says_so(evaluate: EvaluateSettings) -> None:
-    all_right = _graded([[0.9, 0.1]] * 3, [0, 0, 0])
-    found = measure_calibration(all_right, all_right, evaluate, 1)
-    assert (found["temperature"], found["temperature_at_bound"]) == (TEMPERATURE_RANGE[0], True)
-    all_wrong = _graded([[0.9, 0.1]] * 3, [1, 1, 1])
-    found = measure_calibration(all_wrong, all_wrong, evaluate, 1)
-    assert (found["temperature"], found["temperature_at_bound"]) == (TEMPERATURE_RANGE[1], True)
+@pytest.mark.parametrize("right", [True, False])
+def test_a_fit_without_an_inside_minimum_gives_no_temperature(evaluate: EvaluateSettings, right: bool) -> None:
+    questions = MIN_FITTED_ON
+    alike = _graded([[0.9, 0.1]] * questions, [0 if right else 1] * questions)
+    assert fit_temperature(alike) == TEMPERATURE_RANGE[0 if right else 1]
+    found = measure_calibration(alike, alike, evaluate, 1)
+    assert (found["temperature"], found["temperature_at_bound"], found["scaled"]) == (None, True, None)
+
+
+def test_few_questions_give_no_temperature(evaluate: EvaluateSettings) -> None:
+    few, enough = (_drawn(count, 3.0, seed=9) for count in (MIN_FITTED_ON - 1, MIN_FITTED_ON))
+    found = measure_calibration(few, enough, evaluate, 1)
+    assert (found["temperature"], found["scaled"], found["fitted_on_questions"]) == (None, None, MIN_FITTED_ON - 1)
+    assert measure_calibration(enough, few, evaluate, 1)["temperature"] == fit_temperature(enough)
 
 
 def test_options_that_are_not_there_take_no_probability() -> None:

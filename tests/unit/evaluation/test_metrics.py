@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from jmlr.evaluation.calibration import MIN_FITTED_ON
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.session import Readings
 from jmlr.registry.facts import Abstaining
@@ -13,7 +14,7 @@ from jmlr.registry.facts import Abstaining
 
 @pytest.mark.parametrize("order", [("dev", "test"), ("test", "dev")])
 def test_on_dev_no_temperature_and_no_threshold_is_reported(make, order):
-    made = make(60)
+    made = make(2 * MIN_FITTED_ON)
     moved = [
         dataclasses.replace(one, split="dev" if number % 2 else "test") for number, one in enumerate(made.questions)
     ]

@@ -62,3 +62,10 @@ def test_a_broken_file_of_facts_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "version.json").write_text(content)
     with pytest.raises(RegistryError, match=r"version\.json: not the facts of a version"):
         Facts.read(tmp_path)
+
+
+@pytest.mark.parametrize(("temperature", "calibrated"), [(1.3, True), (1.0, False), (0.01, False), (100.0, False)])
+def test_what_no_temperature_calibrates_is_as_the_reader_says(temperature: float, calibrated: bool) -> None:
+    abstaining = Abstaining(temperature)
+    assert abstaining.calibrated is calibrated
+    assert (abstaining.confidence([-1.0, -2.0]) == Abstaining().confidence([-1.0, -2.0])) is not calibrated

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from jmlr import fingerprint, recipes
 from jmlr.config import Settings
+from jmlr.config_train import CollapseSettings, LoraSettings, RefreshDriftSettings
 from jmlr.training import identity
 from jmlr.types import Hit
 
@@ -67,8 +68,6 @@ def changed(settings: BaseModel, path: list[str]) -> BaseModel:
 @pytest.fixture(scope="module")
 def settings(repository) -> Settings:
     """With no block left null."""
-    from jmlr.config import CollapseSettings, LoraSettings, RefreshDriftSettings
-
     starter = recipes.load("starter", repository / "conf")
     drift = RefreshDriftSettings(overlap_at=10, below=0.8, sample_questions=8, check_every_steps=5)
     collapse = CollapseSettings(min_distinct_top_1=0, min_score_spread=0, patience_steps=1, action="warn")
