@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +33,8 @@ app.add_typer(cli_serving.app)
 _debug = False
 
 DATA_FOLDER = Path("data")
+PLACE_ERRORS = FileExistsError | FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError
+"""What a path that a person names may lead to."""
 
 
 class _Tables(str, Enum):
@@ -238,17 +243,27 @@ def data_accept() -> None:
     run_stage("data_accept")
 
 
+def _refuse_empty_words(words: Sequence[str]) -> None:
+    if any(not word.strip() or re.fullmatch(r"--[\w-]+=", word) for word in words):
+        found = f"an empty word in: jmlr {shlex.join(words)}"
+        raise ConfigError(found, expected="a value", next_step="give one or leave it out; is a shell variable unset?")
+
+
 def main() -> None:
-    """Run the command line; a JmlrError is printed without its traceback and gives the exit status."""
+    """Run the command line; what a person can fix is printed without its traceback and gives the exit status."""
     telemetry.turn_off()
     try:
         with failure.noted():
+            _refuse_empty_words(sys.argv[1:])
             app()
-    except JmlrError as error:
-        if _debug:
+    except (JmlrError, OSError) as error:
+        if _debug or not isinstance(error, JmlrError | PLACE_ERRORS):
             raise
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_status)
+        if isinstance(error, OSError):
+            sys.stderr.write(f"error: {error.filename or 'a file'}: {error.strerror}.\n  next: name another place\n")
+        else:
+            sys.stderr.write(f"error: {error}\n")
+        sys.exit(getattr(error, "exit_status", 2))
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ class Registry:
         Raises:
             RegistryError: if there was no such champion, or its version is gone.
         """
+        self.champion()  # where there is no such model, this says so
         with alone(self.client, self.model):
             self.settle()
             now = self.champion()
