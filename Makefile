@@ -1,4 +1,4 @@
-# make repro | up | deploy | worker | down | test | numerical-test | slow-test | lint | lock | params | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
+# make repro | up | deploy | worker | down | test | numerical-test | slow-test | lint | lock | params | deps | clean | help.   PYTHON=/path/to/python3.11 picks the interpreter.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Given as make up JMLR_PREFECT_PORT=4300, too.
 export JMLR_PREFECT_PORT JMLR_MLFLOW_PORT JMLR_POSTGRES
 
-.PHONY: help repro up down deploy worker venv prerequisites starter-data test slow-test lint format lock params clean
+.PHONY: help repro up down deploy worker venv prerequisites starter-data test slow-test lint format lock params deps clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -94,6 +94,9 @@ numerical-test: venv  ## the tests of sums of floats as other processors round t
 format: venv  ## mend style where ruff can
 	@ruff check --fix .
 	ruff format .
+
+deps: venv  ## the code that each stage runs, by the import graph, into dvc.yaml
+	@python tests/unit/stage_code.py
 
 params: venv  ## params.yaml from conf/, recipe RECIPE=starter
 	@jmlr recipes --use $(or $(RECIPE),starter)

@@ -1,18 +1,19 @@
 """dvc.yaml lists what each stage reads: no key of params.yaml and no module more or less.
 
 A stage that reads a setting dvc.yaml does not name would not run again when it changes, and its old result would be
-taken for the new one. The check is static: it follows `settings.BLOCK.KEY` through the stage's module, and through the
-functions and classes to which it hands `settings` whole.
+taken for the new one. Modules are those of the import graph (stage_code.py). The check of keys is static: it follows
+`settings.BLOCK.KEY` through the module of the stage, and through all to which it hands `settings` whole.
 """
 
 from __future__ import annotations
 
 import ast
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import grimp
 import pytest
 import yaml
 
@@ -20,35 +21,9 @@ from jmlr import cli
 from jmlr.config import Settings
 
 ROOT = Path(__file__).parents[2]
+stage_code = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("stage_code.py"))))
+module_path = stage_code.module_path
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-
-# Modules that say where things are or who we are, and change nothing in a stage's outputs.
-NOT_CONTENT = {
-    *(
-        "jmlr.config",
-        "jmlr.config_rules",
-        "jmlr.config_data",
-        "jmlr.config_train",
-        "jmlr.config_values",
-        "jmlr.config_promote",
-        "jmlr.config_serve",
-        "jmlr.config_flows",
-        "jmlr.config_schedule",
-        "jmlr.types",
-        "jmlr.errors",
-        "jmlr.files",
-        "jmlr.fingerprint",
-        "jmlr.telemetry",
-        "jmlr.recipes",
-    ),
-    *("jmlr.stages.layout", "jmlr.stages.console", "jmlr.cli"),
-}
-
-
-def module_path(module: str) -> Path:
-    """The file of a module of the project."""
-    plain = ROOT / (module.replace(".", "/") + ".py")
-    return plain if plain.exists() else ROOT / module.replace(".", "/") / "__init__.py"
 
 
 def is_settings(node: ast.expr) -> bool:
@@ -147,29 +122,6 @@ def keys_of_stage(stage: str) -> list[str]:
     return widest(found)
 
 
-@pytest.fixture(scope="module")
-def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("jmlr", cache_dir=None)
-
-
-def code_of_stage(imports: grimp.ImportGraph, stage: str) -> set[str]:
-    """Files of the project that the stage runs, relative to the root; tracking does not change outputs."""
-    own = f"jmlr.stages.{stage}"
-    modules = {own, *imports.find_upstream_modules(own)} - NOT_CONTENT
-    files = {module_path(module) for module in modules if not module.startswith("jmlr.tracking")}
-    return {path.relative_to(ROOT).as_posix() for path in files if path.read_text(encoding="utf-8").strip()}
-
-
-def covers(dependency: str, file: str) -> bool:
-    """Whether a dependency is the file or a folder around it."""
-    return file == dependency or file.startswith(dependency + "/")
-
-
-def code_dependencies(stage: str) -> list[str]:
-    """Dependencies of the stage that are code."""
-    return [dependency for dependency in STAGES[stage]["deps"] if dependency.startswith("jmlr/")]
-
-
 def exists(stage: str) -> bool:
     return module_path(f"jmlr.stages.{stage}").exists()
 
@@ -189,17 +141,15 @@ def test_params_are_exactly_the_keys_the_stage_reads(stage: str) -> None:
     assert sorted(STAGES[stage]["params"]) == keys_of_stage(stage)
 
 
-@pytest.mark.parametrize("stage", BUILT)
-def test_all_code_of_the_stage_is_a_dependency(imports: grimp.ImportGraph, stage: str) -> None:
-    listed = code_dependencies(stage)
-    missing = [file for file in code_of_stage(imports, stage) if not any(covers(path, file) for path in listed)]
-    assert sorted(missing) == []
-
-
-@pytest.mark.parametrize("stage", BUILT)
-def test_no_dependency_is_code_the_stage_does_not_run(imports: grimp.ImportGraph, stage: str) -> None:
-    files = code_of_stage(imports, stage)
-    assert [path for path in code_dependencies(stage) if not any(covers(path, file) for file in files)] == []
+def test_every_stage_depends_on_the_code_it_runs_and_on_no_other() -> None:
+    """Else DVC calls a stage up to date whose code has changed, or runs one again for nothing."""
+    imports = stage_code.import_graph()
+    assert stage_code.pipeline(imports) == stage_code.PIPELINE.read_text(encoding="utf-8"), "run `make deps`"
+    for stage in STAGES:
+        shared = {f"jmlr/{name}.py" for name in ("types", "fingerprint", "files", "config", "cli_stage")}
+        assert shared | {f"jmlr/stages/{stage}.py"} <= {path.as_posix() for path in stage_code.files_of(imports, stage)}
+    assert "jmlr/starter/knowledge" in STAGES["base"]["deps"]  # read by code that is imported inside a function
+    assert "jmlr/evaluation/report.html.j2" in {str(path) for path in stage_code.files_of(imports, "evaluate")}
 
 
 def test_no_stage_writes_into_the_data_folder() -> None:
