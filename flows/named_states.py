@@ -12,9 +12,10 @@ from flows.subprocess_lines import CommandFailed
 from jmlr.errors import JmlrError
 
 PROMOTED, GATES_FAILED, WAITING = "Promoted", "GatesFailed", "WaitingForApproval"
+NOT_JUDGED = "NotJudged"
 NOTHING_NEW, DRY_RUN, PROPOSED = "NothingNew", "DryRunPassed", "Proposed"
 
-_EXIT_STATUS = {GATES_FAILED: 3, WAITING: 4}
+_EXIT_STATUS = {GATES_FAILED: 3, NOT_JUDGED: 3, WAITING: 4}
 _OTHER_FAILURE = 2
 
 
@@ -34,9 +35,9 @@ def completed(name: str, message: str) -> State[Any]:
     return Completed(name=name, message=message)
 
 
-def gates_failed(message: str) -> State[Any]:
+def gates_failed(message: str, name: str = GATES_FAILED) -> State[Any]:
     """The champion stays: what was asked for, a promotion, did not happen."""
-    return Failed(name=GATES_FAILED, message=message)
+    return Failed(name=name, message=message)
 
 
 def exit_status(state: State[Any]) -> int:

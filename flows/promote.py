@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from flows.artifacts import publish_gates
 from flows.command import run_and_exit
 from flows.named_states import completed, failed, gates_failed
 from flows.notifications import tell
-from flows.stage_task import run_command
+from flows.stage_task import delays, flows_settings, run_command
 from jmlr.errors import JmlrError, RegistryError
+from jmlr.registry.promotion import NOT_JUDGED
 from jmlr.stages import layout
 
 GATES = layout.BUILD / "promotion" / "gates.json"
@@ -30,6 +32,8 @@ _STATES = {"promoted": named_states.PROMOTED, "dry_run": named_states.DRY_RUN}
 def judge(words: Sequence[str] = ()) -> State[Any]:
     """Runs `jmlr promote` as a task; the state tells the outcome, the gates are an artifact.
 
+    What failed for this moment only is tried again, `flows.retries` times, each time after twice the delay.
+
     Args:
         words: of its command line.
 
@@ -37,13 +41,20 @@ def judge(words: Sequence[str] = ()) -> State[Any]:
         CommandFailed: if the command fails; the champion is the one that it was.
         RegistryError: if it did not write down what it found.
     """
-    GATES.unlink(missing_ok=True)  # what is there afterwards is of this call
-    status = run_command("promote", arguments=words, accepted=(0, _KEPT, _WAITING))
-    judgement = judged()
-    if not judgement:
-        raise RegistryError("missing", expected="what `jmlr promote` found", where=str(GATES))
+    for delay in (*delays(flows_settings()), None):
+        GATES.unlink(missing_ok=True)  # what is there afterwards is of this call
+        status = run_command("promote", arguments=words, accepted=(0, _KEPT, _WAITING))
+        judgement = judged()
+        if not judgement:
+            raise RegistryError("missing", expected="what `jmlr promote` found", where=str(GATES))
+        if judgement["outcome"] != NOT_JUDGED or delay is None:
+            break
+        print(f"{describe(judgement)}; again in {delay:g} seconds")
+        time.sleep(delay)
     publish_gates(judgement)
     message = describe(judgement)
+    if judgement["outcome"] == NOT_JUDGED:
+        return gates_failed(f"{message}; the next run judges it again", named_states.NOT_JUDGED)
     if status == _KEPT:
         return gates_failed(message)
     name = named_states.WAITING if status == _WAITING else _STATES.get(judgement["outcome"], named_states.NOTHING_NEW)

@@ -42,7 +42,7 @@ def refresh(folder: Path | None = None, version: str = "") -> State[Any]:
     if folder is not None:
         os.chdir(folder)  # settings and the tracking store are relative to it
     try:
-        with only_run(Path(), "jmlr-refresh", config.load().flows.when_running == "wait"):
+        with only_run(Path(), f"jmlr-refresh {version}".strip(), config.load().flows.when_running == "wait"):
             return propose(version)
     except JmlrError as error:
         return failed(error)

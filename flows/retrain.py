@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 
 from flows.artifacts import publish_results
 from flows.command import run_and_exit
-from flows.named_states import GATES_FAILED, NOTHING_NEW, completed, failed
+from flows.named_states import GATES_FAILED, NOT_JUDGED, NOTHING_NEW, completed, failed
 from flows.new_data import fetch_data, whats_new
 from flows.notifications import tell
 from flows.pipeline import bring_up_to_date
@@ -58,7 +58,7 @@ def _retrain(settings: Settings, anyway: bool) -> State[Any]:
     name = settings.track.registered_model
     fetched = _fetch_data(settings.ingest.root, return_state=True)
     fetched.result()
-    last, champion = challenger_and_champion(name)
+    last, champion = _look(name)
     news = whats_new(last) or ("asked for" if anyway else "")
     if news:
         print(f"training: {news}")
@@ -77,31 +77,44 @@ def _retrain(settings: Settings, anyway: bool) -> State[Any]:
 def _judge(last: Standing, champion: Standing | None) -> State[Any]:
     """Judges the version registered last, also one that a run before this was killed over."""
     state = judge(["--version", str(last.number)])
-    outcome = "the champion stays" if state.name == GATES_FAILED else str(state.name)
+    outcome = "the champion stays" if state.name in (GATES_FAILED, NOT_JUDGED) else str(state.name)
     publish_results(outcome, last, champion)
     return state
 
 
 def was_judged(last: Standing, champion: Standing | None) -> bool:
-    """Whether the version is the champion, or was promoted, refused or left waiting by the last judgement."""
+    """Whether the version is the champion, or the last judgement promoted it, or held it against this champion.
+
+    A judgement that came to no verdict (`not judged`) does not count.
+    """
     if champion is not None and champion.number == last.number:
         return True
     found = judged()
-    return str(found.get("to")) == str(last.number) and found.get("outcome") in ("promoted", "kept", "waiting")
+    if str(found.get("to")) != str(last.number):
+        return False
+    is_of_champion = str(found.get("from")) == str(champion.number if champion is not None else None)
+    return found.get("outcome") == "promoted" or (is_of_champion and found.get("outcome") in ("kept", "waiting"))
 
 
 def _outcome() -> str:
     return str(judged().get("outcome", "it is the champion"))
 
 
-@task(
-    name="fetch data",
-    retries=_TRIES,
-    retry_delay_seconds=_DELAY_SECONDS,
-    retry_condition_fn=is_worth_a_retry,
-    cache_policy=None,
-    persist_result=False,
-)
+_PATIENT: dict[str, Any] = {
+    "retries": _TRIES,
+    "retry_delay_seconds": _DELAY_SECONDS,
+    "retry_condition_fn": is_worth_a_retry,
+    "cache_policy": None,
+    "persist_result": False,
+}
+
+
+@task(name="look at the registry", **_PATIENT)
+def _look(name: str) -> tuple[Standing | None, Standing | None]:
+    return challenger_and_champion(name)
+
+
+@task(name="fetch data", **_PATIENT)
 def _fetch_data(sources: str) -> State[Any] | None:
     try:
         fetch_data(sources)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
+from jmlr import fingerprint
 from jmlr.errors import JmlrError
 
 LOCK_FILE = Path("build/run.lock")
@@ -43,13 +44,18 @@ def only_run(folder: Path, what: str, wait: bool, tell: Callable[[str], None] = 
         tell: takes one line about a wait.
 
     Raises:
-        AlreadyRunning: if another run holds it and is not waited for.
+        AlreadyRunning: if another run holds it and is not waited for, or another `what` waits for it already.
     """
     path = folder / LOCK_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _take(descriptor, path, wait, tell)
+        if not _locked(descriptor):
+            with path.with_name(f"{path.name}.{fingerprint.of_text(what)[:8]}").open("w") as place:
+                # A schedule goes on while a run takes days: one waits, not one a night.
+                if wait and not _locked(place.fileno()):
+                    raise _refused(f"another {what} waits already for", path, "let that one do it")
+                _take(descriptor, path, wait, tell)
         note = {"run": what, "process": os.getpid(), "since": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, (json.dumps(note) + "\n").encode(), 0)
@@ -65,18 +71,21 @@ def only_run(folder: Path, what: str, wait: bool, tell: Callable[[str], None] = 
 def _take(descriptor: int, path: Path, wait: bool, tell: Callable[[str], None]) -> None:
     told = False
     while not _locked(descriptor):
-        holder = path.read_text(encoding="utf-8").strip() or "not known yet"
         if not wait:
-            raise AlreadyRunning(
-                f"another run is under way: {holder}",
-                expected="one run at a time in a repository",
-                where=str(path),
-                next_step="wait for it, or set flows.when_running: wait",
-            )
+            raise _refused("another run is under way:", path, "wait for it, or set flows.when_running: wait")
         if not told:
-            tell(f"waiting for another run to end: {holder}")
+            tell(f"waiting for another run to end: {_holder(path)}")
             told = True
         time.sleep(_ASK_SECONDS)
+
+
+def _holder(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip() or "not known yet"
+
+
+def _refused(why: str, path: Path, next_step: str) -> AlreadyRunning:
+    expected = "one run at a time in a repository"
+    return AlreadyRunning(f"{why} {_holder(path)}", expected=expected, where=str(path), next_step=next_step)
 
 
 def _locked(descriptor: int) -> bool:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from prefect import task
 
+from flows.stage_task import is_worth_a_retry
 from jmlr.data.shards import ShardMaker
 from jmlr.data.units import Unit
-from jmlr.failure import may_pass
-
-
-def _is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
-    return may_pass(state.result(raise_on_failure=False))
 
 
 # Shards are the cache: one that is there is not made again.
@@ -23,7 +18,7 @@ def _is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
     task_run_name="shard {unit.key} of {unit.origin}",
     retries=2,
     retry_delay_seconds=[5, 30],
-    retry_condition_fn=_is_worth_a_retry,
+    retry_condition_fn=is_worth_a_retry,
     cache_policy=None,
     persist_result=False,
 )

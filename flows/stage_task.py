@@ -27,12 +27,14 @@ DVC = (sys.executable, "-m", "dvc")
 
 _KILLED = re.compile(r"exited with (-9|-15|137|143)\b")
 _LAST_SIGNAL = 128 + 64  # DVC itself ends with 255
+_MOST_RETRIES = 50  # Prefect takes no more delays
 _DVC_BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 
 def is_worth_a_retry(task: Any, task_run: Any, state: State[Any]) -> bool:
     """Whether the error in the state may pass; a broken setting or broken data stay broken."""
-    return bool(getattr(state.data, "may_pass", False))
+    error = state.result(raise_on_failure=False)
+    return bool(getattr(error, "may_pass", isinstance(error, BaseException) and failure.may_pass(error)))
 
 
 # DVC is the only cache: it knows by content what is up to date, so the tasks do not cache.
@@ -158,8 +160,13 @@ def explain(error: CommandFailed, noted: failure.Failure | None) -> None:
         error.may_pass = True
 
 
-def _with_retries(one: Any, folder: Path | None) -> Any:
-    settings = flows_settings(folder)
+def delays(settings: FlowsSettings | None) -> list[float]:
+    """Seconds before each further try, doubled from one to the next; none where nothing is tried again."""
     if settings is None:
-        return one
-    return one.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_seconds)
+        return []
+    return [settings.retry_delay_seconds * 2**number for number in range(min(settings.retries, _MOST_RETRIES))]
+
+
+def _with_retries(one: Any, folder: Path | None) -> Any:
+    pauses = delays(flows_settings(folder))
+    return one.with_options(retries=len(pauses), retry_delay_seconds=pauses) if pauses else one

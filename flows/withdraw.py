@@ -42,7 +42,7 @@ def withdraw(what: str, reason: str, kind: str = "", version: str = "", folder: 
         os.chdir(folder)
     kinds = ["--kind", kind] if kind else []
     try:
-        with only_run(Path(), "jmlr-withdraw", config.load().flows.when_running == "wait"):
+        with only_run(Path(), f"jmlr-withdraw {what}", config.load().flows.when_running == "wait"):
             run_command("withdraw", arguments=["--reason", reason, *kinds, "--", what])
             return propose(version)
     except JmlrError as error:

@@ -24,6 +24,8 @@ class Gate:
         figure: what was measured; None where there is nothing to measure, or nothing was found.
         bound: what the figure is held against; None where there is no bound.
         detail: both in words.
+        may_pass: it failed for what may be otherwise another time (a busy machine, a store that is away), which is no
+            verdict on the version.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Gate:
     figure: float | None
     bound: float | None
     detail: str
+    may_pass: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The gate for gates.json and the audit."""
@@ -101,14 +104,15 @@ def withdrawn(held: Sequence[str]) -> Gate:
     return Gate("withdrawn", not held, len(held), 0, detail)
 
 
-def protocol(fault: str, detail: str) -> Gate:
+def protocol(fault: str, detail: str, may_pass: bool = False) -> Gate:
     """Were challenger and champion asked the same questions in the same way?
 
     Args:
         fault: why they cannot be compared; empty if they can.
         detail: what was compared.
+        may_pass: whether the fault may be gone another time.
     """
-    return Gate("protocol", not fault, None, None, fault or detail)
+    return Gate("protocol", not fault, None, None, fault or detail, may_pass)
 
 
 def accuracy(compared: Comparison | None, settings: PromoteSettings) -> Gate:
@@ -171,7 +175,8 @@ def latency(p50_seconds: float | None, bound: float | None) -> Gate:
     if p50_seconds is None:
         return Gate("latency", False, None, bound, "not measured: the version does not answer")
     passed = bound is None or p50_seconds <= bound
-    return Gate("latency", passed, round(p50_seconds, 4), bound, "seconds, median of one question at a time, here")
+    detail = "seconds, median of one question at a time, here"
+    return Gate("latency", passed, round(p50_seconds, 4), bound, detail, may_pass=not passed)
 
 
 def size(in_bytes: int, bound: float | None) -> Gate:
@@ -199,6 +204,7 @@ def service(rolled_back: Mapping[str, Any] | None, asked_for: bool) -> Gate:
     return Gate("service", asked_for, None, None, f"{detail}; asked for by number" if asked_for else detail)
 
 
-def uncompared(detail: str) -> list[Gate]:
+def uncompared(detail: str, may_pass: bool = False) -> list[Gate]:
     """The gates of a comparison that could not be made: none passes."""
-    return [Gate(name, False, None, None, f"not compared: {detail}") for name in ("accuracy", "helped", "subgroups")]
+    names = ("accuracy", "helped", "subgroups")
+    return [Gate(name, False, None, None, f"not compared: {detail}", may_pass) for name in names]

@@ -31,6 +31,8 @@ from jmlr.registry.standing import CHALLENGER, CHAMPION
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+NOT_JUDGED = "not judged"
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -50,6 +52,11 @@ class Judged:
     def passed(self) -> bool:
         """Whether all gates let it through."""
         return all(gate.passed for gate in self.gates)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether all gates that failed may pass another time: the version is not judged yet."""
+        return not self.passed and all(gate.passed or gate.may_pass for gate in self.gates)
 
 
 class Registry:
@@ -111,16 +118,19 @@ class Registry:
             note: for the audit.
 
         Returns:
-            The outcome, `promoted`, `kept` or `waiting`, and the gates with the one on the champion if that has moved.
+            The outcome, `promoted`, `kept`, `waiting` or `not judged`, and the gates with the one on the champion if
+            that has moved. What is not judged is no entry of the audit.
         """
         with alone(self.client, self.model):
             self.settle()
             now = self.champion()
             if now != judged.before:
                 moved = f"version {now} became champion meanwhile; this one was compared with {judged.before or 'none'}"
-                gate = Gate("champion_unchanged", False, now, judged.before, moved)
+                gate = Gate("champion_unchanged", False, now, judged.before, moved, may_pass=True)
                 judged = replace(judged, gates=(*judged.gates, gate))
             change = Change(KEPT, now, judged.after, judged.gates, note)
+            if judged.is_open:
+                return NOT_JUDGED, judged
             if not judged.passed:
                 self.audit.append(change)
                 return KEPT, judged

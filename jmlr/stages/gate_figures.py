@@ -14,8 +14,9 @@ import pandas as pd
 from jmlr import fingerprint
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
-from jmlr.errors import JmlrError, RegistryError
+from jmlr.errors import JmlrError, MissingResource, RegistryError
 from jmlr.evaluation.protocol import require_same
+from jmlr.failure import may_pass
 from jmlr.index import generation, manifest
 from jmlr.registry import comparison, gates, record
 from jmlr.registry.gates import Comparison, Gate
@@ -80,6 +81,8 @@ def _fault_of(pair: Pair, version: ModelVersion) -> str:
     try:
         manifest.check(generation.current(pair.index), pair.retriever, read_passages(pair.passages))
     except JmlrError as error:
+        if may_pass(error):
+            raise
         return error.found
     registered = version.tags.get(PAIR_HASH_TAG)
     found = pair.pair_hash()
@@ -96,7 +99,9 @@ def _against(settings: Settings, papers: Record, champion: ModelVersion | None, 
         theirs, told = _champions_evaluation(settings, papers.evaluation, champion, reevaluate)
         compared = comparison.compare(papers.evaluation, theirs, settings.promote.split, settings.evaluate)
     except JmlrError as error:
-        return [gates.protocol(str(error).splitlines()[0], ""), *gates.uncompared("see protocol")]
+        passing = may_pass(error) or isinstance(error, MissingResource)  # of this machine, not of a version
+        fault = gates.protocol(str(error).splitlines()[0], "", passing)
+        return [fault, *gates.uncompared("see protocol", passing)]
     return [gates.protocol("", told), *_compared(settings, compared)]
 
 

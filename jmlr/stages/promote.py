@@ -92,10 +92,11 @@ def _tell(model: str, judged: Judged, outcome: str) -> None:
     """
     CONSOLE.print(_table(model, judged))
     failed = [gate.name for gate in judged.gates if not gate.passed]
+    again = "; not judged yet: the same command judges it again" if judged.is_open else ""
     name = f"{model} version {judged.after}"
     if failed:
         raise GateFailed(
-            f"{name} does not pass: {', '.join(failed)}",
+            f"{name} does not pass: {', '.join(failed)}{again}",
             expected="every gate passed",
             where=str(layout.GATES),
             next_step=f"champion stays {judged.before or 'none'}; docs/operations.md tells what each gate asks",

@@ -131,6 +131,9 @@ def test_a_run_waits_for_the_one_before_and_says_so(tmp_path: Path) -> None:
         )
         assert second.stdout is not None
         told.append(second.stdout.readline())
+        with pytest.raises(AlreadyRunning, match='another second waits already for {"run": "first"'):
+            with only_run(tmp_path, "second", wait=True):
+                pass
     rest, _ = second.communicate(timeout=60)
     assert told[0].startswith('waiting for another run to end: {"run": "first"')
     assert rest == "in\n"

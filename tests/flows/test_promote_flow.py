@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (0, "dry_run", [GATE], "DryRunPassed", "jmlr version 2", 0),
         (3, "dry_run", [BROKEN], "GatesFailed", "gates failed: size", 3),
         (0, "kept", [], "NothingNew", "nothing changes", 0),
+        (3, "not judged", [BROKEN], "NotJudged", "gates failed: size (9.0); the next run judges it again", 3),
     ],
 )
 def test_every_outcome_has_its_state(
@@ -66,6 +68,26 @@ def test_an_old_file_is_not_taken_for_this_calls(command: Any) -> None:
         promote.judge()
 
 
+def test_what_failed_for_the_moment_is_tried_again_before_the_run_ends(
+    command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        command(*((3, "not judged") if len(waited) < 3 else (0, "promoted")))
+
+    def outcome(status: int, what: str) -> None:
+        prepare(status, outcome=what, gates=[GATE])
+
+    prepare, command = command, outcome
+    monkeypatch.setattr(promote, "flows_settings", lambda: SimpleNamespace(retries=5, retry_delay_seconds=30))
+    monkeypatch.setattr(promote.time, "sleep", wait)
+    outcome(3, "not judged")
+    assert promote.judge().name == "Promoted"
+    assert waited == [30, 60, 120]
+
+
 @pytest.mark.parametrize(
     ("outcome", "number", "champion", "judged"),
     [
@@ -75,6 +97,9 @@ def test_an_old_file_is_not_taken_for_this_calls(command: Any) -> None:
         ("kept", 3, 1, False),
         ("dry_run", 3, 3, True),
         ("promoted", 2, None, True),
+        ("not judged", 2, 1, False),
+        ("kept", 2, 4, False),
+        ("promoted", 2, 4, True),
     ],
 )
 def test_a_version_is_judged_once(command: Any, outcome: str, number: int, champion: int | None, judged: bool) -> None:

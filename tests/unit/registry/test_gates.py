@@ -110,9 +110,11 @@ def test_without_a_champion_nothing_is_to_be_compared() -> None:
 
 def test_latency_and_size_have_bounds_that_may_be_left_out() -> None:
     assert gates.latency(1.0, 1.0).passed
-    assert not gates.latency(1.01, 1.0).passed
+    slow = gates.latency(1.01, 1.0)
+    assert (slow.passed, slow.may_pass) == (False, True)  # the machine may have been busy
     assert gates.latency(99.0, None).passed
-    assert not gates.latency(None, None).passed
+    silent = gates.latency(None, None)
+    assert (silent.passed, silent.may_pass) == (False, False)
     assert gates.size(2_000_000_000, 2.0).passed
     assert not gates.size(2_100_000_000, 2.0).passed
     assert gates.size(10**13, None).passed

@@ -77,13 +77,22 @@ def test_a_failed_gate_keeps_the_champion_and_is_written_down(registry: Registry
     assert actions(registry)[-1] == ("kept", 1, 2)
 
 
-def test_a_champion_that_moved_since_the_comparison_fails_the_challenger(registry: Registry) -> None:
+def test_a_champion_that_moved_since_the_comparison_leaves_the_challenger_unjudged(registry: Registry) -> None:
     promote(registry, None, 1)
     outcome, judged = registry.promote(Judged(None, 2, (PASSED,)), needs_approval=False)
-    assert outcome == "kept"
+    assert outcome == "not judged"
     assert judged.gates[-1].name == "champion_unchanged"
     assert judged.gates[-1].detail == "version 1 became champion meanwhile; this one was compared with none"
     assert registry.champion() == 1
+
+
+def test_what_may_pass_another_time_is_no_verdict_and_leaves_a_request_as_it_was(registry: Registry) -> None:
+    busy = Gate("latency", False, 1.2, 1.0, "seconds", may_pass=True)
+    assert promote(registry, None, 1, needs_approval=True) == "waiting"
+    assert promote(registry, None, 1, busy) == "not judged"
+    assert actions(registry) == [("waiting", None, 1)]
+    registry.require_request(1)
+    assert registry.promote(Judged(None, 1, (busy, FAILED)), needs_approval=False)[0] == "kept"
 
 
 def test_a_promotion_waits_for_a_person_only_if_asked_for(registry: Registry) -> None:
@@ -232,8 +241,8 @@ def test_promoters_in_two_folders_on_a_real_tracking_server_are_one_at_a_time(
             folder.mkdir()
         promoters = [start(address, registry, 0, version, folder=folders[version - 1]) for version in (1, 2)]
         let_go(promoters)
-        assert sorted(finish(promoter) for promoter in promoters) == ["kept", "promoted"]
-        assert len(actions(registry)) == 3
+        assert sorted(finish(promoter) for promoter in promoters) == ["not judged", "promoted"]
+        assert len(actions(registry)) == 2
         assert registry.client.search_registered_models(f"name = '{registry.model}.promotion-lease'") == []
     finally:
         os.killpg(server.pid, signal.SIGKILL)

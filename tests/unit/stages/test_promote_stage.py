@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from jmlr import config, fingerprint, recipes
 from jmlr.config import Settings
-from jmlr.errors import FingerprintMismatch, GateFailed, RegistryError, WaitingForApproval
+from jmlr.errors import FingerprintMismatch, GateFailed, MissingResource, RegistryError, WaitingForApproval
 from jmlr.files import write_json
 from jmlr.registry import record
 from jmlr.registry.pair import Pair
@@ -212,6 +212,25 @@ def test_a_champion_that_cannot_be_evaluated_on_the_same_questions_is_not_compar
     with pytest.raises(GateFailed, match="protocol, accuracy, helped, subgroups"):
         promote.run(settings(), Asked())
     assert "items_hash: 'two' and 'three'" in json.dumps(judgement())
+
+
+def test_a_champion_that_cannot_be_evaluated_now_leaves_the_version_unjudged(
+    add_version: Callable[..., int], settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_version(right=30)
+    promote.run(settings(), Asked())
+    add_version(right=40, items="two")
+
+    def away(*_: object) -> None:
+        raise MissingResource("a GPU") from ConnectionError("the store is away")
+
+    monkeypatch.setattr(gate_figures, "_evaluate_version", away)
+    with pytest.raises(GateFailed, match=r"protocol, accuracy, helped, subgroups; not judged yet"):
+        promote.run(settings(), Asked())
+    assert judgement()["outcome"] == "not judged"
+    monkeypatch.setattr(gate_figures, "_evaluate_version", lambda _, __, folder: write_evaluation(folder, 35, "two"))
+    promote.run(settings(), Asked())
+    assert judgement()["outcome"] == "promoted"
 
 
 def test_another_prompt_is_compared_only_if_that_is_allowed(
