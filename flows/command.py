@@ -7,19 +7,15 @@ from typing import Any, NoReturn
 
 from prefect import Flow
 
+from flows.ending import ending_plainly
 from flows.named_states import exit_status
 from flows.temporary_server import shared_server
-from jmlr.errors import JmlrError
 
 
 def run_and_exit(one: Flow[Any, Any], *arguments: Any) -> NoReturn:
     """Runs the flow, prints its state, and ends with the state's exit status (flows/named_states.py)."""
-    try:
-        with shared_server():
-            state = one(*arguments, return_state=True)
-    except JmlrError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    with ending_plainly(), shared_server():
+        state = one(*arguments, return_state=True)
     line = f"{state.name}: {state.message}" if state.message else str(state.name)
     status = exit_status(state)
     sys.stdout.flush()

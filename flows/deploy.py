@@ -6,7 +6,6 @@ Docker and Kubernetes: prefect.yaml and deploy/, see docs/orchestration.md.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.util
 import os
@@ -17,10 +16,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from flows.ending import ending_plainly, parser, positive
 from flows.servers import addresses
 from jmlr import config
 from jmlr.config import ScheduleSettings
-from jmlr.errors import ConfigError, JmlrError, MissingResource
+from jmlr.errors import ConfigError
 from jmlr.stages.console import CONSOLE
 
 NAME = "here"
@@ -90,24 +90,18 @@ def deploy(wanted: Iterable[Plan], work_pool: str, folder: Path) -> list[str]:
         ConfigError: if Prefect refuses the schedule.
         MissingResource: if there is no server, or it does not answer.
     """
-    import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
 
-    address = _find_server()
-    try:
-        with get_client(sync_client=True) as client:
-            try:
-                client.read_work_pool(work_pool)
-            except ObjectNotFound:
-                client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
-    except httpx.TransportError as error:
-        raise MissingResource(
-            f"Prefect's server does not answer: {error}",
-            where=address,
-            next_step="start it (make up), or unset PREFECT_API_URL to use this repository's",
-        ) from error
+    from flows.temporary_server import require_server
+
+    require_server()
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(work_pool)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=work_pool, type="process"))
     return [_deploy_one(plan, work_pool, folder) for plan in wanted]
 
 
@@ -152,48 +146,35 @@ def _says(plan: Plan) -> str:
     return ", ".join(parts) or "when started by hand"
 
 
-def _find_server() -> str:
-    from prefect.settings import PREFECT_API_URL
-
-    if not (address := PREFECT_API_URL.value()):
-        raise MissingResource(
-            "no Prefect server", expected="PREFECT_API_URL, or the server of this repository", next_step="make up"
-        )
-    return str(address)
-
-
 def work(work_pool: str) -> None:
     """Become a worker that takes runs from the process work pool until it is ended; makes the pool if there is none.
 
     Raises:
-        MissingResource: if there is no server.
+        MissingResource: if there is no server, or it does not answer.
     """
-    _find_server()
+    from flows.temporary_server import require_server
+
+    require_server()
     words = ["-m", "prefect", "worker", "start", "--type", "process", "--pool", work_pool]
     os.execv(sys.executable, [sys.executable, *words])
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Deploy, or work; an error the user can mend ends with exit status 2, without a traceback."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--every", type=float, metavar="SECONDS", help="in place of schedule.cron, to try things out")
-    parser.add_argument(
+    reader = parser("deploy", __doc__)
+    reader.add_argument("--every", type=positive, metavar="SECONDS", help="in place of schedule.cron, to try")
+    reader.add_argument(
         "--work", action="store_true", help="deploy nothing: be a worker of the pool, until it is ended"
     )
-    asked = parser.parse_args(words)
+    asked = reader.parse_args(words)
     os.environ.update(addresses())  # Prefect reads them when it is first imported
-    try:
+    with ending_plainly():
         schedule = config.load().schedule
         if asked.work:
             work(schedule.work_pool)
         for line in deploy(plans(schedule, asked.every), schedule.work_pool, Path.cwd()):
             CONSOLE.print(line)
         CONSOLE.print(f"work pool {schedule.work_pool}; its runs wait for: make worker")
-    except JmlrError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
 
 
 if __name__ == "__main__":

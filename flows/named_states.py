@@ -19,7 +19,11 @@ _EXIT_STATUS = {GATES_FAILED: 3, NOT_JUDGED: 3, WAITING: 4}
 _OTHER_FAILURE = 2
 
 
-def failed(error: JmlrError) -> State[Any]:
+ACTIONABLE = (JmlrError, OSError)
+"""What a person can do something about: the state of a flow says it, and Prefect prints no traceback."""
+
+
+def failed(error: Exception) -> State[Any]:
     """The state of what `error` ended, named by its cause: ValidationFailed, BudgetReached, Killed, TimedOut, ...
 
     A run that was refused because another is under way is `Cancelled`, not failed: nothing is broken.

@@ -12,6 +12,7 @@ from prefect.logging import get_logger
 
 from flows.named_states import PROMOTED, PROPOSED, WAITING
 from flows.stage_task import flows_settings
+from jmlr.errors import JmlrError
 
 _TOLD = (PROMOTED, PROPOSED, WAITING)
 
@@ -30,7 +31,10 @@ def tell(flow: Any, flow_run: Any, state: State[Any]) -> None:
         state: the last one.
     """
     folder = flow_run.parameters.get("folder")
-    settings = flows_settings(Path(folder) if folder else None)
+    try:
+        settings = flows_settings(Path(folder) if folder else None)
+    except JmlrError:  # the run itself has said so
+        return
     if settings is None or not is_told(state):
         return
     subject = f"{flow.name}: {state.name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.command import run_and_exit
-from flows.named_states import failed
+from flows.ending import parser
+from flows.named_states import ACTIONABLE, failed
 from flows.notifications import tell
 from flows.run_lock import only_run
 from flows.stage_task import flows_settings, run_command, run_stage
 from flows.stale_stages import is_up_to_date, mark_cached
-from jmlr.errors import ConfigError, JmlrError
+from jmlr.errors import ConfigError
 
 
 def stage_names(folder: Path) -> list[str]:
@@ -63,10 +65,16 @@ def pipeline(folder: Path | None = None, also_register: bool = True) -> State[An
             bring_up_to_date(folder)
             if also_register:
                 run_command("register", folder)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
     return Completed()
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the flow; exit status 0 done, 2 an error."""
+    parser("pipeline", __doc__).parse_args(words)
     run_and_exit(pipeline)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -16,10 +15,11 @@ from prefect.client.schemas.objects import State
 from flows import named_states
 from flows.artifacts import publish_gates
 from flows.command import run_and_exit
-from flows.named_states import completed, failed, gates_failed
+from flows.ending import count, parser
+from flows.named_states import ACTIONABLE, completed, failed, gates_failed
 from flows.notifications import tell
 from flows.stage_task import delays, flows_settings, run_command
-from jmlr.errors import JmlrError, RegistryError
+from jmlr.errors import RegistryError
 from jmlr.registry.promotion import NOT_JUDGED
 from jmlr.stages import layout
 
@@ -111,17 +111,17 @@ def promote(
     words += [word for word, asked in (("--dry-run", dry_run), ("--approve", approve)) if asked]
     try:
         return judge(words)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; exit status 0 promoted, 3 a gate failed, 4 an approval is waited for, 2 an error."""
-    parser = argparse.ArgumentParser(prog="python -m flows.promote", description=__doc__)
-    parser.add_argument("--version", type=int, help="of the registry (default: the challenger)")
-    parser.add_argument("--dry-run", action="store_true", help="only judge")
-    parser.add_argument("--approve", action="store_true", help="approve a version that waits for it")
-    asked = parser.parse_args(words)
+    reader = parser("promote", __doc__)
+    reader.add_argument("--version", type=count, help="of the registry (default: the challenger)")
+    reader.add_argument("--dry-run", action="store_true", help="only judge")
+    reader.add_argument("--approve", action="store_true", help="approve a version that waits for it")
+    asked = reader.parse_args(words)
     run_and_exit(promote, None, asked.version, asked.dry_run, asked.approve)
 
 

@@ -6,7 +6,6 @@ come from, and a new version as challenger. The champion stays until the challen
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,12 +17,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 
 from flows.command import run_and_exit
-from flows.named_states import NOTHING_NEW, PROPOSED, completed, failed
+from flows.ending import parser
+from flows.named_states import ACTIONABLE, NOTHING_NEW, PROPOSED, completed, failed
 from flows.notifications import tell
 from flows.run_lock import only_run
 from flows.stage_task import run_command, run_stage
 from jmlr import config
-from jmlr.errors import JmlrError
 from jmlr.evaluation.notation import p_value, percent, points
 from jmlr.stages import layout
 from jmlr.stages.refreshed import Refreshed
@@ -44,7 +43,7 @@ def refresh(folder: Path | None = None, version: str = "") -> State[Any]:
     try:
         with only_run(Path(), f"jmlr-refresh {version}".strip(), config.load().flows.when_running == "wait"):
             return propose(version)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
 
 
@@ -100,11 +99,9 @@ def publish(comparison: Mapping[str, Any], number: int) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; exit status 0 proposed or nothing new, 2 an error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.refresh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--version", default="", help="whose models: a number or an alias (default: the champion)")
-    run_and_exit(refresh, None, parser.parse_args(words).version)
+    reader = parser("refresh", __doc__)
+    reader.add_argument("--version", default="", help="whose models: a number or an alias (default: the champion)")
+    run_and_exit(refresh, None, reader.parse_args(words).version)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ off is taken up by the next run: DVC knows finished stages, training its checkpo
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,8 @@ from prefect.client.schemas.objects import State
 
 from flows.artifacts import publish_results
 from flows.command import run_and_exit
-from flows.named_states import GATES_FAILED, NOT_JUDGED, NOTHING_NEW, completed, failed
+from flows.ending import parser
+from flows.named_states import ACTIONABLE, GATES_FAILED, NOT_JUDGED, NOTHING_NEW, completed, failed
 from flows.new_data import fetch_data, whats_new
 from flows.notifications import tell
 from flows.pipeline import bring_up_to_date
@@ -27,7 +27,7 @@ from flows.stage_limit import over_budget
 from flows.stage_task import is_worth_a_retry, run_command
 from jmlr import config
 from jmlr.config import Settings
-from jmlr.errors import JmlrError, RegistryError
+from jmlr.errors import RegistryError
 from jmlr.registry.standing import Standing, challenger_and_champion
 
 _TRIES, _DELAY_SECONDS = 2, 30
@@ -50,7 +50,7 @@ def retrain(folder: Path | None = None, anyway: bool = False) -> State[Any]:
         settings = config.load()
         with only_run(Path(), "jmlr-retrain", settings.flows.when_running == "wait"):
             return _retrain(settings, anyway)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
 
 
@@ -118,18 +118,16 @@ def _look(name: str) -> tuple[Standing | None, Standing | None]:
 def _fetch_data(sources: str) -> State[Any] | None:
     try:
         fetch_data(sources)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
     return None
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; exit status 0 promoted or nothing new, 3 a gate failed, 4 an approval is waited for, 2 an error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.retrain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--anyway", action="store_true", help="also where the data are not new")
-    run_and_exit(retrain, None, parser.parse_args(words).anyway)
+    reader = parser("retrain", __doc__)
+    reader.add_argument("--anyway", action="store_true", help="also where the data are not new")
+    run_and_exit(retrain, None, reader.parse_args(words).anyway)
 
 
 if __name__ == "__main__":

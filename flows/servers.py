@@ -6,7 +6,6 @@ Neither asks for a password: docs/orchestration.md says what belongs before them
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ from pathlib import Path
 
 from flows import background
 from flows.background import Program
-from jmlr.errors import ConfigError, JmlrError
+from flows.ending import ending_plainly, parser
+from jmlr.errors import ConfigError
 from jmlr.files import alone
 from jmlr.stages.console import CONSOLE
 
@@ -139,23 +139,18 @@ def _postgres_place(url: str) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; an error the user can mend ends with exit status 2, without a traceback."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.servers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    reader = parser("servers", __doc__)
+    reader.add_argument(
         "command",
         choices=("up", "down", "status", "env"),
         help="up: start both and wait; down: stop both; status: where they are; env: export lines for a shell",
     )
-    command = parser.parse_args(words).command
-    try:
+    command = reader.parse_args(words).command
+    with ending_plainly():
         if command == "env":
             sys.stdout.writelines(f"export {name}={value}\n" for name, value in addresses().items())
         else:
             {"up": up, "down": down, "status": status}[command]()
-    except JmlrError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from prefect import task
+from prefect.client.schemas.objects import State
 
+from flows.named_states import ACTIONABLE, failed
 from flows.stage_task import is_worth_a_retry
 from jmlr.data.shards import ShardMaker
 from jmlr.data.units import Unit
@@ -22,17 +25,20 @@ from jmlr.data.units import Unit
     cache_policy=None,
     persist_result=False,
 )
-def make_shard(maker: ShardMaker, unit: Unit, folder: str) -> Path:
-    """The folder of the unit's shard, made if it is not there, relative to `folder`.
+def make_shard(maker: ShardMaker, unit: Unit, folder: str) -> Path | State[Any]:
+    """Makes the unit's shard if it is not there.
 
     Args:
         maker: of the shard.
         unit: what is read.
         folder: the repository's root, by the same absolute path wherever tasks run.
 
-    Raises:
-        DataError: if a file is broken; then nothing is left of the shard.
+    Returns:
+        Its folder, relative to `folder`; or a failed state, if a file is broken, and then nothing is left of the shard.
     """
     # Paths in settings are relative to the root, and a cluster's workers start elsewhere.
-    os.chdir(folder)
-    return maker(unit)
+    try:
+        os.chdir(folder)
+        return maker(unit)
+    except ACTIONABLE as error:
+        return failed(error)

@@ -7,21 +7,23 @@ which all workers must see by the same path. What is made is the same, byte for 
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
+from flows.command import run_and_exit
+from flows.ending import count, ending_plainly, parser
+from flows.named_states import ACTIONABLE, failed
 from flows.shard_task import make_shard
 from flows.stage_task import run_stage
-from flows.temporary_server import shared_server
 from jmlr import config
-from jmlr.errors import ConfigError, JmlrError, MissingResource
+from jmlr.errors import ConfigError, MissingResource
 from jmlr.stages.ingest import shards_to_make
 
 # Dask tells of every connection.
@@ -72,38 +74,34 @@ def _ray(workers: int, address: str | None) -> TaskRunner[Any]:
 
 
 @flow(name="jmlr-sharded-ingest", log_prints=True)
-def sharded_ingest() -> None:
+def sharded_ingest() -> State[Any]:
     """Make the missing shards as tasks of the flow's runner, then bring stage `ingest` up to date.
 
-    Raises:
-        DataError: if a raw file is missing or broken; stage `ingest` does not run.
-        CommandFailed: if the stage fails.
+    If a raw file is missing or broken the stage does not run.
     """
-    maker, units = shards_to_make(config.load())
-    print(f"{len(units)} shards to make")
-    folder = str(Path.cwd())
-    made = [make_shard.submit(maker, unit, folder) for unit in units]
-    for future in made:
-        future.result()
-    run_stage("ingest")
+    try:
+        maker, units = shards_to_make(config.load())
+        print(f"{len(units)} shards to make")
+        folder = str(Path.cwd())
+        made = [make_shard.submit(maker, unit, folder) for unit in units]
+        for future in made:
+            future.result()
+        run_stage("ingest")
+    except ACTIONABLE as error:
+        return failed(error)
+    return Completed()
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; an error the user can mend ends with exit status 2, without a traceback."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.sharded_ingest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runner", choices=RUNNERS, default="processes", help="where tasks run (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes here (default: one a core)")
-    parser.add_argument("--address", help="a running cluster in place of processes here, as tcp://scheduler:8786")
-    asked = parser.parse_args(words)
-    try:
+    reader = parser("sharded_ingest", __doc__)
+    reader.add_argument("--runner", choices=RUNNERS, default="processes", help="where tasks run (default: %(default)s)")
+    reader.add_argument("--workers", type=count, default=os.cpu_count() or 1, help="processes here (default: cores)")
+    reader.add_argument("--address", help="a running cluster in place of processes here, as tcp://scheduler:8786")
+    asked = reader.parse_args(words)
+    with ending_plainly():
         runner = task_runner(asked.runner, asked.workers, asked.address)
-        with shared_server():
-            sharded_ingest.with_options(task_runner=runner)()
-    except JmlrError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    run_and_exit(sharded_ingest.with_options(task_runner=runner))
 
 
 if __name__ == "__main__":

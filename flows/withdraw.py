@@ -6,7 +6,6 @@ touched: `jmlr rollback` or `jmlr promote` takes a version that holds it out of 
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +15,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.command import run_and_exit
-from flows.named_states import failed
+from flows.ending import parser
+from flows.named_states import ACTIONABLE, failed
 from flows.notifications import tell
 from flows.refresh import propose
 from flows.run_lock import only_run
 from flows.stage_task import run_command
 from jmlr import config
-from jmlr.errors import JmlrError
 
 _KINDS = ("passage", "document", "source")
 
@@ -45,20 +44,18 @@ def withdraw(what: str, reason: str, kind: str = "", version: str = "", folder: 
         with only_run(Path(), f"jmlr-withdraw {what}", config.load().flows.when_running == "wait"):
             run_command("withdraw", arguments=["--reason", reason, *kinds, "--", what])
             return propose(version)
-    except JmlrError as error:
+    except ACTIONABLE as error:
         return failed(error)
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the flow; exit status 0 proposed or nothing new, 2 an error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.withdraw", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", help="an id of a passage or document, or the name of a source")
-    parser.add_argument("--reason", required=True, help="why; it is written down")
-    parser.add_argument("--kind", choices=_KINDS, default="", help="where the name is that of several")
-    parser.add_argument("--version", default="", help="whose models: a number or an alias (default: the champion)")
-    asked = parser.parse_args(words)
+    reader = parser("withdraw", __doc__)
+    reader.add_argument("what", help="an id of a passage or document, or the name of a source")
+    reader.add_argument("--reason", required=True, help="why; it is written down")
+    reader.add_argument("--kind", choices=_KINDS, default="", help="where the name is that of several")
+    reader.add_argument("--version", default="", help="whose models: a number or an alias (default: the champion)")
+    asked = reader.parse_args(words)
     run_and_exit(withdraw, asked.what, asked.reason, asked.kind, asked.version)
 
 

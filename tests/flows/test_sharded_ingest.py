@@ -44,14 +44,16 @@ root = Path.cwd()
 os.chdir("elsewhere")
 cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
 os.chdir(root)
-main(["--runner", "dask", "--address", cluster.scheduler_address])
+def run():
+    try:
+        main(["--runner", "dask", "--address", cluster.scheduler_address])
+    except SystemExit as ended:
+        return ended.code
+assert run() == 0
 print("FIRST FLOW ENDED", flush=True)
 Path("build/ingest").rename("made")
 Path("data/third.jsonl").open("a").write('{"passage_id": "p", "txt": "misspelt"}\\n')
-try:
-    main(["--runner", "dask", "--address", cluster.scheduler_address])
-except SystemExit as ended:
-    print("STATUS", ended.code, flush=True)
+print("STATUS", run(), flush=True)
 cluster.close()
 """
 
