@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jmlr import fingerprint
 from jmlr.errors import JmlrError, MissingResource
+from jmlr.files import alone
 from jmlr.tracking.note import METRICS, Note, is_refused
 from jmlr.tracking.store import bounded, connect, project_root
 
@@ -108,8 +108,7 @@ class Line:
 
     def _tell_what_waited(self, client: MlflowClient) -> None:
         """Forgets each note that was told or refused; does nothing where another process tells them."""
-        with self.file.with_name(f"{self.file.name}.lock").open("w") as lock, suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(JmlrError), alone(self.file.with_name(f"{self.file.name}.lock"), "tells MLflow what waited"):
             count = self.waiting()
             while self.waiting():
                 numbers, note = self._first()
