@@ -58,12 +58,12 @@ class StoredEmbeddings:
             return self.vectors[:0]
         return np.concatenate([self.vectors[self.offsets[pid] : self.offsets[pid + 1]] for pid in pids])
 
-    def padded(self, pids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors float32 (K, D, H), zero where padded, and the bool mask (K, D) of those that count."""
+    def padded(self, pids: Sequence[int], dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors (K, D, H) of `dtype`, zero where padded, and the bool mask (K, D) of those that count."""
         lengths = torch.from_numpy(self.lengths[list(pids)])
         mask = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
-        vectors = torch.zeros(*mask.shape, self.vectors.shape[1])
-        vectors[mask] = torch.from_numpy(self.rows(pids)).float()
+        vectors = torch.zeros(*mask.shape, self.vectors.shape[1], dtype=dtype)
+        vectors[mask] = torch.from_numpy(self.rows(pids)).to(dtype)
         return vectors, mask
 
 

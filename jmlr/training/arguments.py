@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import TrainingArguments
@@ -39,9 +40,23 @@ def training_arguments(settings: TrainSettings, seed: int, checkpoints: Path) ->
         data_seed=seed,
         use_cpu=not on_gpu,
         ddp_backend="gloo" if processes.world_size() > 1 and not on_gpu else None,
-        bf16=settings.reader.dtype == "bfloat16",
-        deepspeed=settings.deepspeed,
+        bf16=settings.reader.dtype == "bfloat16" and settings.deepspeed is None,
+        deepspeed=_deepspeed(settings),
     )
     # One process drives one device; several devices without a launcher would be DataParallel, which splits tensors.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def _deepspeed(settings: TrainSettings) -> dict[str, Any] | None:
+    """DeepSpeed's block, with bfloat16 by autocast: its own `bf16` casts all weights, the retriever's too.
+
+    So what trains, and what is told and added up of it, is float32, as without DeepSpeed; frozen weights stay as they
+    are.
+    """
+    if settings.deepspeed is None:
+        return None
+    block = {name: value for name, value in settings.deepspeed.items() if name != "bf16"}
+    if settings.reader.dtype == "bfloat16":
+        block["torch_autocast"] = {"enabled": True, "dtype": "bfloat16", "lower_precision_safe_modules": []}
+    return block

@@ -55,8 +55,7 @@ class PassageStore:
     @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:
         """The embeddings an index stores, of all its passages in their order."""
-        vectors, mask = stored.padded(range(len(stored.passage_ids)))
-        return cls(vectors.half(), mask)
+        return cls(*stored.padded(range(len(stored.passage_ids)), torch.float16))
 
     def to(self, device: torch.device) -> PassageStore:
         """The same on `device`."""

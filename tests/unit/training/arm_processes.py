@@ -22,9 +22,9 @@ from safetensors.torch import save_file
 
 from jmlr.config import IndexSettings, PromptSettings, TrainSettings
 from jmlr.errors import JmlrError
-from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
+from jmlr.models.trainable_reader import load_for_training
 from jmlr.training import checkpoint, processes
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.pools import PassageStore, Pools
@@ -39,7 +39,8 @@ def build(task: dict[str, Any]) -> JointModel:
     questions = [Question(**{**entry, "options": tuple(entry["options"])}) for entry in task["questions"]]
     index = IndexSettings(**task["index"])
     retriever = Retriever.load(Path(task["retriever"]), index)
-    reader, tokenizer = readers.load(task["reader"])
+    settings = TrainSettings.model_validate(task["train"])
+    reader, tokenizer = load_for_training(Path(task["reader"]), settings.reader)
     candidates = {
         question.question_id: [Hit(passages[(number + step) % len(passages)].passage_id, 0.0) for step in range(6)]
         for number, question in enumerate(questions)
@@ -47,7 +48,7 @@ def build(task: dict[str, Any]) -> JointModel:
     store = PassageStore.encode(retriever, [passage.indexed_text for passage in passages])
     corpus = Corpus(questions, passages, Pools(questions, passages, candidates, store, index.candidates))
     writer = PromptWriter(tokenizer, PromptSettings(**task["prompt"]))
-    return JointModel(task["arm"], (retriever, reader), writer, corpus, TrainSettings.model_validate(task["train"]))
+    return JointModel(task["arm"], (retriever, reader), writer, corpus, settings)
 
 
 class KillingSink:

@@ -59,6 +59,30 @@ def test_two_zero_processes_train_like_one_plain_one(arm_task, run_tries, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", [2, 3])
+def test_in_bfloat16_zero_keeps_what_trains_in_float32(arm_task, run_tries, tmp_path, stage):
+    """The retriever and the reader's adapters, embeddings and norms; frozen weights are bfloat16."""
+    lora = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj"]}
+    task = arm_task("jmlr", **SETTINGS, reader={"dtype": "bfloat16", "lora": lora})
+    plain, sharded = tmp_path / "plain", tmp_path / "sharded"
+    block = {**zero(stage), "bf16": {"enabled": True}}
+    tries = [
+        {"folder": str(plain), "processes": 1},
+        {"folder": str(sharded), "processes": 2, "train": {"deepspeed": block}},
+    ]
+    assert run_tries(task, tries) == [[0], [0, 0]]
+    for name in ("reader_loss", "retriever_loss", "reader_norms_weight_change", "retriever_weight_change"):
+        assert rows(sharded, name) == pytest.approx(rows(plain, name), rel=0.02), name
+    one, two = (load_file(folder / "weights.safetensors") for folder in (plain, sharded))
+    assert {name: value.dtype for name, value in one.items()} == {name: value.dtype for name, value in two.items()}
+    frozen = {name for name, value in two.items() if value.dtype == torch.bfloat16}
+    assert frozen
+    assert all(
+        name.startswith("reader.") and "proj" in name and "lora" not in name or "lm_head" in name for name in frozen
+    )
+
+
+@pytest.mark.slow
 def test_a_zero_checkpoint_holds_whole_weights_as_safetensors(arm_task, run_tries, tmp_path):
     task = arm_task("jmlr", **SETTINGS, save_every_steps=2)
     one = {"folder": str(tmp_path / "run"), "processes": 2, "train": {"deepspeed": zero(3)}}
