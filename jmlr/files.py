@@ -13,7 +13,7 @@ import shutil
 import socket
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ _LONGEST_NAME_BYTES = 120
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, is_folder: bool = False) -> Iterator[Path]:
     """A name beside `path` to write to; it becomes `path` in one rename at the end, or goes away on an error.
 
     Each writer has a name of its own: of several that write at once, one is last, and its file is whole. Once this
@@ -38,24 +38,27 @@ def replacing(path: Path) -> Iterator[Path]:
     ['note.txt']
     """
     unfinished = _own_name(path)
+    old = unfinished.with_suffix(_OLD)
     try:
+        if is_folder:
+            unfinished.mkdir()
         yield unfinished
         sync(unfinished)
-        os.replace(unfinished, path)
+        _put(unfinished, path, old)
         sync(path.parent, deep=False)
     except OSError as error:
         _name_full_disk(error, path)
         raise
     finally:
-        unfinished.unlink(missing_ok=True)
+        _settle(unfinished, path)
+        _settle(old, path)
 
 
-@contextmanager
-def making(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder` to fill; it becomes `folder`, in an old one's place, or goes away on an error.
+def making(folder: Path) -> AbstractContextManager[Path]:
+    """As `replacing`, an empty folder beside `folder` to fill: at every moment there is the old one or the new one.
 
-    Otherwise as `replacing`: at every moment there is the old one or the new one. Where the disk cannot exchange two
-    folders, a kill between two renames leaves the old one beside, and the next call brings it back.
+    Where the disk cannot exchange two folders, a kill between two renames leaves the old one beside, and the next call
+    brings it back.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp()) / "made"
@@ -64,20 +67,7 @@ def making(folder: Path) -> Iterator[Path]:
     >>> [file.name for file in place.iterdir()]
     ['note.txt']
     """
-    unfinished = _own_name(folder)
-    old = unfinished.with_suffix(_OLD)
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        sync(unfinished)
-        _put(unfinished, folder, old)
-        sync(folder.parent, deep=False)
-    except OSError as error:
-        _name_full_disk(error, folder)
-        raise
-    finally:
-        _settle(unfinished, folder)
-        _settle(old, folder)
+    return replacing(folder, is_folder=True)
 
 
 def _own_name(path: Path) -> Path:
@@ -106,7 +96,7 @@ def _settle(left: Path, path: Path) -> None:
 
 
 def _put(made: Path, folder: Path, old: Path) -> None:
-    """Renames `made` to `folder`; what was there is called `made` or `old` afterwards."""
+    """Renames `made` to `folder`; a folder that was there is called `made` or `old` afterwards."""
     while True:
         try:
             os.rename(made, folder)

@@ -135,11 +135,11 @@ def test_a_full_disk_keeps_the_old_and_says_where(tmp_path):
 
 def test_what_is_published_was_brought_to_the_disk_before(tmp_path, monkeypatch):
     done: list[str] = []
-    for name in ("fsync", "replace", "rename"):
+    for name in ("fsync", "rename"):
         plain = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *given, name=name, plain=plain: done.append(name) or plain(*given))
     write_text(tmp_path / "note", "text")
-    assert done == ["fsync", "replace", "fsync"]
+    assert done == ["fsync", "rename", "fsync"]
     done.clear()
     make(tmp_path / "made", "text")
     assert done == ["fsync", "fsync", "rename", "fsync"]
@@ -167,7 +167,6 @@ WRITES_BY_ITSELF = {
     "jmlr/validation/data_docs.py": "a report that is being made",
     "jmlr/data/shards.py": "a shard that is being made",
     "jmlr/registry/package.py": "a temporary folder that MLflow copies",
-    "jmlr/tracking/line.py": "a lock, in which nothing stands",
     "jmlr/tracking/note.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/snapshot.py": "a temporary folder that MLflow copies, or a new clone",
 }
