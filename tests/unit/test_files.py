@@ -155,6 +155,7 @@ def test_one_process_at_a_time_holds_a_lock_and_a_killed_one_lets_go(tmp_path):
 
 
 WRITES_BY_ITSELF = {
+    "flows/run_lock.py": "locks, and a note of who holds one that people read",
     "jmlr/files.py": "these functions",
     "jmlr/models/retriever.py": "the folder of a checkpoint that is being made",
     "jmlr/models/adapters.py": "a reader's folder: in `making`, or before done.json says that it is whole",
