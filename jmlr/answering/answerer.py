@@ -101,6 +101,7 @@ class Answerer:
 
         Raises:
             MissingResource: if the reader is not there.
+            ConfigError: if it has fewer positions than the settings ask for.
             TrainingFailed: if it does something with its logits or positions that jmlr.models.reader does not know.
         """
         # Shifted sparse attention is for training alone; answering attends fully.
@@ -109,7 +110,10 @@ class Answerer:
         reader.to(device.best()).eval()
         check_reader(reader)
         by_id = {passage.passage_id: passage for passage in passages}
-        return cls(reader, PromptWriter(tokenizer, settings.prompt), by_id, settings, search)
+        writer = PromptWriter(tokenizer, settings.prompt)
+        further = settings.evaluate.rationale_tokens if settings.evaluate.strict_text else 0
+        writer.refuse_long_prompts(reader.config, settings.train.read_passages, further_tokens=further)
+        return cls(reader, writer, by_id, settings, search)
 
     def answer(self, questions: Sequence[Question]) -> list[Answered]:
         """Retrieve, then read; in the order of `questions`.

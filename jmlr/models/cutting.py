@@ -37,7 +37,7 @@ def question(text: str, tokenizer: PreTrainedTokenizerBase, tokens: int) -> str:
         tokenizer: one that tells where tokens stand (`is_fast`).
         tokens: 1 or more.
     """
-    spans = token_spans(text, tokenizer)
+    spans = token_spans(text := text.rstrip(), tokenizer)
     first = len(spans) - tokens
     if first <= 0:
         return text

@@ -14,11 +14,11 @@ from cachetools import LRUCache
 
 from jmlr.config import PromptSettings
 from jmlr.errors import ConfigError
-from jmlr.models import cutting
+from jmlr.models import cutting, positions
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 IGNORED = -100
 """Label of a token that carries no loss (the convention of torch's cross entropy)."""
@@ -121,6 +121,37 @@ class PromptWriter:
             said = self._said(letter if _begins(self._said(letter), right.answer_ids) else f"{letter}.")
         end = self._end if len(said) <= self.settings.answer_tokens else ()
         return Prompted(right.prompt_ids, (*said[: self.settings.answer_tokens], *end))
+
+    def longest(self, passages: int, options: int) -> int:
+        """Tokens of the longest prompt with its answer that the settings allow.
+
+        Args:
+            passages: read at most.
+            options: of a question at most.
+        """
+        settings, question = self.settings, Question("", "", ("",) * options, 0, "")
+        said = settings.answer_tokens + 1
+        if settings.context_tokens is not None:
+            return settings.context_tokens
+        shown = options * settings.answer_tokens if settings.options == "shown" else 0
+        frame = len(self._prompt(question, [Passage("", "")] * passages))
+        return frame + passages * settings.passage_tokens + settings.question_tokens + shown + said
+
+    def refuse_long_prompts(
+        self, config: PretrainedConfig, passages: int, options: int = 2, further_tokens: int = 0
+    ) -> None:
+        """Nothing, if a reader of this configuration has positions for `longest`, and for what is written after it.
+
+        Raises:
+            ConfigError: with the keys.
+        """
+        if self.settings.context_tokens is not None:
+            key = "prompt.context_tokens"
+        else:
+            parts = ["passage_tokens", "question_tokens", "answer_tokens"]
+            key = f"prompt.{' + prompt.'.join(parts)} (train.read_passages {passages})"
+        asked = {key: self.longest(passages, options) + further_tokens}
+        positions.refuse_more(asked, positions.of_reader(config), f"the reader {self.tokenizer.name_or_path}")
 
     def decode(self, answer_ids: Sequence[int]) -> str:
         """The text of an answer, without special tokens or space around it; a tokenizer without capitals says "B" so.

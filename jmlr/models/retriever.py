@@ -17,7 +17,7 @@ from torch.nn import functional
 from jmlr import fingerprint
 from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.errors import ConfigError, MissingResource
-from jmlr.models import device, foreign_code
+from jmlr.models import cutting, device, foreign_code, positions
 from jmlr.models.encoder import fetch
 from jmlr.models.retriever_tokens import MarkedTokenizer, missing_marks, silent_ids
 from jmlr.seeds import seed_of
@@ -32,19 +32,23 @@ KEPT_SETTINGS = frozenset(
     "attend_to_mask_tokens interaction mask_punctuation".split()
 )
 PROJECTION_PASSAGES, PROJECTION_BATCH = 512, 32
+MARKERS = 3
+"""Of a question: the first token, its mark, the last token."""
 
 
 class Retriever(nn.Module):
     """ColBERT: a BERT-like encoder, a linear layer to H dimensions, one unit vector a token.
 
-    Queries are padded with [MASK] to `query_tokens`; passages are cut at `passage_tokens`; punctuation and padding of
-    passages carry no embedding. Source: arXiv 2004.12832, section 3.2.
+    Queries are padded with [MASK] to `query_tokens`, or cut at their beginning; passages are cut at `passage_tokens`;
+    punctuation and padding of passages carry no embedding. Source: arXiv 2004.12832, section 3.2.
     """
 
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
         super().__init__()
         self.colbert = _open(folder, settings)
         tokenizer, config = self.colbert.raw_tokenizer, self.colbert.colbert_config
+        asked = {"index.query_tokens": config.query_maxlen, "index.passage_tokens": config.doc_maxlen}
+        positions.refuse_more(asked, positions.of_encoder(self.colbert.bert), f"the encoder in {folder}")
         self._queries = MarkedTokenizer.of_questions(tokenizer, config)
         self._passages = MarkedTokenizer.of_passages(tokenizer, config)
         self.register_buffer("_silent_ids", torch.tensor(silent_ids(tokenizer)), persistent=False)
@@ -82,8 +86,10 @@ class Retriever(nn.Module):
         return attention.sum(1).cpu().numpy(), self._counts(ids).sum(1).cpu().numpy()
 
     def encode_queries(self, texts: Sequence[str]) -> torch.Tensor:
-        """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`."""
-        ids, attention = self._queries.tensorize(texts)
+        """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`; a long question keeps its end."""
+        room = self._queries.tokens - MARKERS
+        cut = [cutting.question(text, self._queries.tokenizer, room) for text in texts]
+        ids, attention = self._queries.tensorize(cut)
         return functional.normalize(self._embed(ids, attention), dim=2)
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from jmlr.data.tables import read_passages, read_questions
 from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
+from jmlr.models.prompt import PromptWriter
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 
@@ -43,6 +44,10 @@ def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:
     place = fingerprint.pinned_folder(source.source, source.revision)
     revision = None if place else source.revision
     model, tokenizer = readers.load(place or source.source, revision, dtype=settings.train.reader.dtype)
+    # What cannot be read with these settings is refused here, not after hours of indexing.
+    writer = PromptWriter(tokenizer, settings.prompt)
+    if settings.train.reader.rope_scaling is None:
+        writer.refuse_long_prompts(model.config, passages=1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     CONSOLE.print(f"reader: {source.source} at {source.revision}")

@@ -203,11 +203,14 @@ def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointM
     """An arm from the base models, its pools as the index gives them, and its reader's tokenizer."""
     training = settings.train
     reader, tokenizer = load_for_training(layout.BASE_READER, training.reader)
+    writer = PromptWriter(tokenizer, settings.prompt)
+    most = max(len(question.options) for question in data.questions)
+    writer.refuse_long_prompts(reader.config, training.read_passages, most)
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
     store = PassageStore.from_index(StoredEmbeddings.open(generation.current(layout.INDEX)))
     pools = Pools(data.questions, data.passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)
     corpus = Corpus(data.questions, data.passages, pools)
-    model = JointModel(arm, (retriever, reader), PromptWriter(tokenizer, settings.prompt), corpus, training)
+    model = JointModel(arm, (retriever, reader), writer, corpus, training)
     return model, pools, tokenizer
 
 

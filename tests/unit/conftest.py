@@ -226,7 +226,7 @@ def make_tiny_reader(one_thread: None, tiny_tokenizer: PreTrainedTokenizerFast) 
         torch.manual_seed(seed)
         sizes = {
             "vocab_size": len(tiny_tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
             "initializer_range": 0.2, "pad_token_id": tiny_tokenizer.pad_token_id,
             "bos_token_id": tiny_tokenizer.bos_token_id, "eos_token_id": tiny_tokenizer.eos_token_id,
         }  # fmt: skip
