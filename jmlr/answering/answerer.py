@@ -111,8 +111,7 @@ class Answerer:
         check_reader(reader)
         by_id = {passage.passage_id: passage for passage in passages}
         writer = PromptWriter(tokenizer, settings.prompt)
-        further = settings.evaluate.rationale_tokens if settings.evaluate.strict_text else 0
-        writer.refuse_long_prompts(reader.config, settings.train.read_passages, further_tokens=further)
+        writer.refuse_long_prompts(reader.config, settings.train.read_passages)
         return cls(reader, writer, by_id, settings, search)
 
     def answer(self, questions: Sequence[Question]) -> list[Answered]:

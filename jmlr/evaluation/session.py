@@ -81,6 +81,9 @@ class Session:
             title = f"evaluating {arm}, options in every order"
             self.readings.choices[arm] = self._choices(answerer, arm, hits, title)
         if evaluate.strict_text:
+            answerer.writer.refuse_long_prompts(
+                answerer.reader.config, self.settings.train.read_passages, further_tokens=evaluate.rationale_tokens
+            )
             room = self.settings.prompt.answer_tokens + 1 + evaluate.rationale_tokens
             said = say(answerer, self.questions, hits, room, f"evaluating {arm}, in words")
             form = self.settings.prompt.answer
