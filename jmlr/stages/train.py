@@ -19,6 +19,7 @@ from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import DataError, MissingResource
 from jmlr.files import sync, write_json
 from jmlr.index import build, candidates, generation, manifest
+from jmlr.index.bm25 import Bm25
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import adapters
 from jmlr.models.prompt import PromptWriter
@@ -209,6 +210,8 @@ def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointM
     retriever = None if arm == "closed_book" else Retriever.load(layout.BASE_RETRIEVER, settings.index)
     store = PassageStore.from_index(StoredEmbeddings.open(generation.current(layout.INDEX)))
     pools = Pools(data.questions, data.passages, candidates.read(layout.CANDIDATES), store, settings.index.candidates)
+    if settings.index.hybrid and retriever is not None:
+        pools.fuse_with(Bm25(data.passages))
     corpus = Corpus(data.questions, data.passages, pools)
     model = JointModel(arm, (retriever, reader), writer, corpus, training)
     return model, pools, tokenizer

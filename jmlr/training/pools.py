@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from jmlr.index.embeddings import StoredEmbeddings
+from jmlr.index.fusion import FUSED_DEPTH, PassageSearch, fuse
 from jmlr.models.maxsim import maxsim
 from jmlr.models.retriever import Retriever
 from jmlr.training import processes
@@ -121,13 +122,21 @@ class Pools:
     ) -> None:
         self.size, self.store, self.generation = size, store, 1
         self.texts = [passage.indexed_text for passage in passages]
-        number_of = {passage.passage_id: number for number, passage in enumerate(passages)}
+        self._ids = [passage.passage_id for passage in passages]
+        self._asked = [question.text for question in questions]
+        self._by_words: list[list[str]] | None = None
+        self._number_of = number_of = {passage.passage_id: number for number, passage in enumerate(passages)}
         self._places = torch.full((len(questions), size), -1)
         for row, question in enumerate(questions):
             numbers = [number_of[hit.passage_id] for hit in candidates.get(question.question_id, ())][:size]
             self._places[row, : len(numbers)] = torch.tensor(numbers, dtype=torch.long)
         self._current = torch.ones(len(questions), dtype=torch.bool)
         self._tops: list[int] = []
+
+    def fuse_with(self, bm25: PassageSearch) -> None:
+        """Pools are searched and ordered as a hybrid's answers from now on, or the reader would learn another order."""
+        found = bm25.search(self._asked, FUSED_DEPTH)
+        self._by_words = [[hit.passage_id for hit in hits] for hits in found]
 
     def refresh(self, retriever: Retriever) -> None:
         """Encodes all passages with the retriever as it is now; every pool is searched anew at its next use."""
@@ -172,11 +181,32 @@ class Pools:
         rows, self.store = rows.cpu(), self.store.to(queries.device)
         old = ~self._current[rows]
         if old.any():
-            found = self.store.search(queries[old.to(queries.device)], self.size).cpu()
+            depth = self.size if self._by_words is None else max(self.size, FUSED_DEPTH)
+            found = self.store.search(queries[old.to(queries.device)], depth).cpu()
+            if self._by_words is not None:
+                pairs = zip(rows[old].tolist(), found.tolist(), strict=True)
+                found = torch.tensor([self._fused(*pair)[: self.size] for pair in pairs])
             self._places[rows[old], : found.shape[1]] = found
             self._current[rows[old]] = True
         places = self._places[rows].to(queries.device)
         scores, order = self.store.score(queries, places).sort(dim=1, descending=True, stable=True)
         places = places.gather(1, order)
         self._tops = places[:, 0].tolist()
+        if self._by_words is not None:
+            pairs = zip(rows.tolist(), places.tolist(), strict=True)
+            order = torch.tensor([self._order(*pair) for pair in pairs])
+            places, scores = (each.gather(1, order.to(each.device)) for each in (places, scores))
         return places, scores
+
+    def _fused(self, row: int, numbers: Sequence[int]) -> list[int]:
+        """Passages of a ranking of the retriever and of BM25's of question `row`, best first by reciprocal rank."""
+        if self._by_words is None:
+            return list(numbers)
+        ranking, words = [self._ids[number] for number in numbers], self._by_words[row]
+        return [self._number_of[hit.passage_id] for hit in fuse([ranking, words], len(ranking) + len(words))]
+
+    def _order(self, row: int, pool: Sequence[int]) -> list[int]:
+        """Columns of a pool, the retriever's best first, in the order in which an answer would read them."""
+        place = {number: column for column, number in enumerate(pool) if number >= 0}
+        known = [place[number] for number in self._fused(row, list(place)) if number in place]
+        return [*known, *range(len(known), len(pool))]

@@ -7,10 +7,14 @@ import torch
 from closeness import assert_close
 
 from jmlr.index import embeddings
+from jmlr.index.bm25 import Bm25
+from jmlr.index.candidates import mine
 from jmlr.index.encoding import Plan, Source, encode
+from jmlr.index.fusion import fuse
 from jmlr.models.maxsim import maxsim
 from jmlr.training import pools as pools_module
-from jmlr.training.pools import PassageStore
+from jmlr.training.pools import PassageStore, Pools
+from jmlr.types import Hit
 
 pytestmark = pytest.mark.numerical
 
@@ -148,3 +152,25 @@ def test_the_first_store_comes_from_the_index(tiny_store, tiny_retriever, tiny_p
     for number in range(len(tiny_passages)):
         ours, theirs = (store.embeddings[number][store.mask[number]] for store in (stored, tiny_store))
         assert_close(ours, theirs, share=2e-3)
+
+
+def test_hybrid_pools_are_searched_and_read_as_hybrid_answers_are(
+    tiny_questions, tiny_passages, tiny_store, tiny_retriever, queries
+):
+    bm25 = Bm25(tiny_passages)
+    by_words = mine(bm25, tiny_questions, 100)
+    candidates = {one.question_id: [Hit(tiny_passages[0].passage_id, 0.0)] for one in tiny_questions}
+    pools = Pools(tiny_questions, tiny_passages, candidates, tiny_store, 6)
+    pools.fuse_with(bm25)
+    pools.refresh(tiny_retriever)
+    places, scores = pools.scored(ROWS, queries)
+    ids = [passage.passage_id for passage in tiny_passages]
+    ranked = [[ids[number] for number in row] for row in pools.store.search(queries, 20).tolist()]
+    alone = pools.store.score_all(queries)
+    for row, ranking, read, given in zip(ROWS.tolist(), ranked, places.tolist(), range(3), strict=True):
+        words = [hit.passage_id for hit in by_words[tiny_questions[row].question_id]]
+        answer = [hit.passage_id for hit in fuse([ranking, words], 6)]
+        assert {ids[number] for number in read} == set(answer)
+        assert ids[read[0]] == answer[0]  # the best one is read next to the question, in training as in answering
+        assert_close(scores[given], alone[given, places[given]], share=2e-3)
+    assert any(row != sorted(row, reverse=True) for row in scores.tolist())  # else this would show nothing
