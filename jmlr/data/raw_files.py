@@ -32,14 +32,13 @@ _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 _OTHER_KINDS = (
     (b"PK\x03\x04", "a zip archive, as .xlsx and .docx are", "unpack it (`unzip FILE`), or save it as CSV or text"),
     (b"\xc3\xbf\xc3\xbe", "UTF-16 that was taken for Latin-1", "take the file it was made of: UTF-16 is read as it is"),
-    (b"BZh", "bzip2", "unpack it: `bunzip2 FILE`"),
+    (b"BZh91AY&SY", "bzip2", "unpack it: `bunzip2 FILE`"),
     (b"\xfd7zXZ\x00", "xz", "unpack it: `unxz FILE`"),
-    (b"%PDF", "a PDF", "make text of it: `pdftotext FILE`"),
-    (b"PAR1", "a parquet table", "write it as JSON lines: pandas' to_json(NAME, orient='records', lines=True)"),
+    (b"%PDF-", "a PDF", "make text of it: `pdftotext FILE`"),
+    (b"PAR1\x15", "a parquet table", "write it as JSON lines: pandas' to_json(NAME, orient='records', lines=True)"),
     (b"\xff\xfe\x00\x00", "UTF-32", "write it as UTF-8: `iconv -f utf-32 -t utf-8 FILE > NAME`"),
-    (b"\x00\x00\xfe\xff", "UTF-32", "write it as UTF-8: `iconv -f utf-32 -t utf-8 FILE > NAME`"),
 )
-"""First bytes of what is no text, what it is, and how text is made of it."""
+"""First bytes of what is no text (PAR1 alone is also a receptor), what it is, and how text is made of it."""
 
 
 def plain_path(path: Path) -> Path:

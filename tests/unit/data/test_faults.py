@@ -154,6 +154,11 @@ def test_what_a_file_is_its_first_bytes_tell(tmp_path, kind):
     assert "".join(line for _, line in raw_files.text_lines(path)) == PASSAGES.decode() == raw_files.read_text(path)
 
 
+@pytest.mark.parametrize("text", ["PAR1 is a receptor of thrombin.", "BZhang et al.", "PK of warfarin", "%PDF", "ustar"])
+def test_a_text_that_opens_like_another_kind_is_text(tmp_path, text):
+    assert raw_files.read_text(write(tmp_path / "a.txt", text)) == text
+
+
 @pytest.mark.parametrize("fault", ["not UTF-8", "gzip cut off"])
 def test_broken_shard_is_not_left_behind(tmp_path, ingest_settings, ingested, fault):
     name, content, _ = FAULTS[fault]
