@@ -10,6 +10,7 @@ import lzma
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tracemalloc
@@ -257,10 +258,12 @@ def test_full_disk_while_a_shard_is_written(tmp_path, refused, monkeypatch, part
 
 
 @pytest.mark.parametrize("table", ["passages.parquet", "questions.parquet", "leaks.parquet", "rejects.csv"])
-def test_full_disk_while_a_table_is_written(tmp_path, ingest_settings, ingested, table):
+def test_full_disk_while_a_table_is_written(tmp_path, ingest_settings, ingested, monkeypatch, table):
     write(tmp_path / "a.jsonl", GOOD)
     (tmp_path / "out").mkdir()
-    (tmp_path / f"out/.{table}.unfinished").symlink_to("/dev/full")
+    monkeypatch.setattr("jmlr.files.secrets.token_hex", lambda length: "full")
+    own = f".{table}.{socket.gethostname()}-{os.getpid()}-full.unfinished"
+    (tmp_path / "out" / own).symlink_to("/dev/full")
     with pytest.raises(MissingResource, match=rf"out/{re.escape(table)}: no space left.*\n  next: free space"):
         ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}))
     assert not (tmp_path / "out" / table).exists()

@@ -107,7 +107,8 @@ def test_runners_get_each_missing_shard_once(tmp_path: Path, monkeypatch: pytest
     Path("raw/some.jsonl").write_text('{"passage_id": "p", "text": "Gout is painful."}\n')
     source = {"path": "some.jsonl", "format": "jsonl", "licence": "CC0-1.0"}
     block = config.load(ROOT / "params.yaml").ingest
-    block = type(block)(**{**block.model_dump(), "root": "raw", "sources": [source, source]})
+    block = type(block)(**{**block.model_dump(), "root": "raw", "sources": [source]})
+    block = block.model_copy(update={"sources": 2 * block.sources})  # settings refuse a source that comes twice
     sent: list[int] = []
 
     def counting(maker, units):
