@@ -14,8 +14,10 @@ from jmlr.config_promote import PromoteSettings
 from jmlr.config_rules import broken_rules
 from jmlr.config_schedule import ScheduleSettings
 from jmlr.config_serve import ServeSettings
+from jmlr.config_track import TrackSettings
 from jmlr.config_train import TrainSettings
 from jmlr.config_values import Distinct, Name
+from jmlr.config_versions import migrated
 from jmlr.errors import ConfigError
 
 __all__ = [
@@ -129,22 +131,10 @@ class EvaluateSettings(Block):
     confidence: float = Field(gt=0.5, lt=1)
 
 
-class TrackSettings(Block):
-    """Names in MLflow.
-
-    `stages`: every stage gets a run of its own, below one of the pipeline. `index_store`: a folder that keeps each
-    index once for several versions; null: inside each.
-    """
-
-    experiment: str
-    registered_model: str
-    stages: bool
-    index_store: Name | None
-
-
 class Settings(Block):
-    """All of params.yaml."""
+    """All of params.yaml; `settings_version`: which keys it has, see jmlr.config_versions."""
 
+    settings_version: Literal[2]
     recipe: Name
     seed: int = Field(ge=0, lt=2**32)  # what the generators of NumPy and torch take
     ingest: IngestSettings
@@ -162,7 +152,7 @@ class Settings(Block):
 
 
 def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
-    """Typed settings of a parsed params.yaml.
+    """Typed settings of a parsed params.yaml, of this release or an earlier one.
 
     Args:
         raw: the YAML document.
@@ -173,13 +163,9 @@ def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
         ConfigError: naming every unknown, missing or wrong key, or every broken rule between keys.
     """
     try:
-        settings = Settings.model_validate(raw)
+        settings = Settings.model_validate(migrated(raw, where))
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
-            + ("; in YAML a text like this needs quotes" if fault["type"] == "string_type" else "")
-            for fault in error.errors()
-        ]
+        faults = faults_of(error)
     else:
         faults = broken_rules(settings) if rules else []
     if faults:
@@ -190,6 +176,15 @@ def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
             next_step=f"edit {where}, or `dvc exp run -S recipe=starter` for a recipe that works",
         )
     return settings
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """One line a fault: the key's full name, and what is wrong with its value."""
+    return [
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+        + ("; in YAML a text like this needs quotes" if fault["type"] == "string_type" else "")
+        for fault in error.errors()
+    ]
 
 
 def load(path: Path = PARAMS_FILE, rules: bool = True) -> Settings:

@@ -74,6 +74,7 @@ class Facts:
         run_id: the MLflow run that trained the pair.
         abstaining: when the version says that it is unsure.
         index: where index and passages are kept once for several versions; None: they lie in the version.
+        pair_hash_rule: by which `pair_hash` was made; 1 where version.json does not say.
     """
 
     unit_hash: str
@@ -81,6 +82,7 @@ class Facts:
     run_id: str
     abstaining: Abstaining
     index: StoredIndex | None = None
+    pair_hash_rule: int = 1
 
     FILE = "version.json"
 
@@ -105,7 +107,7 @@ class Facts:
         except (ValueError, TypeError, KeyError) as error:
             raise RegistryError(
                 f"not the facts of a version ({error})",
-                expected="what jmlr register wrote",
+                expected="what jmlr register of this release, or one before it, wrote",
                 where=str(file),
-                next_step="register the pair again",
+                next_step="use the code that it was registered with (its tag git_commit), or register the pair again",
             ) from error

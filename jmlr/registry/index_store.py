@@ -43,7 +43,7 @@ class StoredIndex:
             RegistryError: if it is not there.
             FingerprintMismatch: if a file differs.
         """
-        folder = Path(os.environ.get(STORE_VARIABLE) or self.store) / self.name
+        folder = self._store() / self.name
         if not folder.is_dir():
             raise RegistryError(
                 "the version's index is not there",
@@ -60,6 +60,14 @@ class StoredIndex:
         if (found := fingerprint.of_file(manifest_file)) != self.manifest_hash:
             raise _changed(f"hash {found}", f"hash {self.manifest_hash}", manifest_file)
         return folder
+
+    def _store(self) -> Path:
+        """Where the store is now; one that moved with its project is found below the working folder."""
+        if named := os.environ.get(STORE_VARIABLE):
+            return Path(named)
+        written = Path(self.store)
+        moved = (Path(*written.parts[start:]) for start in range(1, len(written.parts)))
+        return next((place for place in (written, *moved) if (place / self.name).is_dir()), written)
 
     def check_bytes(self) -> None:
         """Reads every file of the entry and compares its hash.

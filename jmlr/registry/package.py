@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jmlr.errors import RegistryError
 from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
+from jmlr.registry.pair import PAIR_HASH_RULE_TAG, PAIR_HASH_TAG
 from jmlr.registry.rows import OPTIONS, QUESTION
 from jmlr.registry.standing import CHALLENGER
 from jmlr.registry.unit import Unit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-UNIT_HASH_TAG, PAIR_HASH_TAG = "unit_hash", "pair_hash"
+UNIT_HASH_TAG = "unit_hash"
 
 IDENTITY = ("name", "version", "pair_hash", "run_id")
 """What an answer says of the version that gave it."""
@@ -128,6 +129,7 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
             next_step="`jmlr ask` shows the same error by itself; nothing was registered",
         )
     tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
+    tags[PAIR_HASH_RULE_TAG] = str(facts.pair_hash_rule)
     return mlflow.register_model(logged.model_uri, told.name, tags=tags)
 
 

@@ -6,12 +6,15 @@ MLflow runs this file itself when it loads a version ("models from code"), so th
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from pandas import DataFrame  # at run time: MLflow evaluates the hints of `predict`
+
+if TYPE_CHECKING:
+    from jmlr.registry.unit import Opened
 
 
 class PairModel(PythonModel):
@@ -24,18 +27,32 @@ class PairModel(PythonModel):
             FingerprintMismatch: if index, retriever and passages do not belong together, or a kept index was changed.
             RegistryError: if an index that is kept outside of the version is not there.
         """
-        from jmlr import config, telemetry
-        from jmlr.answering.answerer import Answerer
         from jmlr.registry import unit
 
+        self.open(unit.open_folder(Path(context.artifacts["params"]).parent))
+
+    def open(self, opened: Opened, **identity: str) -> PairModel:
+        """Load a version's files.
+
+        Args:
+            opened: where they are.
+            identity: `name` and `version`, where they are known better than the files know them.
+
+        Raises:
+            ConfigError: if they are of a release that this code does not know.
+            FingerprintMismatch: as `load_context`.
+        """
+        from jmlr import telemetry
+        from jmlr.answering.answerer import Answerer
+
         telemetry.stay_offline()
-        opened = unit.open_folder(Path(context.artifacts["params"]).parent)
-        settings, pair = config.load(opened.pair.params, rules=False), opened.pair
-        self._abstaining, self._identity = opened.abstaining, opened.identity()
-        self._answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
+        pair = opened.pair
+        self._abstaining, self._identity = opened.abstaining, {**opened.identity(), **identity}
+        self._answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, pair.settings())
+        return self
 
     def predict(
-        self, context: PythonModelContext, model_input: DataFrame, params: dict[str, Any] | None = None
+        self, context: PythonModelContext | None, model_input: DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """One answer for each row of `question` (text) and `options` (list of texts), as jmlr.registry.rows says.
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from jmlr import config, fingerprint
+from jmlr import fingerprint
 from jmlr.errors import RegistryError
 from jmlr.files import link, write_text
 from jmlr.registry.facts import Abstaining, Facts
 from jmlr.registry.index_store import INDEX_FOLDER, PASSAGES_FILE, keep
-from jmlr.registry.pair import Pair
+from jmlr.registry.pair import HASH_RULE, Pair
 
 CARD_FILE, EVALUATION_FOLDER, METRICS_FILE = "model_card.md", "evaluation", "metrics.json"
 _REGISTERED_AS = "registered_model_meta"  # MLflow writes it beside MLmodel when it loads a version
@@ -60,7 +60,7 @@ class Unit:
 
     def unit_hash(self, pair_hash: str) -> str:
         """SHA-256 (hex) over the pair, the settings that it answers with and its metrics: equal for equal units."""
-        answering = config.load(self.pair.params, rules=False).model_dump(include=_ANSWERING, mode="json")
+        answering = self.pair.settings().model_dump(include=_ANSWERING, mode="json")
         return fingerprint.of_json([pair_hash, answering, fingerprint.of_file(self.evaluation / METRICS_FILE)])
 
     @contextmanager
@@ -97,7 +97,7 @@ class Unit:
         self.require()
         pair_hash = self.pair.pair_hash()
         stored = keep(self.pair.index, self.pair.passages, self.index_store) if self.index_store else None
-        return Facts(self.unit_hash(pair_hash), pair_hash, run_id, self.abstaining, stored)
+        return Facts(self.unit_hash(pair_hash), pair_hash, run_id, self.abstaining, stored, HASH_RULE)
 
 
 @dataclass(frozen=True)

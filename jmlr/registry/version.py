@@ -13,7 +13,8 @@ from jmlr.registry.unit import Opened, open_folder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.pyfunc import PyFuncModel
+
+    from jmlr.registry.pair_model import PairModel
 
 VERSIONS = Path("build/versions")
 """Where versions of a store on another machine are kept once they were fetched."""
@@ -73,11 +74,16 @@ def files(client: MlflowClient, version: ModelVersion, keep_in: Path = VERSIONS)
     return open_folder(_root(client, version, keep_in) / "artifacts")
 
 
-def load(version: ModelVersion) -> PyFuncModel:
-    """The version as MLflow loads it, ready to predict; connect to its store first."""
-    import mlflow
+def load(client: MlflowClient, version: ModelVersion) -> PairModel:
+    """The version, ready to predict: its files read by the code of today, as `jmlr serve` reads them.
 
-    return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+    Raises:
+        RegistryError: as `files`.
+        ConfigError: if it is of a release that this code does not know.
+    """
+    from jmlr.registry.pair_model import PairModel
+
+    return PairModel().open(files(client, version), name=version.name, version=str(version.version))
 
 
 def _root(client: MlflowClient, version: ModelVersion, keep_in: Path) -> Path:

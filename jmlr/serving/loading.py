@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from jmlr import config
 from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
-from jmlr.errors import ConfigError
 from jmlr.files import read_json
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.registry import version as versions
 from jmlr.registry.facts import Abstaining
-from jmlr.registry.package import PAIR_HASH_TAG
-from jmlr.registry.pair import Pair
+from jmlr.registry.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving.model import Label, ServedModel
 from jmlr.tracking.store import connect
 
@@ -53,7 +47,7 @@ def load_pair(pair: Pair, label: Label, abstaining: Abstaining, current: Setting
         ConfigError: if this code does not know its settings.
     """
     pair.require()
-    settings = settings_of(pair.params, current)
+    settings = pair.settings(current)
     passages = read_passages(pair.passages)
     searcher = load_searcher(pair.retriever, pair.index, passages, settings)
     search: PassageSearch = searcher
@@ -72,29 +66,6 @@ def load_closed_book(reader: Path, name: str, settings: Settings) -> ServedModel
         MissingResource: if it is not there.
     """
     return ServedModel(Label(name, None, "closed book", None, reads=False), Answerer.load_reader(reader, (), settings))
-
-
-def settings_of(params: Path, current: Settings) -> Settings:
-    """The settings a pair was made with; a key that did not exist then has its value of today.
-
-    What a pair was made with decides how it answers (prompt, index, train); how it is served is for today to say.
-
-    Raises:
-        ConfigError: if the file is no params.yaml, or has keys that no longer exist.
-    """
-    kept = yaml.safe_load(params.read_text(encoding="utf-8"))
-    if not isinstance(kept, dict):
-        raise ConfigError("not a params.yaml", expected="blocks of settings", where=str(params))
-    merged = _over(current.model_dump(by_alias=True, mode="json"), kept)
-    return config.parse(merged, str(params), rules=False).model_copy(update={"serve": current.serve})
-
-
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = {**below, **above}
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
-            merged[key] = _over(below[key], value)
-    return merged
 
 
 def read_abstaining(metrics: Path, arm: str = "jmlr") -> Abstaining:

@@ -15,7 +15,7 @@ from jmlr.registry.pair import Pair
 from jmlr.registry.version import files, resolve
 from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages.console import CONSOLE
-from jmlr.stages.evaluate_version import settings_of, spec_of
+from jmlr.stages.evaluate_version import spec_of
 from jmlr.stages.trained import trained_pair
 from jmlr.tracking.store import connect
 from jmlr.types import OPTION_LETTERS
@@ -78,7 +78,7 @@ def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair]:
             f"Version {found.version} holds withdrawn passages: {', '.join(held[:_NAMED])} ({len(held)} in all)"
         )
     pair = files(client, found).pair
-    return settings_of(settings, pair.params), pair
+    return pair.settings(settings), pair
 
 
 def _shown(score: float, settings: Settings) -> str:

@@ -15,10 +15,11 @@ from jmlr.evaluation.changed_answers import compare_answers, read_arm
 from jmlr.evaluation.notation import p_value, percent, points
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.files import write_json
+from jmlr.registry.pair import hash_rule
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import Contender, evaluate_alone, folder_of
-from jmlr.stages.evaluate_version import evaluate_version, settings_of
+from jmlr.stages.evaluate_version import evaluate_version
 from jmlr.stages.refreshed import Refreshed, evaluated
 
 _ARM = "jmlr"
@@ -54,20 +55,21 @@ def run(settings: Settings) -> None:
 def _evaluate_source(settings: Settings, made: Refreshed) -> Path:
     """The folder of the evaluation of the version that it comes from."""
     folder, pair = folder_of(f"version-{made.version}"), made.source_pair()
-    if not _is_of(folder, pair.pair_hash(), settings_of(settings, pair.params)):
+    its_hash = pair.pair_hash(hash_rule(made.source().tags))
+    if not _is_of(folder, its_hash, pair.settings(settings)):
         evaluate_version(settings, f"models:/{made.name}/{made.version}", folder)
     return folder
 
 
 def _evaluate(settings: Settings, made: Refreshed) -> None:
     pair = made.pair()
-    its_settings = settings_of(settings, pair.params)
-    if _is_of(layout.REFRESHED_EVALUATION, made.pair_hash, its_settings):
+    its_settings, pair_hash = pair.settings(settings), pair.pair_hash()
+    if _is_of(layout.REFRESHED_EVALUATION, pair_hash, its_settings):
         return
     source = made.source()
     told = {
         "model": f"models:/{made.name}/{made.version} with other passages",
-        "pair_hash": made.pair_hash,
+        "pair_hash": pair_hash,
         "run_id": source.run_id,
         **made.as_tags(source),
     }

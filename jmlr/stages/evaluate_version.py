@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from jmlr.config import Settings, parse
-from jmlr.errors import ConfigError
+from jmlr.config import Settings
+from jmlr.registry.pair import hash_rule
 from jmlr.registry.version import files, resolve
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import Contender, evaluate_alone, folder_of, show
 from jmlr.tracking.provenance import UNKNOWN, provenance
 from jmlr.tracking.store import connect
-
-_ITS_OWN = ("recipe", "seed", "prompt")
-"""Keys and blocks of params.yaml that are taken from the version as they are."""
-_ITS_OWN_WHERE_KNOWN = ("ingest", "base", "index", "train")
-"""Blocks of which the version's keys are taken; a key that came later has its present value."""
 
 
 def run(settings: Settings, version: str, name: str = "") -> None:
@@ -70,13 +63,13 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
     name = f"models:/{found.name}/{found.version}"
     told = {
         "model": name,
-        "pair_hash": pair.pair_hash(),
+        "pair_hash": pair.pair_hash(hash_rule(found.tags)),
         "run_id": found.run_id or "",
         "trained_with_git_commit": found.tags.get("git_commit", UNKNOWN),
         "trained_with_data_dvc_hash": its_data,
     }
     contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told, name=name)
-    return evaluate_alone(settings_of(settings, pair.params), contender, folder)
+    return evaluate_alone(pair.settings(settings), contender, folder)
 
 
 def spec_of(version: str) -> str:
@@ -87,39 +80,3 @@ def spec_of(version: str) -> str:
     """
     plain = version.isdigit() or version.startswith(("@", "models:"))
     return version if plain else f"@{version}"
-
-
-def settings_of(current: Settings, params: Path) -> Settings:
-    """The current settings with what is the version's own: prompt, index, models, and how its reader reads.
-
-    Args:
-        current: the settings of this checkout.
-        params: the version's params.yaml.
-
-    Raises:
-        ConfigError: if it does not fit this code.
-    """
-    its, merged = yaml.safe_load(params.read_text(encoding="utf-8")), current.model_dump(mode="json", by_alias=True)
-    merged.update({name: its[name] for name in _ITS_OWN if name in its})
-    for block in _ITS_OWN_WHERE_KNOWN:
-        merged[block] = _overlaid(merged[block], its.get(block, {}))
-    try:
-        return parse(merged, str(params), rules=False)
-    except ConfigError as error:
-        raise ConfigError(
-            error.found,
-            expected="a version whose settings this code knows",
-            where=str(params),
-            next_step="evaluate it with the code it was registered with: its tag git_commit",
-        ) from error
-
-
-def _overlaid(below: Any, above: Any) -> Any:
-    """`above` over `below`, key by key; keys that `below` does not have are left out.
-
-    >>> _overlaid({"a": 1, "b": {"c": 2}}, {"a": 5, "b": {"d": 1}, "e": 3})
-    {'a': 5, 'b': {'c': 2}}
-    """
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    return {key: _overlaid(value, above[key]) if key in above else value for key, value in below.items()}

@@ -20,15 +20,14 @@ from jmlr.failure import may_pass
 from jmlr.index import generation, manifest
 from jmlr.registry import comparison, gates, record
 from jmlr.registry.gates import Comparison, Gate
-from jmlr.registry.package import PAIR_HASH_TAG
-from jmlr.registry.pair import Pair
+from jmlr.registry.pair import PAIR_HASH_TAG, Pair, hash_rule
 from jmlr.registry.record import Record
 from jmlr.registry.version import files
 from jmlr.registry.withdrawal import withdrawn_passages
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.stages.evaluate_alone import EVALUATED_FILE
-from jmlr.stages.evaluate_version import evaluate_version, settings_of
+from jmlr.stages.evaluate_version import evaluate_version
 from jmlr.tracking.store import connect
 from jmlr.types import Question
 
@@ -80,12 +79,12 @@ def _fault_of(pair: Pair, version: ModelVersion) -> str:
     """What is wrong with the version's files; empty if they belong together and are the registered ones."""
     try:
         manifest.check(generation.current(pair.index), pair.retriever, read_passages(pair.passages))
+        found = pair.pair_hash(hash_rule(version.tags))
     except JmlrError as error:
         if may_pass(error):
             raise
         return error.found
     registered = version.tags.get(PAIR_HASH_TAG)
-    found = pair.pair_hash()
     return "" if found == registered else f"its files hash to {found[:12]}, registered were {str(registered)[:12]}"
 
 
@@ -158,8 +157,8 @@ def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None
     table = pd.read_parquet(papers.evaluation / layout.PREDICTIONS.name, columns=["question_id", "text", "options"])
     rows = table.drop_duplicates("question_id").head(settings.promote.latency_questions + 1)
     asked = [Question(row.question_id, row.text, tuple(row.options), 0, "test") for row in rows.itertuples()]
-    its_settings = settings_of(settings, pair.params)
-    answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, its_settings)
+    its = pair.settings(settings)
+    answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, its)
     seconds = []
     for question in asked:
         start = time.perf_counter()

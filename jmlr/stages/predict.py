@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -47,10 +48,10 @@ def run(settings: Settings, questions: Path, output: Path, spec: str) -> None:
                 f"{other} has answers to another input or by another version; remove it if you need it no more"
             )
         parts.mkdir(parents=True, exist_ok=True)
-        model = load(version)
+        model = load(client, version)
         with tqdm(total=count, unit="question", desc=f"{version.name} {version.version}") as bar:
             pieces = batch.read_pieces(questions, ROWS_AT_ONCE)
-            for answered in batch.predict_pieces(pieces, model.predict, parts):
+            for answered in batch.predict_pieces(pieces, partial(model.predict, None), parts):
                 bar.update(answered)
         batch.join(parts, output)
     CONSOLE.print(f"{count} questions answered by {version.name} version {version.version} -> {output}")

@@ -18,7 +18,7 @@ from jmlr.registry.standing import challenger_and_champion
 from jmlr.registry.version import files, resolve
 from jmlr.stages import layout, refreshed
 from jmlr.stages.console import CONSOLE
-from jmlr.stages.evaluate_version import settings_of, spec_of
+from jmlr.stages.evaluate_version import spec_of
 from jmlr.stages.refreshed import Refreshed, refreshed_pair
 from jmlr.tracking.store import connect
 from jmlr.types import Passage
@@ -46,7 +46,7 @@ def run(settings: Settings, version: str = "") -> None:
     name = settings.track.registered_model
     source = resolve(client, name, spec_of(version or _default(name)))
     its = files(client, source).pair
-    its_settings = settings_of(settings, its.params)
+    its_settings = its.settings(settings)
     refreshed.clear()
     shutil.rmtree(layout.REFRESHED_INDEX, ignore_errors=True)
     link(its.index, layout.REFRESHED_INDEX)

@@ -7,8 +7,7 @@ from pathlib import Path
 from jmlr.config import PARAMS_FILE, Settings
 from jmlr.errors import RegistryError
 from jmlr.registry import record
-from jmlr.registry.package import PAIR_HASH_TAG
-from jmlr.registry.pair import Pair
+from jmlr.registry.pair import Pair, is_registered_pair
 from jmlr.registry.version import resolve
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
@@ -43,7 +42,7 @@ def run(settings: Settings, spec: str, folder: Path | None) -> None:
     place = restore_snapshot(state, commit, folder)
     pair = Pair(*(place / path for path in (*_OF_PAIR, PARAMS_FILE)))
     pair.require()
-    same = pair.pair_hash() == version.tags.get(PAIR_HASH_TAG)
+    same = is_registered_pair(pair, version.tags)
     told = "the pair is the registered one, bit by bit" if same else "but the pair in it is NOT the registered one"
     CONSOLE.print(f"{name} is restored in {place.resolve()} (git commit {commit[:12]}); {told}")
 

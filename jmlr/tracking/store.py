@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jmlr import telemetry
 from jmlr.errors import MissingResource
+from jmlr.tracking.moved import follow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,6 +59,7 @@ def connect(uri: str | None = None) -> MlflowClient:
     if chosen == DEFAULT_TRACKING_URI and root != Path():
         chosen = f"sqlite:///{root / 'mlflow.db'}"
     mlflow.set_tracking_uri(chosen)
+    follow(chosen)
     try:
         client = mlflow.MlflowClient(tracking_uri=chosen)
         seconds = _SQLITE_SECONDS if chosen.startswith("sqlite:") else _PROBE_SECONDS

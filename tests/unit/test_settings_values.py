@@ -26,6 +26,7 @@ YES_OR_NO = (False, "maybe")
 COUNT = (7, 0)
 SECONDS = (3.5, ".inf")
 VALUES: dict[str, tuple[Any, Any]] = {
+    "settings_version": (1, 3),
     "recipe": ("mine", " "),
     "seed": (2**32 - 1, 2**32),
     "ingest.root": ("../data", ""),
@@ -137,8 +138,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "evaluate.recall_at": ([1, 30], [0, 5]),
     "evaluate.bootstrap_samples": (100, 99),
     "evaluate.confidence": (0.9, 1),
-    "track.experiment": ("mine", 5),
-    "track.registered_model": ("mine", 5),
+    "track.experiment": ("team/mine", "a" * 501),
+    "track.registered_model": ("mine", "team/mine"),
     "track.stages": YES_OR_NO,
     "track.index_store": ("/srv/indexes", ""),
     "promote.needs_approval": YES_OR_NO,
@@ -242,6 +243,10 @@ def test_a_value_that_works_is_taken_and_one_that_fails_later_is_refused_with_it
         ({"schedule.cron": "0 0 30 2 *"}, r"schedule\.cron: '0 0 30 2 \*' is no time that comes"),
         ({"schedule.cron": "0 0 LW * *"}, r"schedule\.cron: .* is no time that comes"),
         ({"schedule.cron": "@daily"}, r"schedule\.cron: String should match pattern"),
+        ({"track.registered_model": "Jane's"}, r"track\.registered_model: a name without / .* as MLflow takes it"),
+        ({"track.registered_model": "é" * 101}, r"track\.registered_model: a name of at most 200 bytes"),
+        ({"track.registered_model": 5}, r"track\.registered_model: Input should be a valid string"),
+        ({"track.experiment": ""}, r"track\.experiment: '' is no name"),
         ({"ingest.max_questions": 40}, r"ingest\.max_questions: 40 is less than validate\.min_questions \(50\)"),
     ],
 )

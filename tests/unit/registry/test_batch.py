@@ -121,7 +121,7 @@ def test_nothing_is_answered_where_a_row_cannot_be(
     enter: Callable[..., tuple], settings: config.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter()
-    monkeypatch.setattr(predict, "load", lambda version: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(predict, "load", lambda *_: pytest.fail("the model was loaded"))
     file = write(tmp_path / "asked.jsonl", [*ROWS, {**ROWS[0], "options": ["MRI"]}])
     with pytest.raises(DataError, match=r"asked\.jsonl: row 5, column options: 1 options"):
         predict.run(settings, file, tmp_path / "said.parquet", "@challenger")

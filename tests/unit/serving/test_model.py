@@ -13,7 +13,6 @@ from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
 from jmlr.data.tables import write_passages
-from jmlr.errors import ConfigError
 from jmlr.evaluation.evidence import without_each
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
@@ -22,7 +21,7 @@ from jmlr.registry.pair import Pair
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
-from jmlr.serving.loading import load_closed_book, load_pair, read_abstaining, settings_of
+from jmlr.serving.loading import load_closed_book, load_pair, read_abstaining
 from jmlr.serving.model import Label, ServedModel
 from jmlr.types import Passage, Question
 
@@ -125,17 +124,6 @@ def test_when_to_abstain_is_read_from_an_evaluation(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     assert read_abstaining(tmp_path / "metrics.json") == Abstaining(1.3, 0.6, 0.95)
     assert read_abstaining(tmp_path / "nothing.json") == Abstaining()
-
-
-def test_settings_from_before_a_key_existed_are_filled_and_their_own_are_kept(pair, settings, tmp_path):
-    text = pair.params.read_text(encoding="utf-8")
-    old = tmp_path / "params.yaml"
-    old.write_text(text[: text.index("serve:")] + "recipe: starter\n", encoding="utf-8")
-    found = settings_of(old, settings)
-    assert (found.index.candidates, found.serve) == (12, settings.serve)
-    old.write_text(old.read_text() + "nonsense: 1\n")
-    with pytest.raises(ConfigError, match="nonsense"):
-        settings_of(old, settings)
 
 
 def test_a_retriever_that_is_not_the_indexs_own_is_refused(pair, settings, save_tiny_colbert, tmp_path):

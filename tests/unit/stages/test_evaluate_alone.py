@@ -99,6 +99,10 @@ def version(place: Path, settings: config.Settings, monkeypatch) -> Callable[...
     return put
 
 
+def pair_of(params: Path) -> Pair:
+    return Pair(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES, params)
+
+
 def read(folder: Path, name: str) -> dict:
     return json.loads((folder / name).read_text(encoding="utf-8"))
 
@@ -276,16 +280,18 @@ def test_a_name_that_leads_elsewhere_is_refused(place, settings, name):
 def test_a_versions_settings_are_its_own_where_they_say_how_it_answers(settings, version):
     file = version(
         prompt={"options": "shown"},
-        train={"read_passages": 1, "gone": 3},
+        train={"read_passages": 1},
         index={"candidates": 4},
-        evaluate={"seed": 9},
+        evaluate={"seed": 9, "gone": 3},
     )
-    found = evaluate_version.settings_of(settings, file)
+    found = pair_of(file).settings(settings)
     assert (found.prompt.options, found.train.read_passages, found.index.candidates) == ("shown", 1, 4)
     assert found.evaluate == settings.evaluate
     assert found.track == settings.track
+    assert pair_of(file).settings().prompt == found.prompt
 
 
 def test_a_version_whose_prompt_this_code_does_not_know_is_refused(settings, version):
-    with pytest.raises(ConfigError, match=r"(?s)prompt\.colour.*version whose settings this code knows.*git_commit"):
-        evaluate_version.settings_of(settings, version(prompt={"colour": "red"}))
+    for current in (settings, None):
+        with pytest.raises(ConfigError, match=r"(?s)prompt\.colour.*git_commit"):
+            pair_of(version(prompt={"colour": "red"})).settings(current)

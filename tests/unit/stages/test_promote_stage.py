@@ -37,18 +37,27 @@ QUESTIONS = 60
 def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("retriever", "reader", "index"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.json").write_text("{}")
-    (tmp_path / "passages.parquet").write_bytes(b"p")
+    for name in ("retriever", "reader", "index", "index/generation-1-a/plaid"):
+        (tmp_path / name).mkdir(parents=True)
+    parts = ("retriever/w", "reader/tokenizer.json", "index/generation-1-a/embeddings.npy", "passages.parquet")
+    parts += ("index/generation-1-a/plaid/0.codes.pt", "index/generation-1-a/manifest.json", "params.yaml")
+    for name in parts:
+        (tmp_path / name).write_text("train: {read_passages: 1}")
+    (tmp_path / "index" / "CURRENT").write_text("generation-1-a")
     pair = Pair(*[tmp_path / name for name in ("retriever", "reader", "index", "passages.parquet", "params.yaml")])
-    version = SimpleNamespace(tags={"pair_hash": pair.pair_hash()})
-    monkeypatch.setattr(gate_figures.generation, "current", lambda folder: folder)
+    version = SimpleNamespace(tags={"pair_hash": pair.pair_hash(), "pair_hash_rule": "2"})
     monkeypatch.setattr(gate_figures, "read_passages", lambda _: [])
     monkeypatch.setattr(gate_figures.manifest, "check", lambda *_: None)
     assert gate_figures._fault_of(pair, version) == ""  # type: ignore[arg-type]
-    (tmp_path / "reader" / "manifest.json").write_text("other weights")
-    assert "registered were" in gate_figures._fault_of(pair, version)  # type: ignore[arg-type]
+    (tmp_path / "params.yaml").write_text("# a comment decides nothing\ntrain: {read_passages: 1, steps: 9}")
+    assert gate_figures._fault_of(pair, version) == ""  # type: ignore[arg-type]
+    for name in parts:
+        before = (tmp_path / name).read_text()
+        (tmp_path / name).write_text("train: {read_passages: 2}")
+        assert "registered were" in gate_figures._fault_of(pair, version), name  # type: ignore[arg-type]
+        (tmp_path / name).write_text(before)
+    later = SimpleNamespace(tags={**version.tags, "pair_hash_rule": "3"})
+    assert gate_figures._fault_of(pair, later) == "hashed by rule 3"  # type: ignore[arg-type]
 
     def refuse(*_: object) -> None:
         raise FingerprintMismatch("retriever: abc and def")
