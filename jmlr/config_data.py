@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from jmlr.config_values import Below, Distinct, Language, Name
 from jmlr.types import OPTION_LETTERS
@@ -47,7 +47,7 @@ class LeakageSettings(Block):
     """When a test question has leaked.
 
     `similar_questions`: it and a training question share this much of their word triples (Jaccard). `ngram_words`,
-    `covered_share`: one passage holds this share of its runs of so many words, or of its explanation's.
+    `covered_share`: one document holds this share of its runs of so many words, or of its explanation's.
     `drop_from_training`: training and dev questions that are test questions too are left out.
     """
 
@@ -60,7 +60,7 @@ class LeakageSettings(Block):
 class IngestSettings(Block):
     """Raw files to tables. Lengths are tokens of the retriever's tokenizer, fractions are of subjects.
 
-    `near_duplicates`: passages that share this much of their word triples (Jaccard) are kept once; null: all are kept.
+    `drop_copies`: of passages that say the same, but for case, spaces and stops, the first is kept; false: all are.
     `languages`: ISO 639-1 codes of passages to keep; null: all. `rationales_as_passages`: those of split train alone.
     """
 
@@ -68,7 +68,7 @@ class IngestSettings(Block):
     sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1), Distinct]
     passage_tokens: int = Field(ge=20)
     overlap_tokens: int = Field(ge=0)
-    near_duplicates: float | None = Field(ge=0.8, le=1)
+    drop_copies: bool
     languages: Annotated[tuple[Language, ...], Field(min_length=1), Distinct] | None
     rationales_as_passages: bool
     leakage: LeakageSettings
@@ -76,6 +76,15 @@ class IngestSettings(Block):
     test_fraction: float = Field(ge=0, lt=1)
     max_questions: int | None = Field(ge=1)
     max_passages: int | None = Field(ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_new_names(cls, given: Any) -> Any:
+        """`near_duplicates`, a likeness or null, was the name of `drop_copies`."""
+        if isinstance(given, dict) and "near_duplicates" in given:
+            kept = {key: value for key, value in given.items() if key != "near_duplicates"}
+            return {"drop_copies": given["near_duplicates"] is not None, **kept}
+        return given
 
 
 class ValidateSettings(Block):

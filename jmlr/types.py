@@ -85,7 +85,7 @@ class Leak:
         question_id: of the test question.
         part: `question` or `rationale`, what was found again.
         found_in: `training question` or `passage`.
-        other_id: of the question or passage that holds it.
+        other_id: of the question or passage that holds it; of several passages of one document, joined by " | ".
         match: `exact` or `near`.
         score: share that is found again, 0 to 1.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import functools
 import json
 import shutil
 from collections import Counter, deque
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 
 from jmlr.config import IngestSettings
 from jmlr.data.chunking import Budget
-from jmlr.data.duplicates import kept_copies, repeated_ids
+from jmlr.data.duplicates import first_that_says, repeated_ids
 from jmlr.data.leakage import PassageScreen, leaks_from_training
 from jmlr.data.left_out import RATIONALE, LeftOut
 from jmlr.data.merged import Merged
@@ -80,13 +79,22 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
         folders.append(maker.of_passages(rationales, "rationales", origins[-1]))
     merged = Merged(folders, origins)
     left_out = LeftOut(merged, withdrawn)
-    stands_for = _standing(merged, settings.near_duplicates, left_out.of_sources())
-    left_out.take_copies(stands_for)
+    repeated = _repeated(merged)
+    left_out.take_copies(repeated)
+    # What is withdrawn stands for no other passage, and none for it.
+    apart = repeated | left_out.rows if settings.drop_copies else np.ones(len(merged), bool)
+    stands_for = first_that_says(merged.column("saying"), apart)
+    stands_for[repeated] = -1
     grounded, gold = with_gold(questions, merged, stands_for, left_out.rows)
     questions = left_out.take_questions(questions, grounded)
     whole = stands_for == np.arange(len(merged))
     kept = _fewer_passages(merged, whole & ~left_out.rows, gold, settings.max_passages, seed)
-    leaks, by_source = _write_passages(merged, kept, questions, settings, places.passages)
+    by_source = _write_passages(merged, kept, places.passages)
+    passages = _as_cut(merged, kept, stands_for)
+    leaks = [
+        *leaks_from_training(questions, settings.leakage),
+        *PassageScreen(questions, settings.leakage).leaks(passages),
+    ]
     write_questions(places.questions, questions)
     write_leaks(places.leaks, leaks)
     lists = [passed_over(settings, units), merged.rejected(), unfit, _copies(merged, stands_for), left_out.rejected()]
@@ -135,17 +143,27 @@ def _rationales(questions: Sequence[Question]) -> Iterator[Passage]:
             )
 
 
-def _standing(merged: Merged, near_duplicates: float | None, apart: np.ndarray) -> np.ndarray:
-    """For each passage the row kept for it, int64 (N,); -1 where the id came before. Rows `apart` are no copies."""
+def _repeated(merged: Merged) -> np.ndarray:
+    """The rows whose id came before, with the same content, bool (N,).
+
+    Raises:
+        DataError: if the content differs, naming the ids that the files have.
+    """
     repeated, clash = repeated_ids(merged.column("id"), merged.column("content"))
-    if clash is not None:
-        raise same_id(merged.ids(np.array(clash[1:]))[clash[1]], *map(merged.origin, clash))
-    stands_for = np.arange(len(merged))
-    if near_duplicates is not None:
-        bands = functools.partial(merged.column, "bands")
-        stands_for = kept_copies(bands, merged.signatures, repeated | apart, near_duplicates)
-    stands_for[repeated] = -1
-    return stands_for
+    if clash is None:
+        return repeated
+    earlier, later = clash
+    passage_id = merged.ids(np.array([later]))[later]
+    named = merged.ids(np.array(clash), "row_id")
+    if named[earlier] == named[later]:
+        raise same_id(named[later], *map(merged.origin, clash))
+    cut, whole = sorted(clash, key=lambda row: named[row] == passage_id)
+    raise DataError(
+        f"passage {named[cut]!r} is longer than ingest.passage_tokens, and a piece of it is called {passage_id!r}",
+        expected=f"no passage {named[whole]!r} besides",
+        where=f"{merged.origin(cut)} and {merged.origin(whole)}",
+        next_step=f"rename {named[whole]!r} there: ids that end in # and a number are those of pieces",
+    )
 
 
 def _fewer_passages(merged: Merged, kept: np.ndarray, gold: np.ndarray, most: int | None, seed: int) -> np.ndarray:
@@ -167,19 +185,28 @@ def _fewer_passages(merged: Merged, kept: np.ndarray, gold: np.ndarray, most: in
     return chosen
 
 
-def _write_passages(
-    merged: Merged, kept: np.ndarray, questions: Sequence[Question], settings: IngestSettings, path: Path
-) -> tuple[list[Leak], Counter[str]]:
-    """Writes the passages where `kept` holds; gives all leaks, and passages by source."""
-    leaks, by_source = leaks_from_training(questions, settings.leakage), Counter[str]()
-    screen = PassageScreen(questions, settings.leakage)
+def _write_passages(merged: Merged, kept: np.ndarray, path: Path) -> Counter[str]:
+    """Writes the passages where `kept` holds; gives how many there are of each source."""
+    by_source = Counter[str]()
     with replacing(path) as unfinished, pq.ParquetWriter(unfinished, PASSAGE_SCHEMA) as writer:
         for table in merged.tables(kept):
             writer.write_table(table)
             by_source.update(table["source"].to_pylist())
-            pairs = zip(table["passage_id"].to_pylist(), table["text"].to_pylist(), strict=True)
-            leaks += screen.leaks(Passage(passage_id, text) for passage_id, text in pairs)
-    return leaks, by_source
+    return by_source
+
+
+def _as_cut(merged: Merged, kept: np.ndarray, stands_for: np.ndarray) -> Iterator[Passage]:
+    """The passages that can be read, document after document, as they were before copies were left out.
+
+    One that another stands for has no id: its document holds its text, but the table does not hold it by its name.
+    """
+    readable = (stands_for >= 0) & kept[stands_for]
+    named, number = kept[readable], 0
+    for table in merged.tables(readable):
+        for row in table.to_pylist():
+            if named[number] or row["document_id"]:
+                yield Passage(**row if named[number] else {**row, "passage_id": ""})
+            number += 1
 
 
 def _copies(merged: Merged, stands_for: np.ndarray) -> Iterator[Rejected]:
@@ -190,7 +217,7 @@ def _copies(merged: Merged, stands_for: np.ndarray) -> Iterator[Rejected]:
         held = stands_for[block]
         ids = merged.ids(np.unique(np.concatenate([block, held[held >= 0]])))
         for row, other in zip(block.tolist(), held.tolist(), strict=True):
-            reason = "duplicated passage" if other < 0 else "nearly the same as another passage"
+            reason = "duplicated passage" if other < 0 else "says the same as another passage"
             yield Rejected(merged.origin(row), ids[row], reason, "" if other < 0 else ids[other])
 
 

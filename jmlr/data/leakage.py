@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from jmlr.config import LeakageSettings
-from jmlr.data.shingles import BANDS, likeness, runs, signatures, words_of
+from jmlr.data.shingles import BANDS, likeness, runs, signatures
+from jmlr.data.words import is_unspaced, words_of
 from jmlr.types import Leak, Passage, Question, Rejected
 
+SEPARATOR = " | "
+"""Between the ids of the passages over which a leak lies."""
 _COMPARED = 50
 """Training questions of one band that a test question is compared with at most."""
+_BLOCK_ROWS = 10_000
+_END = np.uint64((1 << 22) - 1)
 
 
 def without_test_questions(
@@ -91,63 +98,111 @@ def _meeting(training: np.ndarray, test: np.ndarray) -> dict[int, set[int]]:
     return found
 
 
-_END = np.uint64((1 << 22) - 1)
-
-
 class PassageScreen:
-    """Finds test questions, and their explanations, in passages that come by in batches.
+    """Finds test questions, and their explanations, in documents whose passages come by one after another.
 
-    A text of fewer than `ngram_words` words is not looked for: it may well be a heading.
+    A document is judged as it was before it was cut: runs that lie across a cut are seen, and the share that counts is
+    of all its passages together. In scripts without spaces between words a run has twice as many characters as
+    `ngram_words`. A text shorter than a run is not looked for: it may well be a heading. One shorter than two runs is a
+    single phrase, so it must be there whole: a passage that answers a question often repeats all of it but "Which".
 
     Args:
         questions: of all splits; those of test count.
-        settings: the length of a run of words, and the share of a text's runs that one passage must hold.
+        settings: the length of a run of words, and the share of a longer text's runs that one document must hold.
     """
 
     def __init__(self, questions: Sequence[Question], settings: LeakageSettings) -> None:
-        self._length, self._least = settings.ngram_words, settings.covered_share
-        test = [question for question in questions if question.split.startswith("test")]
-        parts = [(one.question_id, part, getattr(one, name)) for one in test for part, name in _PARTS]
-        texts = [(name, part, words_of(text)) for name, part, text in parts]
-        long_enough = [found for found in texts if len(found[2]) >= self._length]
-        self._named = [(name, part) for name, part, _ in long_enough]
-        grams = [np.unique(found) for found in runs([words for *_, words in long_enough], self._length)]
-        self._sizes = np.array([len(found) for found in grams])
-        values = np.concatenate([np.empty(0, np.uint64), *grams])
-        owners = np.repeat(np.arange(len(grams)), self._sizes) if grams else np.empty(0, np.int64)
+        texts: dict[int, list[_Text]] = defaultdict(list)
+        for question in questions:
+            for part, text in (("question", question.text), ("rationale", question.rationale)):
+                words = words_of(text) if question.split.startswith("test") else []
+                length = settings.ngram_words * (2 if is_unspaced(words) else 1)
+                if len(words) >= length:
+                    least = settings.covered_share if len(words) >= 2 * length else 1.0
+                    texts[length].append(_Text(question.question_id, part, words, least))
+        self._sought = [_Sought(texts[length], length) for length in sorted(texts)]
+
+    def leaks(self, passages: Iterable[Passage]) -> list[Leak]:
+        """The leaks into these passages, each document once; a leak names those that hold something of it.
+
+        Args:
+            passages: those of one text in its order; one without an id belongs to its document but is not named.
+        """
+        stream, before = iter(passages), _Before(max((one.length for one in self._sought), default=1) - 1)
+        found: dict[tuple[str, str, int], list[tuple[str, np.ndarray]]] = defaultdict(list)
+        while self._sought and (block := list(islice(stream, _BLOCK_ROWS))):
+            words = [before.joined(passage) for passage in block]
+            for number, sought in enumerate(self._sought):
+                for place, runs_held in sought.held(words):
+                    one = block[place]
+                    document = (one.source, one.document_id or one.passage_id, number)
+                    found[document].append((one.passage_id, runs_held))
+        return [leak for (*_, number), pieces in found.items() for leak in self._sought[number].leaks(pieces)]
+
+
+class _Before:
+    """The words that stand before a passage in its document, `most` at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._words, self._last = most, list[str](), Passage("", "")
+
+    def joined(self, passage: Passage) -> list[str]:
+        """The words of the passage behind those before it."""
+        last, self._last = self._last, passage
+        before: list[str] = []
+        if passage.document_id and (passage.source, passage.document_id) == (last.source, last.document_id):
+            before = self._words
+            if passage.start > last.end + 1:  # what stood between them is not here
+                before = []
+            elif 0 < passage.start < last.end:
+                before = before[: -len(words_of(passage.text[: last.end - passage.start])) or None]
+        self._words = [*before[-self._most :], *words_of(passage.text)]
+        return self._words
+
+
+@dataclass(frozen=True)
+class _Text:
+    question_id: str
+    part: str
+    words: list[str]
+    least: float
+
+
+class _Sought:
+    """Texts that are looked for by their runs of `length` words."""
+
+    def __init__(self, texts: Sequence[_Text], length: int) -> None:
+        self.length, self._texts = length, texts
+        self._runs = [np.unique(found) for found in runs([text.words for text in texts], length)]
+        self._sizes = np.array([len(found) for found in self._runs])
+        values, owners = np.concatenate(self._runs), np.repeat(np.arange(len(texts)), self._sizes)
         order = np.argsort(values, kind="stable")
         self._values, self._owners = values[order], owners[order]
         self._ends = np.zeros(int(_END) + 1, bool)
         self._ends[(values & _END).astype(np.int64)] = True
 
-    def leaks(self, passages: Iterable[Passage]) -> list[Leak]:
-        """The leaks into these passages."""
-        passages = list(passages)
-        if not len(self._values):
-            return []
-        grams = runs([words_of(one.text) for one in passages], self._length)
+    def held(self, words: Sequence[Sequence[str]]) -> Iterator[tuple[int, np.ndarray]]:
+        """The places of those with a run that is looked for, and these runs."""
+        grams = runs(words, self.length)
         ends = np.cumsum([len(one) for one in grams])
-        together = np.concatenate([np.empty(0, np.uint64), *grams])
+        together = np.concatenate(grams)
         # A bit for each end of a number first: hardly a run is known, and a search takes long.
         maybe = np.flatnonzero(self._ends[(together & _END).astype(np.int64)])
         places = maybe[np.isin(together[maybe], self._values)]
-        found = []
         for number in np.unique(np.searchsorted(ends, places, side="right")).tolist():
-            known = np.unique(grams[number][np.isin(grams[number], self._values)])
-            found += self._of(passages[number], known)
-        return found
+            yield number, np.unique(grams[number][np.isin(grams[number], self._values)])
 
-    def _of(self, passage: Passage, grams: np.ndarray) -> list[Leak]:
-        first = np.searchsorted(self._values, grams)
-        last = np.searchsorted(self._values, grams, side="right")
+    def leaks(self, pieces: Sequence[tuple[str, np.ndarray]]) -> Iterator[Leak]:
+        """The texts that a document holds, of which these passages hold these runs."""
+        held = np.unique(np.concatenate([found for _, found in pieces]))
+        first, last = (np.searchsorted(self._values, held, side=side) for side in ("left", "right"))
         owners = np.concatenate([self._owners[start:stop] for start, stop in zip(first, last, strict=True)])
-        held = np.bincount(owners, minlength=len(self._sizes)) / self._sizes
-        found = []
-        for number in np.flatnonzero(held >= self._least).tolist():
-            question_id, part = self._named[number]
-            match, share = "exact" if held[number] == 1 else "near", float(held[number])
-            found.append(Leak(question_id, part, "passage", passage.passage_id, match, share))
-        return found
-
-
-_PARTS = (("question", "text"), ("rationale", "rationale"))
+        shares = np.bincount(owners, minlength=len(self._texts)) / self._sizes
+        for number in np.unique(owners).tolist():
+            text, share = self._texts[number], float(shares[number])
+            if share >= text.least:
+                own = self._runs[number]
+                names = dict.fromkeys(name for name, found in pieces if name and np.isin(found, own).any())
+                if names:  # else a passage that stands for its copies here holds it, and is named there
+                    match = "exact" if share == 1 else "near"
+                    yield Leak(text.question_id, text.part, "passage", SEPARATOR.join(names), match, share)

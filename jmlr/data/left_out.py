@@ -20,8 +20,9 @@ _BLOCK_ROWS = 100_000
 class LeftOut:
     """The rows of all passages, N, that are left out, as `rows`, bool (N,); first those that the log names.
 
-    A passage or document that is withdrawn takes the passages with it that say nearly the same, for what it says is
-    withdrawn. A source takes none: another source may say the same.
+    A passage or document that is withdrawn takes the passages with it that say the same as the whole of it, for what it
+    says is withdrawn; what corrects it in a single word stays, with all its pieces. A source takes none: another source
+    may say the same.
 
     Args:
         merged: all passages.
@@ -40,16 +41,14 @@ class LeftOut:
         self._questions: list[Question] = []
         self._ungrounded = 0
 
-    def of_sources(self) -> np.ndarray:
-        """The rows that a withdrawn source gave, bool (N,); they stand for no other passage, and none for them."""
-        is_source = [entry.source is not None for entry in self._withdrawn.entries]
-        return np.array([*is_source, False])[self._entry]  # the last one is for -1, no entry
-
-    def take_copies(self, stands_for: np.ndarray) -> None:
-        """Leaves out also what says nearly the same; `stands_for`, int64 (N,): the row kept for each, -1 for none."""
-        self._is_whole = stands_for == np.arange(len(stands_for))
+    def take_copies(self, repeated: np.ndarray) -> None:
+        """Leaves out also what says the same; `repeated`, bool (N,): rows that came before."""
+        self._is_whole = ~repeated
         if self.rows.any():
-            self.rows = np.isin(stands_for, stands_for[self.rows & (stands_for >= 0)])
+            is_source = np.array([entry.source is not None for entry in self._withdrawn.entries])
+            takes_others = self.rows & ~is_source[self._entry]
+            sayings = self._merged.column("row_saying")
+            self.rows |= np.isin(sayings, sayings[takes_others])
 
     def take_questions(self, before: Sequence[Question], now: Sequence[Question]) -> list[Question]:
         """The questions of `now` without those of split train that lost every gold passage, and their rationales.
@@ -72,7 +71,7 @@ class LeftOut:
         return [one for one in now if one.question_id not in gone]
 
     def rejected(self) -> Iterator[Rejected]:
-        """The passages and questions left out, with the reason; copies, which are left out anyway, are not named."""
+        """The passages and questions left out, with the reason; what came before under its id is named elsewhere."""
         held = np.flatnonzero(self.rows & self._is_whole)
         for start in range(0, len(held), _BLOCK_ROWS):
             block = held[start : start + _BLOCK_ROWS]
@@ -107,4 +106,4 @@ class LeftOut:
         if self._entry[row] >= 0:
             entry: Entry = self._withdrawn.entries[self._entry[row]]
             return "withdrawn", f"{entry}: {entry.reason}"
-        return "nearly the same as a withdrawn passage, or rests on one", ""
+        return "says the same as a withdrawn passage, or rests on one", ""

@@ -34,35 +34,25 @@ class Merged:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def column(self, name: str, number: int | None = None) -> np.ndarray:
-        """One number of each passage's sketch, (N,): `id`, `content`, or of `bands` the one of this number."""
+    def column(self, name: str) -> np.ndarray:
+        """One number of each passage's sketch, uint64 (N,): `id`, `content`, `saying` or `row_saying`."""
         blocks = [np.empty(0, np.uint64)]
         for folder in self._folders:
             with (folder / SKETCHES).open("rb") as stream:
                 while len(block := np.fromfile(stream, SKETCH, _BLOCK_ROWS)):
-                    values = block[name] if number is None else block[name][:, number]
-                    blocks.append(np.ascontiguousarray(values))
+                    blocks.append(np.ascontiguousarray(block[name]))
         return np.concatenate(blocks)
-
-    def signatures(self, rows: np.ndarray) -> np.ndarray:
-        """The signatures of these passages, uint8 (n, PERMUTATIONS); `rows` rise."""
-        found = [np.empty((0, *SKETCH["signature"].shape), np.uint8)]
-        for folder, start, stop in zip(self._folders, self._starts[:-1], self._starts[1:], strict=True):
-            own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)] - start
-            if len(own):
-                found.append(np.memmap(folder / SKETCHES, SKETCH, "r")["signature"][own])
-        return np.concatenate(found)
 
     def origin(self, row: int) -> str:
         """The source of a passage."""
         return self._origins[int(np.searchsorted(self._starts, row, side="right")) - 1]
 
-    def ids(self, rows: np.ndarray) -> dict[int, str]:
-        """The ids of these passages; `rows` rise."""
+    def ids(self, rows: np.ndarray, column: str = "passage_id") -> dict[int, str]:
+        """The ids of these passages, or with `row_id` those of the rows that they were cut from; `rows` rise."""
         found: dict[int, str] = {}
-        for start, batch in self._batches(["passage_id"]):
+        for start, batch in self._batches([column]):
             own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(batch))]
-            values = batch["passage_id"].take(pa.array(own - start)).to_pylist()
+            values = batch[column].take(pa.array(own - start)).to_pylist()
             found.update(zip(own.tolist(), values, strict=True))
         return found
 

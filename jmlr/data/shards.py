@@ -6,10 +6,9 @@ needs not be made again.
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,9 +24,9 @@ from jmlr.data.chunking import Budget, TokenCounter, chunk_passages
 from jmlr.data.formats import FORMATS
 from jmlr.data.repair import repaired_passage, repaired_question
 from jmlr.data.rows import usable
-from jmlr.data.shingles import BANDS, PERMUTATIONS, signatures, words_of
 from jmlr.data.tables import PASSAGE_SCHEMA, QUESTION_SCHEMA, REJECTED_SCHEMA
 from jmlr.data.units import Unit
+from jmlr.data.words import saying
 from jmlr.files import making, write_json
 from jmlr.types import Passage, Question, Rejected, Row
 
@@ -37,14 +36,11 @@ PASSAGES, QUESTIONS, REJECTED, SKETCHES, COUNTS = (
 )
 SHARD_SCHEMA = PASSAGE_SCHEMA.append(pa.field("row_id", pa.string(), nullable=False))
 """Passages, and the id that each had before it was cut."""
-SKETCH = np.dtype(
-    [("id", np.uint64), ("content", np.uint64), ("bands", np.uint64, BANDS), ("signature", np.uint8, PERMUTATIONS)]
-)
-"""What merging compares passages by."""
+SKETCH = np.dtype([(name, np.uint64) for name in ("id", "content", "saying", "row_saying")])
+"""What merging compares passages by: numbers for the id, for all that is known of the passage, for what it says, and
+for what the row says that it was cut from."""
 _BATCH_ROWS, _BATCH_CHARACTERS = 4_000, 8_000_000
 _SURE = 0.95
-_NEGATIONS = frozenset("no not never none neither nor without cannot".split())
-_HAS_DIGIT, _SIGNS = re.compile(r"\d"), re.compile("[<>\u2264\u2265\u2260\u00b1+]")
 _LANGUAGE_CHARACTERS = 60
 """Of shorter texts the language is not told."""
 
@@ -117,14 +113,14 @@ class ShardMaker:
                 sorted_rows = self._prepared(batch, counts, are_drafts)
                 pieces = chunk_passages(sorted_rows[Passage], self.budget, counter)
                 chunks = [piece for some in pieces for piece in some]
-                parents = [
-                    parent.passage_id for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some
-                ]
-                sketches.write(sketch(chunks, origin).tobytes())
+                parents = [parent for parent, some in zip(sorted_rows[Passage], pieces, strict=True) for _ in some]
+                sketches.write(sketch(chunks, parents, origin).tobytes())
                 tables: dict[type, list[dict[str, Any]]] = {
                     kind: [vars(row) for row in sorted_rows[kind]] for kind in (Question, Rejected)
                 }
-                tables[Passage] = [{**vars(one), "row_id": parent} for one, parent in zip(chunks, parents, strict=True)]
+                tables[Passage] = [
+                    {**vars(one), "row_id": parent.passage_id} for one, parent in zip(chunks, parents, strict=True)
+                ]
                 for kind, table in tables.items():
                     counts[kind.__name__.lower()] += len(table)
                     writers[kind].write_table(pa.Table.from_pylist(table, schema=writers[kind].schema))
@@ -182,28 +178,22 @@ def _plays(row: Row, role: str) -> bool:
     return other is None or not isinstance(row, other)
 
 
-def sketch(passages: list[Passage], origin: str) -> np.ndarray:
+def sketch(passages: Sequence[Passage], parents: Sequence[Passage], origin: str) -> np.ndarray:
     """What merging compares passages by, SKETCH (N,).
 
     Args:
         passages: N of them.
+        parents: what each was cut from, or itself.
         origin: the source; rows of two sources never count as repeated.
     """
     made = np.empty(len(passages), SKETCH)
     made["id"] = [xxhash.xxh3_64_intdigest(one.passage_id.encode()) for one in passages]
     contents = ("\x00".join(map(str, (origin, *vars(one).values()))) for one in passages)
     made["content"] = [xxhash.xxh3_64_intdigest(content.encode()) for content in contents]
-    words = [words_of(one.text) for one in passages]
-    apart = [_apart(one, own) for one, own in zip(passages, words, strict=True)]
-    made["bands"], made["signature"] = signatures(words, apart)
+    whole = {id(one): saying(one.title, one.text) for one in {id(one): one for one in parents}.values()}
+    made["row_saying"] = [whole[id(one)] for one in parents]
+    made["saying"] = [
+        whole[id(row)] if one.text == row.text else saying(one.title, one.text)
+        for one, row in zip(passages, parents, strict=True)
+    ]
     return made
-
-
-def _apart(passage: Passage, words: list[str]) -> str:
-    """What two passages must share to say the same: title, numbers and negations in their order, comparing signs.
-
-    "It is treated with rest" says another thing of another disease, and a dose is not a detail.
-    """
-    telling = [word for word in words if word in _NEGATIONS or (not word.isalpha() and _HAS_DIGIT.search(word))]
-    signs = "".join(_SIGNS.findall(passage.text))
-    return "\x00".join([*words_of(passage.title), "", *telling, signs])

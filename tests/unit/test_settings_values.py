@@ -38,7 +38,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "ingest.sources[].split": ("deal", "validation"),
     "ingest.passage_tokens": (80, 94),
     "ingest.overlap_tokens": (45, 46),
-    "ingest.near_duplicates": (0.8, 0.5),
+    "ingest.drop_copies": YES_OR_NO,
     "ingest.languages": (["en", "de"], ["english"]),
     "ingest.rationales_as_passages": YES_OR_NO,
     "ingest.leakage.similar_questions": (0.8, 0.5),

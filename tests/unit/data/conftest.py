@@ -55,7 +55,7 @@ def ingest_settings() -> Callable[..., IngestSettings]:
             "sources": [{"format": "jsonl", "licence": "MIT", **source} for source in sources],
             "passage_tokens": 50,
             "overlap_tokens": 5,
-            "near_duplicates": 0.9,
+            "drop_copies": True,
             "languages": None,
             "rationales_as_passages": False,
             "leakage": {"similar_questions": 0.9, "ngram_words": 13, "covered_share": 0.5},

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from jmlr.config import LeakageSettings
 from jmlr.data import leakage
+from jmlr.data.chunking import Budget, TokenCounter, chunk_passages
 from jmlr.data.leakage import PassageScreen, leaks_from_training, without_test_questions
 from jmlr.data.shingles import BANDS
 from jmlr.types import Leak, Passage, Question
@@ -149,6 +151,85 @@ def test_part_of_a_question_leaks_from_half_of_its_runs_on(shared, share):
     assert in_passages([passage], question("q", "test")) == expected
 
 
+@pytest.mark.parametrize(("count", "asked", "found"), [(14, 1, 0), (25, 1, 0), (14, 0, 1), (25, 0, 1), (26, 1, 1), (60, 4, 1)])
+def test_a_passage_that_answers_a_short_question_in_its_words_is_no_leak(count, asked, found):
+    """Below two runs all must be there: "Which drug was ...?" and "Colchicine was ..." share all but the opening."""
+    stem = words(7, count)
+    passage = Passage("p", " ".join(["colchicine", *stem[asked:], *words(8, 9)]))
+    assert len(in_passages([passage], question("q", "test", " ".join(stem)))) == found
+
+
+def cut(stem: str, budget: int, counter: TokenCounter, **more) -> list[Passage]:
+    page = Passage("p", f"{text(20, 15)}. {stem} {text(21, 15)}.", source="s", **more)
+    (chunks,) = chunk_passages([page], Budget(budget, 5), counter)
+    return chunks
+
+
+@pytest.mark.parametrize("budget", [20, 40, 64, 90, 200])
+@pytest.mark.parametrize("count", [14, 40, 100, 200])
+def test_question_is_found_in_its_page_however_that_was_cut(word_tokenizer, budget, count):
+    counter = TokenCounter(Tokenizer.from_str(word_tokenizer))
+    asked = question("q", "test", text(22, count), rationale=text(23, count))
+    for part in (asked.text, asked.rationale):
+        chunks = cut(part, budget, counter)
+        (leak,) = PassageScreen([asked], SETTINGS).leaks(chunks)
+        assert (leak.part, leak.match, leak.score) == ("question" if part == asked.text else "rationale", "exact", 1.0)
+        named = [one for one in chunks if one.passage_id in leak.other_id.split(" | ")]
+        assert set(part.split()[12:]) <= set(" ".join(one.text for one in named).split())
+        assert all(set(one.text.split()) & set(part.split()) for one in named)
+
+
+def test_near_copy_is_found_across_cuts(word_tokenizer):
+    counter = TokenCounter(Tokenizer.from_str(word_tokenizer))
+    asked, near = question("q", "test", text(22, 100)), with_other_words(text(22, 100), 30, 70)
+    (leak,) = PassageScreen([asked], SETTINGS).leaks(cut(near, 40, counter))
+    assert (leak.match, leak.score) == ("near", 62 / 88)  # 26 of 88 runs of 13 hold one of the two words
+
+
+def test_paragraphs_of_a_document_are_judged_together_and_those_of_two_are_not():
+    parts = [" ".join(words(1, 80)[start : start + 20]) for start in range(0, 80, 20)]
+    asked = question("q", "test")
+    together = [Passage(f"p{number}", part, document_id="d") for number, part in enumerate(parts)]
+    assert PassageScreen([asked], SETTINGS).leaks(together)[0].other_id == "p0 | p1 | p2 | p3"
+    assert PassageScreen([asked], SETTINGS).leaks(together)[0].match == "exact"
+    for apart in ([replace(one, document_id=one.passage_id) for one in together], [replace(one, document_id="") for one in together]):
+        assert PassageScreen([asked], SETTINGS).leaks(apart) == []
+    assert PassageScreen([asked], SETTINGS).leaks(replace(one, source=one.passage_id) for one in together) == []
+
+
+def test_what_is_not_there_closes_no_gap(word_tokenizer):
+    counter = TokenCounter(Tokenizer.from_str(word_tokenizer))
+    chunks = cut(f"{text(30, 13)} {text(31, 40)} {text(32, 13)}", 20, counter)
+    ends = [chunks[0], chunks[-1]]
+    across = " ".join([*ends[0].text.split()[-7:], *ends[1].text.split()[:7]])
+    assert in_passages(ends, question("q", "test", across)) == []
+    assert len(in_passages([replace(one, start=0) for one in ends], question("q", "test", across))) == 1
+
+
+def test_blocks_change_nothing(word_tokenizer, monkeypatch):
+    counter = TokenCounter(Tokenizer.from_str(word_tokenizer))
+    chunks, asked = cut(text(22, 200), 20, counter), question("q", "test", text(22, 200))
+    whole = PassageScreen([asked], SETTINGS).leaks(chunks)
+    monkeypatch.setattr(leakage, "_BLOCK_ROWS", 1)
+    assert PassageScreen([asked], SETTINGS).leaks(iter(chunks)) == whole != []
+
+
+CHINESE = "一名六十一岁男性因右足大趾红肿疼痛就诊查体见关节肿胀明显既往有高尿酸血症病史五年下列哪项治疗最为合适"
+
+
+@pytest.mark.parametrize(("length", "found"), [(25, 0), (26, 1), (49, 1)])
+def test_scripts_without_spaces_are_compared_by_twice_as_many_characters(length, found):
+    asked = question("q", "test", CHINESE[:length])
+    pages = [Passage("p", f"前言。{CHINESE}。后记。"), Passage("e", "an English page"), Passage("f", CHINESE[: length - 1])]
+    assert in_passages(pages, asked) == [("q", "question", "exact", 1.0)] * found
+
+
+def test_near_copies_of_training_questions_are_found_in_scripts_without_spaces():
+    stem = CHINESE + CHINESE[::-1]
+    asked = [question("t", "train", stem, "秋水仙碱"), question("q", "test", stem.replace("男", "女", 1), "秋水仙碱")]
+    assert from_training(*asked) == [("q", "t", "near")]
+
+
 def test_text_shorter_than_a_run_is_not_looked_for():
     for count, found in ((12, 0), (13, 1)):
         stem = text(7, count)
@@ -217,3 +298,19 @@ def test_ingest_lists_and_counts_the_leaks(tmp_path, ingest_settings, ingested):
         "question in training question, exact": 1,
         "rationale in passage, exact": 1,
     }
+
+
+def test_a_copied_piece_that_is_left_out_hides_no_leak(tmp_path, ingest_settings, ingested):
+    """The middle piece of the page says the same as another passage, which stays and stands for it."""
+    stem = text(40, 90)
+    middle = " ".join(stem.split()[30:60])
+    rows = [{"passage_id": "copied", "text": f"{middle}."}]
+    rows += [
+        {"passage_id": f"page{number}", "text": " ".join(stem.split()[start : start + 30]) + ".", "document_id": "page"}
+        for number, start in enumerate((0, 30, 60))
+    ]
+    rows.append({"question_id": "q", "question": stem, "options": ["rest", "ice"], "answer": "A", "split": "test"})
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = ingested(ingest_settings(tmp_path, {"path": "a.jsonl"}))
+    assert [one.passage_id for one in found.passages] == ["copied", "page0", "page2"]
+    assert found.leaks == [Leak("q", "question", "passage", "page0 | page2", "exact", 1.0)]

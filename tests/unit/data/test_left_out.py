@@ -90,13 +90,13 @@ def test_a_passage_goes_with_its_copy_and_what_rests_on_it(settings, ingested, w
     }.items()
     assert found.counts["withdrawn"] == {
         "entries": 1,
-        "passages": 2,
+        "passages": 3,
         "training_questions": 1,
         "questions_without_gold": 2,
         "entries_without_passage": [],
     }
     assert "a1,withdrawn,passage a1: old" in found.rejects
-    assert 'rationale:q1,"nearly the same as a withdrawn passage, or rests on one",' in found.rejects
+    assert 'rationale:q1,"says the same as a withdrawn passage, or rests on one",' in found.rejects
     assert "asked,q1,all its gold passages are withdrawn," in found.rejects
     assert found.counts["rejected_by_reason"]["withdrawn"] == 1
 
@@ -105,7 +105,7 @@ def test_a_copy_that_is_withdrawn_takes_the_first_with_it(settings, ingested, wi
     withdraw(passage_id="b1")
     found = ingested(settings)
     assert not {"a1", "b1"} & {one.passage_id for one in found.passages}
-    assert 'a1,"nearly the same as a withdrawn passage, or rests on one",' in found.rejects
+    assert 'a1,"says the same as a withdrawn passage, or rests on one",' in found.rejects
 
 
 def test_a_source_leaves_what_another_source_says(settings, ingested, withdraw):

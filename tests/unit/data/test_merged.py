@@ -14,8 +14,7 @@ from jmlr.data import merged as module
 from jmlr.data import shards
 from jmlr.data.chunking import Budget
 from jmlr.data.merged import Merged
-from jmlr.data.shards import ShardMaker, sketch
-from jmlr.data.shingles import BANDS
+from jmlr.data.shards import SKETCH, ShardMaker, sketch
 from jmlr.data.tables import PASSAGE_SCHEMA
 from jmlr.data.units import Unit
 from jmlr.types import Passage, Question, Rejected
@@ -53,27 +52,29 @@ def test_passages_are_numbered_in_the_order_of_the_shards(merged):
 
 
 @pytest.mark.parametrize("rows", [[], [0], [2, 3], [1, 4, 7], [3]])
-def test_ids_and_signatures_of_some_rows(merged, rows):
-    rows = np.array(rows, np.int64)
-    expected = np.concatenate([sketch([ALL[row]], "x")["signature"] for row in rows] or [np.empty((0, 128), np.uint8)])
-    assert (merged.signatures(rows) == expected).all()
-    assert merged.signatures(rows).shape == (len(rows), 128)
-    assert merged.ids(rows) == {row: ALL[row].passage_id for row in rows.tolist()}
+def test_ids_of_some_rows(merged, rows):
+    assert merged.ids(np.array(rows, np.int64)) == {row: ALL[row].passage_id for row in rows}
 
 
 def test_columns_are_the_sketches(merged):
-    made = np.concatenate([sketch(passages_of(number), ORIGINS[number]) for number in range(len(SIZES))])
-    assert (merged.column("id") == made["id"]).all()
-    assert (merged.column("content") == made["content"]).all()
-    for band in range(BANDS):
-        assert (merged.column("bands", band) == made["bands"][:, band]).all()
+    made = [sketch(some, some, origin) for origin, some in zip(ORIGINS, map(passages_of, range(4)), strict=True)]
+    for name in SKETCH.names:
+        assert merged.column(name).tolist() == np.concatenate(made)[name].tolist()
+
+
+def test_pieces_know_what_their_row_says_and_what_it_is_called(maker):
+    cut = Merged([maker.of_passages([Passage("long", LONG), Passage("again", LONG)], "cut", "x")], ["x"])
+    assert len(set(cut.column("row_saying").tolist())) == 1
+    assert len(set(cut.column("saying").tolist())) == len(cut) // 2 == 3
+    assert set(cut.ids(np.arange(len(cut)), "row_id").values()) == {"long", "again"}
 
 
 def test_content_tells_sources_apart():
-    first, second = (sketch([ALL[0]], origin) for origin in ("a", "b"))
+    first, second = (sketch([ALL[0]], [ALL[0]], origin) for origin in ("a", "b"))
     assert first["id"] == second["id"]
     assert first["content"] != second["content"]
-    assert sketch([replace(ALL[0], licence="MIT")], "a")["content"] != first["content"]
+    other = [replace(ALL[0], licence="MIT")]
+    assert sketch(other, other, "a")["content"] != first["content"]
 
 
 def test_numbered_calls_for_each_id(merged):

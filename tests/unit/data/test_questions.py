@@ -98,7 +98,7 @@ def test_ingest_gives_gold_passages_that_exist(tmp_path, ingest_settings, ingest
     ids = [passage.passage_id for passage in found.passages]
     assert ids == ["p1", "p2#1", "p2#2", "p2#3"]
     assert found.questions[0].gold_passage_ids == (*ids, "gone")
-    assert "nearly the same as another passage,p1" in found.rejects
+    assert "says the same as another passage,p1" in found.rejects
 
 
 @pytest.mark.parametrize("most", [3, 5])

@@ -73,7 +73,7 @@ def keys(settings, tokenizer: str = "t") -> list[str]:
         ({"passage_tokens": 51}, True),
         ({"overlap_tokens": 6}, True),
         ({"languages": ["en"]}, True),
-        ({"near_duplicates": None}, False),
+        ({"drop_copies": False}, False),
         ({"max_questions": 5}, False),
         ({"test_fraction": 0.1}, False),
     ],

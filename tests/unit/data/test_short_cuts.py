@@ -14,11 +14,11 @@ from tokenizers import Tokenizer
 from jmlr import config
 from jmlr.config import BaseRetrieverSettings, LeakageSettings
 from jmlr.data.chunking import TokenCounter
-from jmlr.data.duplicates import kept_copies
 from jmlr.data.ingest import ingest
 from jmlr.data.leakage import PassageScreen
 from jmlr.data.runners import run_here
-from jmlr.data.shingles import BANDS, PERMUTATIONS, likeness, signatures, words_of
+from jmlr.data.shingles import likeness, signatures
+from jmlr.data.words import words_of
 from jmlr.models.encoder import tokenizer_text
 from jmlr.stages.ingest import places_in
 from jmlr.types import Passage, Question
@@ -35,8 +35,10 @@ PLAIN.no_padding()
 @settings(max_examples=200, deadline=None)
 def test_tokens_by_word_are_those_of_the_whole_text(texts: list[str]) -> None:
     cleaned = [" ".join(text.split()) for text in [*texts, "pre-eclampsia (5 mg/kg), naïve; 高血圧 [SEP]x"]]
-    whole = [len(PLAIN.encode(text, add_special_tokens=False).ids) for text in cleaned]
-    assert COUNTER.of_texts(cleaned) == whole
+    whole = [PLAIN.encode(text, add_special_tokens=False) for text in cleaned]
+    # An unknown token may hide many characters, which then count.
+    for count, found in zip(COUNTER.of_texts(cleaned), whole, strict=True):
+        assert count >= len(found.ids) if "[UNK]" in found.tokens else count == len(found.ids)
 
 
 @given(st.text(st.characters(max_codepoint=127)))
@@ -77,7 +79,7 @@ def test_the_screen_finds_what_a_plain_search_finds() -> None:
         own = runs_of(question.text, length)
         for passage in passages:
             share = len(own & runs_of(passage.text, length)) / len(own)
-            if share >= least:
+            if share >= (least if len(question.text.split()) >= 2 * length else 1.0):
                 expected.add((question.question_id, passage.passage_id, pytest.approx(share).expected))
     screen = PassageScreen(questions, LeakageSettings(similar_questions=0.9, ngram_words=length, covered_share=least))
     found = [leak for start in range(0, 450, 50) for leak in screen.leaks(passages[start : start + 50])]
@@ -88,17 +90,6 @@ def test_the_screen_finds_what_a_plain_search_finds() -> None:
 def runs_of(text: str, length: int) -> set[tuple[str, ...]]:
     words = text.split()
     return {tuple(words[at : at + length]) for at in range(len(words) - length + 1)}
-
-
-def test_copies_stand_for_the_first_of_them_unless_they_are_dropped() -> None:
-    kinds = np.array([0, 1, 0, 2, 1, 0])
-    bands = np.tile(kinds.astype(np.uint64)[:, None] + 7, BANDS)
-    marks = np.random.default_rng(0).integers(0, 256, (3, PERMUTATIONS), dtype=np.uint8)[kinds]
-    dropped = np.array([True, False, False, False, False, False])
-    kept = kept_copies(lambda number: bands[:, number], lambda rows: marks[rows], dropped, 0.9)
-    assert kept.tolist() == [0, 1, 2, 3, 1, 2]
-    none = kept_copies(lambda number: np.arange(3, dtype=np.uint64), lambda rows: marks[rows], np.zeros(3, bool), 0.9)
-    assert none.tolist() == [0, 1, 2]
 
 
 def test_runners_get_each_missing_shard_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

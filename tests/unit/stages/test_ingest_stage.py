@@ -24,7 +24,7 @@ def test_stage_writes_tables_rejects_and_counts(tmp_path, monkeypatch, capsys):
         sources=[{"path": "mine.jsonl", "format": "jsonl", "licence": "MIT"}],
         passage_tokens=50,
         overlap_tokens=5,
-        near_duplicates=None,
+        drop_copies=False,
         languages=None,
         rationales_as_passages=False,
         leakage={"similar_questions": 0.9, "ngram_words": 13, "covered_share": 0.5},
