@@ -11,7 +11,7 @@ from itertools import accumulate, chain
 from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from jmlr.data.words import atoms, ends_sentence, has_unspaced, is_unspaced, words_of
+from jmlr.words import atoms, ends_sentence, has_unspaced, is_unspaced, words_of
 from jmlr.types import Passage, Question
 
 _WORD = re.compile(r"\S+")

@@ -11,7 +11,7 @@ import numpy as np
 
 from jmlr.config import LeakageSettings
 from jmlr.data.shingles import BANDS, likeness, runs, signatures
-from jmlr.data.words import is_unspaced, words_of
+from jmlr.words import is_unspaced, words_of
 from jmlr.types import Leak, Passage, Question, Rejected
 
 SEPARATOR = " | "

@@ -26,7 +26,7 @@ from jmlr.data.repair import repaired_passage, repaired_question
 from jmlr.data.rows import usable
 from jmlr.data.tables import PASSAGE_SCHEMA, QUESTION_SCHEMA, REJECTED_SCHEMA
 from jmlr.data.units import Unit
-from jmlr.data.words import saying
+from jmlr.words import saying
 from jmlr.files import making, write_json
 from jmlr.types import Passage, Question, Rejected, Row
 

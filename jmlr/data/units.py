@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jmlr import fingerprint, types
+from jmlr import fingerprint, types, words
 from jmlr.config import IngestSettings, SourceSettings
 from jmlr.data.formats import FORMATS
 from jmlr.data.raw_files import COMPRESSED, plain_bytes
@@ -94,7 +94,7 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
     Raises:
         DataError: if a source has no file, or one that cannot be read.
     """
-    code = fingerprint.of_code(Path(__file__).parent, Path(types.__file__))
+    code = fingerprint.of_code(Path(__file__).parent, Path(types.__file__), Path(words.__file__))
     common = [settings.model_dump(include=_READ_SETTINGS, mode="json"), fingerprint.of_json(tokenizer), code]
     root, units = Path(settings.root), []
     for source in settings.sources:

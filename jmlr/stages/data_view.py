@@ -20,6 +20,7 @@ from jmlr.errors import DataError, MissingResource
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
 from jmlr.types import OPTION_LETTERS, Passage, Question
+from jmlr.words import length_in_words
 
 Row = TypeVar("Row", Passage, Question)
 
@@ -91,7 +92,7 @@ def _passages_table() -> Table:
     words: dict[tuple[str, str], list[int]] = defaultdict(list)
     for batch in passage_batches(layout.PASSAGES):
         for passage in batch:
-            words[passage.source, passage.licence].append(len(passage.text.split()))
+            words[passage.source, passage.licence].append(length_in_words(passage.text))
     table = _titled("passages", "source", "licence", "rows", "words, median", "words, 95 %", "longest")
     for (source, licence), lengths in sorted(words.items()):
         figures = [len(lengths), *np.percentile(lengths, [50, 95, 100]).round()]

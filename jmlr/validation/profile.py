@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jmlr.types import OPTION_LETTERS, Passage, Question
+from jmlr.words import length_in_words
 
 FORMAT = 1
 OTHER_WORDS = "(other words)"
@@ -76,7 +77,7 @@ class Profile:
 
     def add_questions(self, questions: Sequence[Question]) -> None:
         """Counts a batch of questions."""
-        self._lengths["question_words"].update(len(question.text.split()) for question in questions)
+        self._lengths["question_words"].update(length_in_words(question.text) for question in questions)
         self._features["question_sources"].update(question.source for question in questions)
         self._splits.update(question.split for question in questions)
         self._features["answer_letters"].update(

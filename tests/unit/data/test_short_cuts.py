@@ -18,7 +18,7 @@ from jmlr.data.ingest import ingest
 from jmlr.data.leakage import PassageScreen
 from jmlr.data.runners import run_here
 from jmlr.data.shingles import likeness, signatures
-from jmlr.data.words import words_of
+from jmlr.words import words_of
 from jmlr.models.encoder import tokenizer_text
 from jmlr.stages.ingest import places_in
 from jmlr.types import Passage, Question

@@ -15,6 +15,8 @@ def question(question_id: str = "q1", **changes) -> Question:
 
 def test_passage_length_is_in_words():
     assert passages_frame(PASSAGES, KNOWN)["text_words"].tolist() == [3]
+    unspaced = [Passage("p", "痛风急性发作期应尽早给予秋水仙碱。")]  # one run without a space is no single word
+    assert passages_frame(unspaced, Identities())["text_words"].tolist() == [16]
 
 
 def test_rows_of_an_id_are_those_of_the_whole_table():

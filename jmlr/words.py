@@ -9,7 +9,8 @@ import regex
 import xxhash
 
 _UNSPACED = (
-    r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}"
+    r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc\uff70\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+    r"\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}"
 )
 """Scripts without spaces between words: there each character counts as a word."""
 _CHARACTER = regex.compile(rf"[{_UNSPACED}]\p{{M}}*")
@@ -17,7 +18,10 @@ _WORD = regex.compile(rf"{_CHARACTER.pattern}|[[\p{{L}}\p{{N}}\p{{M}}_]--[{_UNSP
 _NO_WORD = {code: " " for code in range(128) if not _WORD.match(chr(code))}
 _CLOSING = r"[\p{Pe}\p{Pf}\"']"
 _ATOM = regex.compile(
-    rf"{_CHARACTER.pattern}[\p{{Po}}\p{{Pe}}\p{{Pf}}]*|[^{_UNSPACED}]*?[\p{{STerm}}--[.!?]]+{_CLOSING}*|[^{_UNSPACED}]+", regex.V1
+    rf"{_CHARACTER.pattern}[\p{{Po}}\p{{Pe}}\p{{Pf}}]*"
+    rf"|[^{_UNSPACED}]*?[\p{{STerm}}--[.!?]]+{_CLOSING}*"
+    rf"|[^{_UNSPACED}]+",
+    regex.V1,
 )
 _SENTENCE_END = regex.compile(rf"\p{{STerm}}{_CLOSING}* ?$|[\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}]\p{{M}}* $")
 _STOPS = re.compile(r"[.,;:!]+(?!\S)")
@@ -46,6 +50,15 @@ def is_unspaced(words: Sequence[str]) -> bool:
 def has_unspaced(text: str) -> bool:
     """Whether a character is of a script without spaces."""
     return not text.isascii() and _CHARACTER.search(text) is not None
+
+
+def length_in_words(text: str) -> int:
+    """How long a text is: words between spaces; in scripts without spaces each character is one.
+
+    >>> length_in_words("Give 5 mg/kg, then rest."), length_in_words("痛风用 5 mg")
+    (5, 5)
+    """
+    return len(words_of(text)) if has_unspaced(text) else len(text.split())
 
 
 def atoms(word: str) -> Sequence[int]:

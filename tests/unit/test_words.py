@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jmlr.data.chunking import sentence_starts
-from jmlr.data.words import atoms, is_unspaced, saying, words_of
+from jmlr.words import atoms, is_unspaced, saying, words_of
 
 AROUND = " ".join(f"word{'x' * (number % 9)}{chr(97 + number % 26)}" for number in range(100))
 
