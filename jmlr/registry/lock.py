@@ -1,4 +1,4 @@
-"""One promoter at a time.
+"""One promoter, and one who registers, at a time.
 
 On one machine a lock on a file, which the kernel frees when its process ends, however it ends. MLflow changes an alias
 without looking at what it was, so promoters on several machines that share a tracking server need more: a registered
@@ -14,11 +14,13 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+import psutil
 
 from jmlr import fingerprint
 from jmlr.errors import RegistryError
@@ -48,11 +50,11 @@ def beside_store(uri: str, name: str) -> Path:
 
 @contextmanager
 def alone(client: MlflowClient, model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Holds the promotion lock of `model`; waits for another who holds it.
+    """Holds the lock of `model`; waits for another who holds it.
 
     Args:
         client: of the store.
-        model: the registered model's name.
+        model: the registered model's name, with which it is promoted; `MODEL.register` is held to register.
         wait_seconds: how long to wait.
 
     Raises:
@@ -77,7 +79,7 @@ def _file_lock(file: Path, wait_seconds: float) -> Iterator[None]:
         if not _patiently(lambda: _locked(held), wait_seconds):
             raise RegistryError(
                 f"held by {held.read().strip() or 'another process'} for {wait_seconds:g} seconds",
-                expected="one promotion at a time",
+                expected="one promotion, or registration, at a time",
                 where=str(file),
                 next_step="wait for it; a process that was killed holds it no more",
             )
@@ -123,20 +125,39 @@ def _leased(client: MlflowClient, name: str) -> bool:
         if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
             raise
         found = _holder(client, name)
-        if found.get("host") == holder["host"] and not is_running(str(found["process"])):
+        if found.get("host") == holder["host"] and not _still_holds(found):
             client.delete_registered_model(name)
         return False
     return True
+
+
+def _still_holds(found: Mapping[str, Any]) -> bool:
+    """Whether the process of this machine that took a lease runs; True where that is not told.
+
+    A process that began after the lease was taken has only the number of the one that took it: numbers come back after
+    a restart of the machine, and at once in a container, where each first process is number 1.
+    """
+    process = str(found.get("process"))
+    if not is_running(process):
+        return False
+    try:
+        since = datetime.fromisoformat(found["since"])
+        began = psutil.Process(int(process)).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, KeyError, TypeError, ValueError):
+        return True
+    return began <= (since if since.tzinfo else since.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _holder(client: MlflowClient, name: str) -> dict[str, Any]:
     from mlflow.exceptions import MlflowException
 
     try:
-        found: dict[str, Any] = json.loads(client.get_registered_model(name).tags.get(_HOLDER, "{}"))
-    except MlflowException:
+        found = json.loads(client.get_registered_model(name).tags.get(_HOLDER, "{}"))
+    except (MlflowException, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def _patiently(attempt: Callable[[], bool], wait_seconds: float) -> bool:

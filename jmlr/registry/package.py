@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jmlr.errors import RegistryError
 from jmlr.registry import requirements
 from jmlr.registry.facts import Facts
+from jmlr.registry.lock import alone
 from jmlr.registry.pair import PAIR_HASH_RULE_TAG, PAIR_HASH_TAG
 from jmlr.registry.rows import OPTIONS, QUESTION
 from jmlr.registry.standing import CHALLENGER
@@ -35,6 +36,7 @@ MODEL_DESCRIPTION = (
     "Teaching and research only, not for clinical use."
 )
 
+_LONGEST_REGISTERING_SECONDS = 3600.0
 _DOES_NOT_ANSWER = "Failed to validate serving input example"
 
 INPUT_EXAMPLE = {
@@ -65,7 +67,7 @@ class Registered:
 def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
     """Make the unit a version of the registered model, with the alias `challenger`.
 
-    The same unit twice makes one version: its `unit_hash` is looked up first.
+    The same unit twice, one after the other or at once, makes one version: its `unit_hash` is looked up first.
 
     Args:
         unit: the files.
@@ -75,19 +77,21 @@ def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
         The version, and whether it is new.
 
     Raises:
-        RegistryError: if it does not answer when it is loaded from the store.
+        RegistryError: if it does not answer when it is loaded from the store, or another registers for an hour.
         MissingResource: if the tracking store does not answer.
     """
     client = connect()
-    version = find(client, told.name, told.facts.unit_hash)
-    is_new = version is None
-    if version is None:
-        version = _make_version(unit, told)
-        client.update_model_version(told.name, version.version, told.description)
-        client.update_registered_model(told.name, MODEL_DESCRIPTION)
-    for key, value in told.tags.items():
-        client.set_model_version_tag(told.name, version.version, key, value)
-    client.set_registered_model_alias(told.name, CHALLENGER, version.version)
+    # Two that register one unit at once would both find none: the second waits, and then finds the first's.
+    with alone(client, f"{told.name}.register", _LONGEST_REGISTERING_SECONDS):
+        version = find(client, told.name, told.facts.unit_hash)
+        is_new = version is None
+        if version is None:
+            version = _make_version(unit, told)
+            client.update_model_version(told.name, version.version, told.description)
+            client.update_registered_model(told.name, MODEL_DESCRIPTION)
+        for key, value in told.tags.items():
+            client.set_model_version_tag(told.name, version.version, key, value)
+        client.set_registered_model_alias(told.name, CHALLENGER, version.version)
     return version, is_new
 
 

@@ -90,3 +90,14 @@ def test_a_store_that_moved_is_found_by_the_variable(
 def test_the_entry_survives_what_it_was_made_of(stored: StoredIndex, pair: Pair) -> None:
     pair.passages.unlink()
     assert (stored.folder() / "passages.parquet").exists()
+
+
+def test_a_store_that_moved_with_its_project_is_found(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = keep(pair.index, pair.passages, tmp_path / "a" / "stores" / "kept")
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(RegistryError, match="the version's index is not there"):
+        stored.folder()
+    monkeypatch.chdir(tmp_path / "b")
+    assert stored.folder().resolve() == tmp_path / "b" / "stores" / "kept" / stored.name

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -12,8 +15,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from jmlr.errors import RegistryError
+from jmlr.registry import package
 from jmlr.registry.facts import Abstaining
-from jmlr.registry.package import INPUT_EXAMPLE, MODEL_DESCRIPTION, signature
+from jmlr.registry.package import INPUT_EXAMPLE, MODEL_DESCRIPTION, Registered, signature
 from jmlr.registry.unit import Unit
 
 Enter = Callable[..., tuple]
@@ -153,3 +157,29 @@ def test_a_pair_that_is_not_evaluated_is_refused_with_the_command(unit: Unit) ->
 
 def test_the_input_example_fits_the_signature() -> None:
     assert set(INPUT_EXAMPLE) == set(signature().inputs.input_names())
+
+
+def test_two_that_register_one_unit_at_once_make_one_version(
+    unit: Unit, model_name: str, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Registered(model_name, unit.facts("run"), {}, "# Card\n", "In short.")
+    both_looked, find = threading.Barrier(2), package.find
+
+    def look(*asked: Any) -> Any:
+        found = find(*asked)
+        try:
+            both_looked.wait(1.0)  # nobody comes where one registers at a time
+        except threading.BrokenBarrierError:
+            pass
+        return found
+
+    def make(_: Unit, told: Registered) -> Any:
+        return tracked.create_model_version(told.name, "file:///x", tags={"unit_hash": told.facts.unit_hash})
+
+    tracked.create_registered_model(model_name)
+    monkeypatch.setattr(package, "find", look)
+    monkeypatch.setattr(package, "_make_version", make)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: package.register(unit, told), range(2)))
+    assert sorted(is_new for _, is_new in made) == [False, True]
+    assert {str(version.version) for version, _ in made} == {"1"}

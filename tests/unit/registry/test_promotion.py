@@ -217,6 +217,37 @@ def test_a_lease_that_a_dead_process_of_this_machine_left_is_taken_over_and_that
         pass
 
 
+@pytest.mark.parametrize(
+    ("holder", "taken"),
+    [
+        ({"since": "2020-01-01T00:00:00+00:00"}, True),  # its number is that of a process that began later: ours
+        ({"since": "2020-01-01"}, True),
+        ({"since": "2999-01-01T00:00:00+00:00"}, False),
+        ({"since": "yesterday"}, False),
+        ({}, False),
+    ],
+)
+def test_a_lease_whose_process_number_came_back_is_taken_over(
+    registry: Registry, holder: dict[str, str], taken: bool
+) -> None:
+    client, name = registry.client, f"{registry.model}.promotion-lease"
+    told = {"host": lock.socket.gethostname(), "process": os.getpid(), **holder}
+    client.create_registered_model(name, tags={"holder": json.dumps(told)})
+    if taken:
+        with lock._lease(client, registry.model, 5.0):
+            pass
+    else:
+        with pytest.raises(RegistryError, match="held by"), lock._lease(client, registry.model, 0.2):
+            pass
+
+
+def test_a_lease_that_nobody_can_read_is_told_and_not_taken(registry: Registry) -> None:
+    client, name = registry.client, f"{registry.model}.promotion-lease"
+    client.create_registered_model(name, tags={"holder": "half a wri"})
+    with pytest.raises(RegistryError, match="held by another machine"), lock._lease(client, registry.model, 0.2):
+        pass
+
+
 @pytest.mark.slow
 def test_promoters_in_two_folders_on_a_real_tracking_server_are_one_at_a_time(
     make_registry: Callable[..., Registry], mlflow_store: str, tmp_path: Path

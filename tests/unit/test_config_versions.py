@@ -1,0 +1,33 @@
+"""Settings of an earlier release in the form of today."""
+
+from __future__ import annotations
+
+import pytest
+
+from jmlr import config_versions
+from jmlr.config_versions import Added, Removed, Renamed, migrated
+from jmlr.errors import ConfigError
+
+
+def test_keys_are_added_renamed_and_removed_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = {
+        1: (Renamed("train.pace", "train.rate"), Removed("train.old"), Added("prompt.layout", "passages_first")),
+        2: (Renamed("train.rate", "train.speed"), Added("prompt.windows", None), Added("gone.key", 1)),
+    }
+    monkeypatch.setattr(config_versions, "MIGRATIONS", steps)
+    monkeypatch.setattr(config_versions, "CURRENT", 3)
+    raw = {"train": {"pace": 2, "old": 1}, "prompt": {"layout": "question_first"}}
+    assert migrated(raw, "params.yaml") == {
+        "settings_version": 3,
+        "train": {"speed": 2},
+        "prompt": {"layout": "question_first", "windows": None},
+    }
+    assert raw == {"train": {"pace": 2, "old": 1}, "prompt": {"layout": "question_first"}}
+    of_two = {"settings_version": 2, "train": {"pace": 2}}
+    assert migrated(of_two, "params.yaml") == {"settings_version": 3, "train": {"pace": 2}}
+
+
+@pytest.mark.parametrize("version", [config_versions.CURRENT + 1, 0, "1", True, None])
+def test_a_version_that_this_code_does_not_know_is_refused(version: object) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)params\.yaml, settings_version: settings of version .*a later release"):
+        migrated({"settings_version": version}, "params.yaml")
