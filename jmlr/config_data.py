@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from jmlr.config_values import Below, Distinct, Language, Name
 from jmlr.types import OPTION_LETTERS
@@ -76,15 +76,6 @@ class IngestSettings(Block):
     test_fraction: float = Field(ge=0, lt=1)
     max_questions: int | None = Field(ge=1)
     max_passages: int | None = Field(ge=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_new_names(cls, given: Any) -> Any:
-        """`near_duplicates`, a likeness or null, was the name of `drop_copies`."""
-        if isinstance(given, dict) and "near_duplicates" in given:
-            kept = {key: value for key, value in given.items() if key != "near_duplicates"}
-            return {"drop_copies": given["near_duplicates"] is not None, **kept}
-        return given
 
 
 class ValidateSettings(Block):

@@ -7,7 +7,7 @@ removes a key adds a step to MIGRATIONS, with the value that does what was done 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,11 @@ class Added:
 
 @dataclass(frozen=True)
 class Renamed:
-    """A key whose value is kept under another name."""
+    """A key whose value is kept under another name, `told` in the new one's terms where these are others."""
 
     old: str
     new: str
+    told: Callable[[Any], Any] = lambda value: value
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ MIGRATIONS: Mapping[int, tuple[Added | Renamed | Removed, ...]] = {
         Added("prompt.context_tokens", None),
         Added("index.backend", "plaid"),
         Added("index.hybrid", False),
+        # Passages that only share most of their words were left out too; what is trained and indexed is as it was.
+        Renamed("ingest.near_duplicates", "ingest.drop_copies", lambda share: share is not None),
     ),
 }
 """By the version that a step starts from."""
@@ -97,7 +100,7 @@ def _apply(change: Added | Renamed | Removed, found: dict[str, Any]) -> None:
     if isinstance(change, Renamed):
         target, name = _block(found, change.new)
         if target is not None:
-            target.setdefault(name, value)
+            target.setdefault(name, change.told(value))
 
 
 def _block(found: dict[str, Any], key: str) -> tuple[dict[str, Any] | None, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jmlr import config_versions
@@ -25,6 +27,12 @@ def test_keys_are_added_renamed_and_removed_in_their_order(monkeypatch: pytest.M
     assert raw == {"train": {"pace": 2, "old": 1}, "prompt": {"layout": "question_first"}}
     of_two = {"settings_version": 2, "train": {"pace": 2}}
     assert migrated(of_two, "params.yaml") == {"settings_version": 3, "train": {"pace": 2}}
+
+
+@pytest.mark.parametrize(("share", "drops"), [(0.9, True), (None, False)])
+def test_a_value_is_told_in_the_terms_of_its_new_key(share: float | None, drops: bool) -> None:
+    found: Any = migrated({"ingest": {"near_duplicates": share}}, "params.yaml")
+    assert found["ingest"] == {"drop_copies": drops}
 
 
 @pytest.mark.parametrize("version", [config_versions.CURRENT + 1, 0, "1", True, None])
