@@ -134,7 +134,7 @@ def test_the_cluster_makes_the_same_bytes_as_one_process(
 def test_a_broken_file_ends_the_flow_with_its_line_and_no_second_try(repository: tuple[Path, str]) -> None:
     second = repository[1].partition("FIRST FLOW ENDED")[2]
     assert "STATUS 2" in second
-    error = second.partition("error: ")[2]
+    error = second.partition("error: DataError: ")[2]
     assert error.startswith("data/third.jsonl, line 81: unknown key(s) txt; expected some of ")
     assert "1 shards to make" in second
     assert "Retrying" not in second
