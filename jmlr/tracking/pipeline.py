@@ -102,10 +102,11 @@ class Pipeline:
             reference = RunReference(**known["reference"])
             if known["digest"] == digest:
                 return TrainingRun.resume(reference, self.params)
-            TrainingRun(None, reference, Line(reference.tracking_uri)).fail()
         name = f"pipeline {self.params.get('recipe', '')}".strip()
         parent = TrainingRun.start(self.experiment, self.params, name=name)
         parent.set_tags({KIND_TAG: PIPELINE})
+        if "reference" in known:  # after the new one, which restores a deleted experiment
+            TrainingRun(None, reference, Line(reference.tracking_uri)).fail()
         with never_failing(str(self.file)):
             write_json(self.file, {"digest": digest, "reference": asdict(parent.reference)})
         return parent
