@@ -53,7 +53,7 @@ def ways(search: PassageSearch, answerers: Mapping[int, Answerer], questions: Se
         return {found.question_id: list(found.option_scores) for found in answerer.read(questions, hits)}
 
     def spoken(answerer: Answerer) -> dict[str, str]:
-        return say(answerer, questions, hits, answerer.settings.prompt.answer_tokens + 1)
+        return say(answerer, questions, hits, answerer.writer.answer_room + 1)
 
     found: dict[str, Way] = {
         "plain": {

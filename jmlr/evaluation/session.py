@@ -84,7 +84,7 @@ class Session:
             answerer.writer.refuse_long_prompts(
                 answerer.reader.config, self.settings.train.read_passages, further_tokens=evaluate.rationale_tokens
             )
-            room = self.settings.prompt.answer_tokens + 1 + evaluate.rationale_tokens
+            room = answerer.writer.answer_room + 1 + evaluate.rationale_tokens
             said = say(answerer, self.questions, hits, room, f"evaluating {arm}, in words")
             form = self.settings.prompt.answer
             self.readings.said[arm] = said

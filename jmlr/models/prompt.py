@@ -24,6 +24,8 @@ IGNORED = -100
 """Label of a token that carries no loss (the convention of torch's cross entropy)."""
 CUE = "\nAnswer:"
 """What the answer follows, after a space."""
+_PROBES = (*OPTION_LETTERS, "a", "1", "(", "\u00e9")
+"""How answers begin."""
 CACHE_BYTES = 64 * 2**20
 _ENTRY_BYTES = 400
 """What Python needs for an entry of a cache besides its text and its ids; about."""
@@ -43,7 +45,8 @@ class PromptWriter:
     A passage or an option longer than its bound is cut at its end; a vignette asks at its end, so a question is cut at
     its beginning (jmlr.models.cutting). Passages that do not fit into the whole are left out.
     The layout says whether passages or question come first; "Answer:" always comes last. The prompt is tokenised as
-    one text and the answer as it follows "Answer:"; a tokenizer that joins the two is refused.
+    one text and the answer as it follows "Answer:". Where the tokenizer joins the two, what it joins is the answer's;
+    one that joins more than "Answer:" with it is refused.
 
     Attributes:
         tokenizer: of the reader.
@@ -51,6 +54,7 @@ class PromptWriter:
         start_ids: tokens that the tokenizer puts before a text, or its start token; may be empty.
         end_id: end-of-sequence token (of BERT's kind [SEP]); None where there is none, and then no answer has an end.
         pad_id: fills rows; it is never looked at.
+        answer_room: tokens that an answer may have, without its end.
 
     Raises:
         ConfigError: where tokens of the reader cannot be told to be the prompt's or the answer's.
@@ -65,7 +69,11 @@ class PromptWriter:
         self.end_id = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
         self.pad_id = next((one for one in (tokenizer.pad_token_id, self.end_id) if one is not None), 0)
         self.start_ids = _before(tokenizer)
-        self._refuse_joined_borders()
+        self._joined = self._joined_tokens()
+        cue = self._encode(CUE)
+        self._joined_text = self.tokenizer.decode(list(cue[len(cue) - self._joined :])).strip()
+        self.answer_room = settings.answer_tokens + self._joined
+        self._lower_case = self.tokenizer.decode(list(self._said("B"))).strip() == "b"
 
     def answer_text(self, question: Question, option: int) -> str:
         """The answer as the reader must say it, for the option numbered `option`; a rationale may follow a letter."""
@@ -81,7 +89,7 @@ class PromptWriter:
         """
         if self.settings.context_tokens is None:
             return passages
-        room = self.settings.context_tokens - self.settings.answer_tokens - 1
+        room = self.settings.context_tokens - self.answer_room - 1
         kept = len(passages)
         while kept and len(self._prompt(question, passages[:kept])) > room:
             kept -= 1
@@ -100,8 +108,8 @@ class PromptWriter:
         """
         prompt = self._prompt(question, self.fitting(question, passages))
         if self._with_rationale:
-            return Prompted(prompt, self._letter(OPTION_LETTERS[option])[: self.settings.answer_tokens])
-        answer = self._said(self.answer_text(question, option))[: self.settings.answer_tokens]
+            return Prompted(prompt, self._letter(OPTION_LETTERS[option])[: self.answer_room])
+        answer = self._said(self.answer_text(question, option))[: self.answer_room]
         return Prompted(prompt, (*answer, *self._end))
 
     def write_taught(self, question: Question, passages: Sequence[Passage] = ()) -> Prompted:
@@ -119,8 +127,8 @@ class PromptWriter:
             said = self._said(f"{letter}. {question.rationale}")
         else:
             said = self._said(letter if _begins(self._said(letter), right.answer_ids) else f"{letter}.")
-        end = self._end if len(said) <= self.settings.answer_tokens else ()
-        return Prompted(right.prompt_ids, (*said[: self.settings.answer_tokens], *end))
+        end = self._end if len(said) <= self.answer_room else ()
+        return Prompted(right.prompt_ids, (*said[: self.answer_room], *end))
 
     def longest(self, passages: int, options: int) -> int:
         """Tokens of the longest prompt with its answer that the settings allow.
@@ -130,12 +138,11 @@ class PromptWriter:
             options: of a question at most.
         """
         settings, question = self.settings, Question("", "", ("",) * options, 0, "")
-        said = settings.answer_tokens + 1
         if settings.context_tokens is not None:
             return settings.context_tokens
         shown = options * settings.answer_tokens if settings.options == "shown" else 0
         frame = len(self._prompt(question, [Passage("", "")] * passages))
-        return frame + passages * settings.passage_tokens + settings.question_tokens + shown + said
+        return frame + passages * settings.passage_tokens + settings.question_tokens + shown + self.answer_room + 1
 
     def refuse_long_prompts(
         self, config: PretrainedConfig, passages: int, options: int = 2, further_tokens: int = 0
@@ -159,6 +166,7 @@ class PromptWriter:
         A letter is told by its capital, and what a reader writes is read by `jmlr.answering.generation`.
         """
         text = self.tokenizer.decode(list(answer_ids), skip_special_tokens=True).strip()
+        text = text.removeprefix(self._joined_text).strip()
         return text[:1].upper() + text[1:] if self._lower_case else text
 
     def as_said(self, question: Question) -> Question:
@@ -187,11 +195,12 @@ class PromptWriter:
             text = asked + "".join(f"\nReference: {passage}" for passage in read)
         else:
             text = "".join(f"Reference: {passage}\n" for passage in read) + asked
-        return (*self.start_ids, *self._encode(text + CUE))
+        ids = self._encode(text + CUE)
+        return (*self.start_ids, *ids[: len(ids) - self._joined])
 
     def _said(self, answer: str) -> tuple[int, ...]:
         """Tokens of an answer as they follow the cue."""
-        return self._encode(f"{CUE} {answer}")[len(self._encode(CUE)) :]
+        return self._encode(f"{CUE} {answer}")[len(self._encode(CUE)) - self._joined :]
 
     def _letter(self, letter: str) -> tuple[int, ...]:
         """Tokens of a letter before ". Because": its own, or those up to the one that contains it, as "B." may be."""
@@ -224,14 +233,16 @@ class PromptWriter:
                 self._cache[key] = (key[0], made)
         return made
 
-    def _refuse_joined_borders(self) -> None:
-        """Looks at a prompt with each letter: where one token spans both, none could be given the prompt alone."""
-        prompt = self._encode(f"Question: Which?{CUE}")
-        for probe in (*OPTION_LETTERS, "a", "1", "(", "\u00e9"):
-            said = self._said(probe)
-            if not said or (*prompt, *said) != self._encode(f"Question: Which?{CUE} {probe}"):
-                raise self._refused(f'joins "Answer:" and {probe!r} after it', "tokens that end between the two")
-        self._lower_case = self.tokenizer.decode(list(self._said("B"))).strip() == "b"
+    def _joined_tokens(self) -> int:
+        """How many tokens of "Answer:" some answer is joined with: they cannot be given without it."""
+        asked = f"Question: Which?{CUE}"
+        prompt, cue = self._encode(asked), self._encode(CUE)
+        said = [(self._encode(f"{CUE} {probe}"), self._encode(f"{asked} {probe}")) for probe in _PROBES]
+        for joined in range(len(self._encode(CUE.strip())) + 1):
+            before = prompt[: len(prompt) - joined]
+            if all(ids[len(cue) - joined :] and (*before, *ids[len(cue) - joined :]) == whole for ids, whole in said):
+                return joined
+        raise self._refused('joins what comes before "Answer:" with what follows it', "tokens that end between the two")
 
     def _refused(self, found: str, expected: str) -> ConfigError:
         return ConfigError(

@@ -113,11 +113,34 @@ def joining(tiny_tokenizer):
     return make
 
 
-@pytest.mark.parametrize("token", [": A", "r: B"])
-def test_a_tokenizer_that_joins_prompt_and_answer_is_refused_by_name(joining, prompt_settings, token):
-    message = f"the tokenizer of some/reader joins \"Answer:\" and '{token[-1]}' after it"
-    with pytest.raises(ConfigError, match=message):
-        PromptWriter(joining(token), prompt_settings)
+@pytest.mark.parametrize("token", [": A", "r: B", "Answer: A"])
+@pytest.mark.parametrize("form", SAID)
+def test_what_a_tokenizer_joins_with_the_answer_is_the_answers(joining, prompt_settings, token, form):
+    settings = prompt_settings.model_copy(update={"options": "shown", "answer": form, "answer_tokens": 40})
+    writer = PromptWriter(joining(token), settings)
+    weighed = [writer.write(QUESTION, option) for option in range(3)]
+    assert len({item.prompt_ids for item in weighed}) == 1
+    for option in range(3):
+        taught = writer.write_taught(dataclasses.replace(QUESTION, answer_index=option))
+        said = writer.decode(taught.answer_ids)
+        text = f"{ASKED}\nAnswer: {said}"
+        whole = writer.tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert bare(writer, taught.prompt_ids + taught.answer_ids) == whole
+        assert strict_choice(said, QUESTION, form) == option
+
+
+def test_a_joined_answer_keeps_within_the_whole(joining, prompt_settings):
+    settings = prompt_settings.model_copy(update={"answer_tokens": 3, "passage_tokens": 5})
+    writer = PromptWriter(joining(": A"), settings)
+    long = dataclasses.replace(QUESTION, text="gout " * 900, options=("A kidney stone in the toe",) * 3)
+    written = writer.write(long, 0, PASSAGES)
+    assert writer.decode(written.answer_ids).startswith("A ")
+    assert len(written.prompt_ids + written.answer_ids) <= writer.longest(passages=2, options=3)
+
+
+def test_a_tokenizer_that_joins_more_than_the_cue_is_refused_by_name(joining, prompt_settings):
+    with pytest.raises(ConfigError, match='the tokenizer of some/reader joins what comes before "Answer:"'):
+        PromptWriter(joining("?\nAnswer: B"), prompt_settings)
 
 
 def test_a_letter_that_is_one_token_with_its_full_stop_is_weighed_as_it_is_taught(joining, prompt_settings):
