@@ -78,6 +78,20 @@ class IngestSettings(Block):
     max_passages: int | None = Field(ge=1)
 
 
+class CutSettings(Block):
+    """Largest shares (0 to 1) of texts that retriever or reader cut.
+
+    `questions` keep their end, the others their beginning. `options`: of questions with a cut option; `tied_options`:
+    of questions with options that are equal, once cut, to the reader. `rationales`: of those that are taught.
+    """
+
+    questions: float = Field(ge=0, le=1)
+    passages: float = Field(ge=0, le=1)
+    options: float = Field(ge=0, le=1)
+    tied_options: float = Field(ge=0, le=1)
+    rationales: float = Field(ge=0, le=1)
+
+
 class ValidateSettings(Block):
     """Bounds of the expectations; a critical one that fails stops the pipeline.
 
@@ -91,5 +105,6 @@ class ValidateSettings(Block):
     max_passage_words: int = Field(ge=1)
     max_answer_letter_share: float = Field(gt=0, le=1)
     max_leaked_fraction: float = Field(ge=0, le=1)
+    max_cut: CutSettings
     max_drift: float = Field(gt=0, le=1)
     severities: dict[str, Severity]

@@ -51,6 +51,9 @@ MIGRATIONS: Mapping[int, tuple[Added | Renamed | Removed, ...]] = {
         Added("index.hybrid", False),
         # Passages that only share most of their words were left out too; what is trained and indexed is as it was.
         Renamed("ingest.near_duplicates", "ingest.drop_copies", lambda share: share is not None),
+        Added(
+            "validate.max_cut", dict.fromkeys(("questions", "passages", "options", "tied_options", "rationales"), 1.0)
+        ),
     ),
 }
 """By the version that a step starts from."""

@@ -163,21 +163,30 @@ def load(
         MissingResource: if neither the folder nor the hub has it.
         UntrustedModel: if it asks for code of its own.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     if attention == shifted_sparse_attention.NAME:
         shifted_sparse_attention.register()
     name = str(folder_or_hub_id)
     options = {"attn_implementation": attention, "dtype": getattr(torch, dtype), **(further or {})}
+    tokenizer = load_tokenizer(name, revision)
     with _missing_reader_named(name):
-        foreign_code.refuse(name, revision)
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(
             name, revision=revision, use_safetensors=True, trust_remote_code=False, **options
         )
+    return model, tokenizer
+
+
+def load_tokenizer(name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a reader alone, from a folder or a hub; it raises what `load` does."""
+    from transformers import AutoTokenizer
+
+    with _missing_reader_named(name):
+        foreign_code.refuse(name, revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
+    return tokenizer
 
 
 def load_config(folder: Path) -> PretrainedConfig:

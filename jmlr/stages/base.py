@@ -13,6 +13,7 @@ from jmlr.models import retriever as retrievers
 from jmlr.models.prompt import PromptWriter
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.starter.tokenizer import texts_of
 
 
 def run(settings: Settings) -> None:
@@ -22,13 +23,13 @@ def run(settings: Settings) -> None:
         FingerprintMismatch: if a folder does not hold what its revision says.
         MissingResource: if a hub model cannot be fetched, or the settings need a GPU and there is none.
     """
-    passages = [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
-    questions = [question.text for question in read_questions(layout.QUESTIONS) if question.split == "train"]
+    passages, questions = read_passages(layout.PASSAGES), read_questions(layout.QUESTIONS)
     source = settings.base.retriever
     with making(layout.BASE) as unfinished:
-        retrievers.create(source, settings.index, unfinished / "retriever", passages, settings.seed)
+        texts = [passage.indexed_text for passage in passages]
+        retrievers.create(source, settings.index, unfinished / "retriever", texts, settings.seed)
         CONSOLE.print(f"retriever: {source.source}, {source.dimension} dimensions a token")
-        _make_reader(settings, unfinished / "reader", passages + questions)
+        _make_reader(settings, unfinished / "reader", texts_of(passages, questions))
 
 
 def _make_reader(settings: Settings, folder: Path, texts: list[str]) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
+from tokenizers import Tokenizer
 
+from jmlr import fingerprint
 from jmlr.config import Settings
-from jmlr.data.tables import passage_batches, read_leaks, read_questions
+from jmlr.data.tables import passage_batches, read_leaks, read_passages, read_questions
 from jmlr.files import making, write_json
+from jmlr.models.cuts import Cuts
+from jmlr.models.encoder import tokenizer_text
+from jmlr.models.prompt import PromptWriter
+from jmlr.models.reader import load_tokenizer
 from jmlr.stages import layout
 from jmlr.stages.console import CONSOLE
+from jmlr.starter.tokenizer import make_tokenizer, texts_of
 from jmlr.types import Passage, Question
 from jmlr.validation.checkpoint import Batches, run_checkpoint
 from jmlr.validation.data_docs import make_self_contained
@@ -36,22 +43,39 @@ def _survey(questions: Sequence[Question]) -> tuple[Identities, Profile]:
     return known, profile
 
 
-def _passages_frames(known: Identities) -> Iterator[pd.DataFrame]:
+def _cuts(settings: Settings, questions: Sequence[Question]) -> Cuts:
+    """With the tokenizers of the models that stage base will make."""
+    reader = settings.base.reader
+    retriever = Tokenizer.from_str(tokenizer_text(settings.base.retriever))
+    if reader.source == "starter":
+        texts = texts_of(read_passages(layout.PASSAGES), questions)
+        _, tokenizer = make_tokenizer(texts, reader.starter.vocabulary_tokens, settings.seed)
+    else:
+        place = fingerprint.pinned_folder(reader.source, reader.revision)
+        tokenizer = load_tokenizer(str(place or reader.source), None if place else reader.revision)
+    return Cuts(retriever, settings.index, PromptWriter(tokenizer, settings.prompt))
+
+
+def _passages_frames(known: Identities, cuts: Cuts) -> Iterator[pd.DataFrame]:
     """Frames of ROWS_AT_ONCE passages, whatever batches the table comes in; one without rows if the table has none."""
     held: list[Passage] = []
     for batch in passage_batches(layout.PASSAGES):
         held += batch
         while len(held) >= ROWS_AT_ONCE:
-            yield passages_frame(held[:ROWS_AT_ONCE], known)
+            yield _passages_frame(held[:ROWS_AT_ONCE], known, cuts)
             del held[:ROWS_AT_ONCE]
     if held or not len(known):
-        yield passages_frame(held, known)
+        yield _passages_frame(held, known, cuts)
 
 
-def _tables(questions: Sequence[Question], known: Identities, drift: Comparison) -> dict[Table, Batches]:
-    asked = questions_frame(questions, known, read_leaks(layout.LEAKS))
+def _passages_frame(passages: Sequence[Passage], known: Identities, cuts: Cuts) -> pd.DataFrame:
+    return passages_frame(passages, known).assign(**cuts.of_passages(passages))
+
+
+def _tables(questions: Sequence[Question], known: Identities, drift: Comparison, cuts: Cuts) -> dict[Table, Batches]:
+    asked = questions_frame(questions, known, read_leaks(layout.LEAKS)).assign(**cuts.of_questions(questions))
     tables: dict[Table, Batches] = {
-        "passages": Batches(len(known), ROWS_AT_ONCE, _passages_frames(known)),
+        "passages": Batches(len(known), ROWS_AT_ONCE, _passages_frames(known, cuts)),
         "questions": Batches(len(asked), len(asked), [asked]),
     }
     if drift.rows:
@@ -76,6 +100,7 @@ def run(settings: Settings) -> None:
     Raises:
         ConfigError: if `validate.severities` names an unknown expectation.
         DataError: if a table is missing or has another schema, or the accepted profile is none.
+        MissingResource: if the tokenizer of retriever or reader cannot be had.
         ValidationFailed: if a critical expectation fails, with its first rows.
     """
     refuse_unknown_severities(settings.validate_)
@@ -83,7 +108,7 @@ def run(settings: Settings) -> None:
     known, surveyed = _survey(questions)
     profile = surveyed.as_json(settings.recipe)
     drift = compare(accepted, profile, settings.validate_.max_drift)
-    tables = _tables(questions, known, drift)
+    tables = _tables(questions, known, drift, _cuts(settings, questions))
     for old in (layout.VALIDATION_REPORT, layout.PASSED):  # their success would be taken for that of the new profile
         old.unlink(missing_ok=True)
     with making(layout.DATA_DOCS) as unfinished:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,9 +16,8 @@ from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import packed_answer_losses
 from jmlr.starter import induction
 from jmlr.starter.reading_items import ContextMaker
+from jmlr.starter.tokenizer import make_tokenizer
 
-WORDS, SAMPLE_CONTEXTS = 4000, 500
-PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
 HEAD_DIMENSION = 64
 ROPE_THETA = 1e6
 """Slow enough that half of the rotary dimensions hardly turn within a prompt, as reading by content needs."""
@@ -43,43 +40,13 @@ def create(
     Returns:
         The mean loss of an answer token (nats) at every step.
     """
-    words = frequent_words(texts)
-    maker = ContextMaker(words, seed)
-    invented = [passage.text for _ in range(SAMPLE_CONTEXTS) for passage in maker.draw().passages]
-    tokenizer = train_tokenizer([*texts, *invented], settings.vocabulary_tokens)
+    maker, tokenizer = make_tokenizer(texts, settings.vocabulary_tokens, seed)
     model = build(settings, tokenizer, seed)
     writer = PromptWriter(tokenizer, prompt.model_copy(update={"options": "hidden", "answer": "text"}))
     losses = pretrain(model, _batches(maker, writer, settings, seed), settings)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return losses
-
-
-def frequent_words(texts: Sequence[str]) -> list[str]:
-    """The most frequent words, in alphabetical order.
-
-    >>> frequent_words(["Gout hurts.", "gout, again"])
-    ['Gout', 'again', 'gout', 'hurts']
-    """
-    counts = Counter(word for text in texts for word in re.findall(r"[A-Za-z][A-Za-z-]*[A-Za-z]", text))
-    return sorted(word for word, _ in counts.most_common(WORDS))
-
-
-def train_tokenizer(texts: Sequence[str], vocabulary_tokens: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: every text can be written, none needs an unknown token."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary_tokens,
-        special_tokens=[PAD, BOS, EOS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, bos_token=BOS, eos_token=EOS)
 
 
 def build(settings: StarterReaderSettings, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:

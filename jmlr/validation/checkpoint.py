@@ -64,6 +64,8 @@ def _outcome(table: Table, expected: Expected, result: ExpectationValidationResu
         rows=tuple(
             {name: shorten(value) for name, value in row.items() if value or name not in beside} for row in shown
         ),
+        checked=int(details.get("element_count") or 0) - int(details.get("missing_count") or 0),
+        mostly=expected.arguments.get("mostly", 1.0),
     )
 
 

@@ -53,7 +53,7 @@ def _index_row(outcome: Outcome) -> str:
         html.escape(outcome.name),
         outcome.severity,
         _status(outcome),
-        f"{outcome.unexpected_count:,}",
+        f"{outcome.unexpected_count:,}" + (f" of {outcome.checked:,}" if outcome.mostly < 1 else ""),
         "" if outcome.success else "<br>".join(html.escape(text) for text in found),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -55,6 +55,11 @@ def _in_set(name: str, column: str, allowed: list[Any], mostly: float = 1.0) -> 
     return Expected(name, "ExpectColumnValuesToBeInSet", arguments)
 
 
+def _uncut(name: str, most: float, severity: Severity) -> Expected:
+    """A text is cut in at most this share of the rows; the columns are those of jmlr/models/cuts.py."""
+    return replace(_in_set(name, name, [""], mostly=1 - most), severity=severity)
+
+
 def _filled(name: str, column: str) -> Expected:
     return Expected(name, "ExpectColumnValuesToMatchRegex", {"column": column, "regex": r"\S"})
 
@@ -89,6 +94,8 @@ def _of_passages(bounds: ValidateSettings) -> list[Expected]:
     return [
         *_common("passages", list(Passage.__dataclass_fields__), bounds.min_passages),
         _between("text_length", "text_words", 1, bounds.max_passage_words),
+        _uncut("passage_cut_by_retriever", bounds.max_cut.passages, "critical"),
+        _uncut("passage_cut_by_reader", bounds.max_cut.passages, "critical"),
     ]
 
 
@@ -110,6 +117,11 @@ def _of_questions(bounds: ValidateSettings) -> list[Expected]:
         _in_set("test_not_in_train", "leaked_from_training", [""], mostly=unleaked),
         _in_set("test_not_in_passages", "leaked_from_passages", [""], mostly=unleaked),
         Expected("answer_letter_balance", "ExpectColumnValuesToBeBetween", share, "warning"),
+        _uncut("question_cut_by_retriever", bounds.max_cut.questions, "warning"),
+        _uncut("question_cut_by_reader", bounds.max_cut.questions, "warning"),
+        _uncut("options_cut", bounds.max_cut.options, "warning"),
+        _uncut("options_tied", bounds.max_cut.tied_options, "critical"),
+        _uncut("rationale_cut", bounds.max_cut.rationales, "warning"),
     ]
 
 

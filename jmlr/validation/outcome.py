@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 _SHOWN_CHARACTERS = 160
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Outcome:
         unexpected_count: rows that break it; 0 where it is about the whole table.
         observed: what was found, where it is about the whole table.
         rows: the first rows that break it, by key and column, long values cut.
+        checked: rows that were looked at.
+        mostly: share of them (0 to 1) that must hold.
     """
 
     table: str
@@ -32,6 +35,8 @@ class Outcome:
     unexpected_count: int
     observed: str
     rows: tuple[dict[str, str], ...]
+    checked: int = 0
+    mostly: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         """The outcome for report.json."""
@@ -49,7 +54,9 @@ def shorten(value: object) -> str:
 
 
 def merged(parts: Iterable[list[Outcome]], shown_rows: int) -> list[Outcome]:
-    """The outcomes of a table from those of its batches: all must hold, counts are added, the first rows are kept.
+    """The outcomes of a table from those of its batches: counts are added, the first rows are kept.
+
+    All batches must hold; where a share of the rows is enough, that share of the rows of all batches.
 
     Args:
         parts: of each batch the outcomes of the same expectations in the same order; taken one after another.
@@ -63,11 +70,17 @@ def merged(parts: Iterable[list[Outcome]], shown_rows: int) -> list[Outcome]:
         together = [
             replace(
                 so_far,
-                success=so_far.success and here.success,
                 unexpected_count=so_far.unexpected_count + here.unexpected_count,
                 observed=here.observed if so_far.success else so_far.observed,
                 rows=(so_far.rows + here.rows)[:shown_rows],
+                checked=so_far.checked + here.checked,
+                success=so_far.success and here.success,
             )
             for so_far, here in zip(together, part, strict=True)
         ]
-    return together
+    return [
+        replace(one, success=one.unexpected_count <= (1 - one.mostly) * one.checked + _ROUNDING)
+        if one.mostly < 1
+        else one
+        for one in together
+    ]

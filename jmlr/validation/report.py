@@ -39,6 +39,9 @@ def lines(outcome: Outcome) -> list[str]:
     found = (
         f"{outcome.unexpected_count:,} row(s)" if outcome.rows else f"found {outcome.observed}; {outcome.expectation}"
     )
+    if outcome.mostly < 1:
+        share = outcome.unexpected_count / max(outcome.checked, 1)
+        found += f", {share:.1%} of {outcome.checked:,}; at most {1 - outcome.mostly:.1%}"
     shown = ["  " + "; ".join(f"{name}: {value}" for name, value in reversed(row.items())) for row in outcome.rows]
     if outcome.unexpected_count > len(outcome.rows) > 0:
         shown.append(f"  and {outcome.unexpected_count - len(outcome.rows):,} more")

@@ -142,7 +142,7 @@ def make_train_settings() -> Callable[..., TrainSettings]:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tiny_passages: list[Passage]) -> PreTrainedTokenizerFast:
-    from jmlr.starter.base_reader import train_tokenizer
+    from jmlr.starter.tokenizer import train_tokenizer
 
     return train_tokenizer([f"Reference: {passage.text}\nQuestion: \nAnswer:" for passage in tiny_passages], 400)
 

@@ -64,7 +64,7 @@ def write_models(folder: Path) -> None:
     from colbert.modeling.base_colbert import BaseColBERT
     from transformers import BertConfig, BertModel, BertTokenizerFast, LlamaConfig, LlamaForCausalLM
 
-    from jmlr.starter.base_reader import train_tokenizer
+    from jmlr.starter.tokenizer import train_tokenizer
 
     encoder = folder / "encoder"
     encoder.mkdir(parents=True)

@@ -7,11 +7,11 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from jmlr.config import ValidateSettings
+from jmlr import recipes
+from jmlr.config import Settings, ValidateSettings
 from jmlr.data.tables import write_leaks, write_passages, write_questions
 from jmlr.errors import ConfigError, DataError, ValidationFailed
 from jmlr.stages import data_accept, layout, validate
@@ -24,6 +24,7 @@ BOUNDS = ValidateSettings(
     max_passage_words=5,
     max_answer_letter_share=0.6,
     max_leaked_fraction=0,
+    max_cut={"questions": 0.2, "passages": 0.25, "options": 0.2, "tied_options": 0, "rationales": 0.2},
     max_drift=0.2,
     severities={},
 )
@@ -46,8 +47,18 @@ def bounds(**changes) -> ValidateSettings:
     return BOUNDS.model_copy(update=changes)
 
 
-def settings(recipe: str = "mine", validate_: ValidateSettings = BOUNDS) -> SimpleNamespace:
-    return SimpleNamespace(recipe=recipe, validate_=validate_)
+STARTER = recipes.load("starter", Path(__file__).parents[3] / "conf")
+
+
+def settings(recipe: str = "mine", validate_: ValidateSettings = BOUNDS, **prompt) -> Settings:
+    """The starter's, with other bounds and, where they are given, other lengths or form of a prompt."""
+    changed = {"prompt": STARTER.prompt.model_copy(update=prompt), "recipe": recipe, "validate_": validate_}
+    return STARTER.model_copy(update=changed)
+
+
+@pytest.fixture(autouse=True)
+def few_invented_texts(monkeypatch):
+    monkeypatch.setattr("jmlr.starter.tokenizer.SAMPLE_CONTEXTS", 2)
 
 
 @pytest.fixture
@@ -55,11 +66,11 @@ def run(tmp_path, monkeypatch):
     """Writes tables in an empty folder and runs the stage there."""
     monkeypatch.chdir(tmp_path)
 
-    def run_stage(passages, questions, bounds=BOUNDS, leaks=()):
+    def run_stage(passages, questions, bounds=BOUNDS, leaks=(), **prompt):
         write_passages(layout.PASSAGES, passages)
         write_questions(layout.QUESTIONS, questions)
         write_leaks(layout.LEAKS, leaks)
-        validate.run(settings(validate_=bounds))
+        validate.run(settings(validate_=bounds, **prompt))
 
     return run_stage
 
@@ -181,6 +192,32 @@ def test_every_critical_fault_is_found_and_shown(run):
     assert "questions, test_not_in_passages: 1 row(s)\n    question_id: q5; leaked_from_passages: p3" in message
     assert "answer_letter_balance" not in message
     assert "question_id: q11" in (layout.DATA_DOCS / "index.html").read_text()
+
+
+def test_options_that_the_cut_makes_equal_stop_the_pipeline(run):
+    begin = "start intravenous fluids and broad antibiotics at once and then give the patient"
+    alike = replace(QUESTIONS[0], options=(f"{begin} noradrenaline", "ECG", f"{begin} furosemide"))
+    with pytest.raises(ValidationFailed, match="questions, options_tied: 1 row") as caught:
+        run(PASSAGES, [alike, *QUESTIONS[1:]], answer_tokens=8)
+    assert "question_id: q0; options_tied: A, C" in str(caught.value)
+    assert failed() == {"questions.options_tied": 1}
+    run(PASSAGES, [alike, *QUESTIONS[1:]], bounds(max_cut=BOUNDS.max_cut.model_copy(update={"tied_options": 0.5})))
+
+
+def test_cut_questions_warn_with_their_share_and_cut_passages_stop(run, capsys):
+    long = "A man of 40 has had a cough and a fever for six days and is short of breath. " * 12
+    run(PASSAGES, [replace(one, text=long) for one in QUESTIONS[:2]] + QUESTIONS[2:])
+    assert failed() == {"questions.question_cut_by_retriever": 2, "questions.question_cut_by_reader": 2}
+    told = " ".join(capsys.readouterr().out.split())
+    assert "warning: questions, question_cut_by_retriever: 2 row(s), 33.3% of 6; at most 20.0%" in told
+    assert "<td>2 of 6</td>" in (layout.DATA_DOCS / "index.html").read_text()
+    (row, _) = rows_of("question_cut_by_retriever")
+    assert re.fullmatch(r"\d+ tokens, 77 kept", row["question_cut_by_retriever"])
+
+    passages = [replace(one, text=long) for one in PASSAGES[:2]] + PASSAGES[2:]
+    with pytest.raises(ValidationFailed, match=r"passages, passage_cut_by_reader: 2 row\(s\), 50.0% of 4"):
+        run(passages, QUESTIONS, bounds(max_passage_words=500))
+    assert failed() == {"passages.passage_cut_by_retriever": 2, "passages.passage_cut_by_reader": 2}
 
 
 def test_unbalanced_letters_are_a_warning(run, capsys):

@@ -7,15 +7,16 @@ import torch
 
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
-from jmlr.starter import base_reader
-from jmlr.starter.base_reader import create, frequent_words, train_tokenizer
+from jmlr.starter import tokenizer as starter_tokenizer
+from jmlr.starter.base_reader import create
+from jmlr.starter.tokenizer import frequent_words, train_tokenizer
 
 TEXTS = ["Gout typically presents with a painful swollen toe and fever.", "Avoid aspirin, colchicine helps."] * 5
 
 
 @pytest.fixture(autouse=True)
 def few_invented_texts(monkeypatch, one_thread):
-    monkeypatch.setattr(base_reader, "SAMPLE_CONTEXTS", 20)
+    monkeypatch.setattr(starter_tokenizer, "SAMPLE_CONTEXTS", 20)
 
 
 @pytest.fixture
@@ -57,5 +58,5 @@ def test_the_tokenizer_writes_any_text_without_an_unknown_token():
 
 
 def test_frequent_words_are_words_in_order(monkeypatch):
-    monkeypatch.setattr(base_reader, "WORDS", 2)
+    monkeypatch.setattr(starter_tokenizer, "WORDS", 2)
     assert frequent_words(["fever and 3 fever", "x-ray and fever"]) == ["and", "fever"]

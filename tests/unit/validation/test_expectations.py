@@ -13,6 +13,7 @@ BOUNDS = ValidateSettings(
     max_passage_words=50,
     max_answer_letter_share=0.6,
     max_leaked_fraction=0.25,
+    max_cut={"questions": 0.2, "passages": 0.25, "options": 0.2, "tied_options": 0, "rationales": 0.2},
     max_drift=0.2,
     severities={},
 )
@@ -36,6 +37,8 @@ def test_default_warnings_are_these_and_no_others():
     assert {name for name, severity in severities(BOUNDS).items() if severity == "warning"} == {
         *("passages.phi_phone", "passages.phi_email", "questions.phi_phone", "questions.phi_email"),
         *("questions.answer_letter_balance", "drift.drift_within_bound"),
+        *("questions.question_cut_by_retriever", "questions.question_cut_by_reader"),
+        *("questions.options_cut", "questions.rationale_cut"),
     }
 
 
@@ -58,6 +61,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         refuse_unknown_severities(with_severities(typo="off", licence="warning", phi_ssn="off"))
     assert "licence_known" in str(caught.value)
     assert "test_not_in_passages" in str(caught.value)
+
+
+def test_texts_are_cut_as_often_as_the_bounds_say():
+    found = [*expected_of("passages", BOUNDS), *expected_of("questions", BOUNDS)]
+    mostly = {one.name: one.arguments["mostly"] for one in found if "cut" in one.name or "tied" in one.name}
+    of_passages = dict.fromkeys(("passage_cut_by_retriever", "passage_cut_by_reader"), 0.75)
+    of_questions = ("question_cut_by_retriever", "question_cut_by_reader", "options_cut", "rationale_cut")
+    assert mostly == {**of_passages, **dict.fromkeys(of_questions, 0.8), "options_tied": 1}
 
 
 def test_leaks_may_be_as_many_as_the_bound_says():

@@ -18,6 +18,7 @@ BOUNDS = ValidateSettings(
     max_passage_words=50,
     max_answer_letter_share=0.6,
     max_leaked_fraction=0,
+    max_cut={"questions": 0.2, "passages": 0.25, "options": 0.2, "tied_options": 0, "rationales": 0.2},
     max_drift=0.2,
     severities={},
 )
@@ -70,6 +71,16 @@ def test_outcomes_of_batches_become_one():
     assert found == second
     assert merged([[held, HOLDS], [held, HOLDS]], 3) == [held, HOLDS]
     assert merged([], 3) == []
+
+
+def test_a_share_of_the_rows_is_judged_over_all_batches():
+    some = replace(FAILS, unexpected_count=2, checked=4, mostly=0.75, success=False)
+    none = replace(some, unexpected_count=0, success=True, rows=())
+    (found,) = merged([[some], [none]], 3)
+    assert (found.success, found.unexpected_count, found.checked) == (True, 2, 8)
+    (found,) = merged([[none], [replace(some, unexpected_count=3)]], 3)
+    assert not found.success
+    assert lines(found)[0] == "questions, splits_known: 3 row(s), 37.5% of 8; at most 25.0%"
 
 
 def test_the_index_shows_drift_and_marks_what_is_over_the_bound(tmp_path):
