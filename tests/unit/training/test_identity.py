@@ -31,6 +31,7 @@ LEARNT = {
 """Keys of which another value is another training."""
 
 NOT_LEARNT = {
+    "settings_version",
     "recipe",
     "index.backend",  # the base index counts by the candidates it gave; the trained one is made afterwards
     "index.kmeans_iterations",
