@@ -1,0 +1,188 @@
+"""What of a long question is searched with: its beginning, its end, both, or windows whose MaxSim is summed.
+
+    python benchmarks/long_questions.py             # about 4 minutes on one core
+
+MedQA's stems have no gold passages. So questions of PubMedQA, whose passages are known, are put into MedQA's stems: at
+the beginning, in the middle or at the end, as a finding that matters may stand anywhere in a vignette and what is asked
+stands at its end. The stem keeps the length it has. The retriever is the untrained base (recipe pubmedqa). Intervals
+are bootstraps over questions; differences are paired. It tells rules apart, not how well vignettes are found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from jmlr import recipes, telemetry
+from jmlr.config import SourceSettings
+from jmlr.data.formats import pubmedqa
+from jmlr.evaluation.accuracy import mean_interval
+from jmlr.files import write_json
+from jmlr.models import cutting, retriever
+from jmlr.types import Passage, Question
+
+RESULTS = Path("benchmarks/results/long_questions.json")
+PLACES = ("beginning", "middle", "end")
+LENGTHS = (80, 128)
+NOW = "end"
+BATCH = 32
+LEAST_WORDS = 100
+"""Shorter stems are no vignettes."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measures every rule at every place, writes the JSON and prints the table."""
+    telemetry.turn_off()
+    telemetry.stay_offline()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    asked = parser.parse_args(words)
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    write_json(asked.results, result := measure(asked.data, asked.questions, asked.documents))
+    print(table(result))
+    return 0
+
+
+@torch.no_grad()
+def measure(data: Path, count: int, documents: int) -> dict[str, object]:
+    """Reciprocal rank of the first gold passage by length, rule and place, and each rule against the end."""
+    source = SourceSettings(path="ori_pqal.json", format="pubmedqa", licence="MIT")
+    rows = list(pubmedqa.load(data / "pubmedqa" / "ori_pqal.json", source))
+    questions = [row for row in rows if isinstance(row, Question)][:documents]
+    known = {name for question in questions for name in question.gold_passage_ids}
+    passages = [row for row in rows if isinstance(row, Passage) and row.passage_id in known]
+    texts, stems = [passage.indexed_text for passage in passages], _stems(data, count)
+    settings = recipes.load("pubmedqa", Path("conf"))
+    bounds, result = settings.evaluate, []
+    with tempfile.TemporaryDirectory() as folder:
+        retriever.create(settings.base.retriever, settings.index, Path(folder), texts, settings.seed)
+        index = [settings.index.model_copy(update={"query_tokens": tokens}) for tokens in LENGTHS]
+        models = [retriever.Retriever.load(Path(folder), one).eval() for one in index]
+    stored, starts = _encoded(models[0], texts)
+    asked = list(zip(questions[:count], stems, strict=True))
+    gold = [np.isin([passage.passage_id for passage in passages], question.gold_passage_ids) for question, _ in asked]
+    for tokens, model in zip(LENGTHS, models, strict=True):
+        found: dict[str, list[np.ndarray]] = {}
+        for place in PLACES:
+            vignettes = [_vignette(question.text, stem, place) for question, stem in asked]
+            searched = [_scored(model, text, stored, starts, tokens - retriever.MARKERS) for text in vignettes]
+            for rule in searched[0]:
+                of_rule = [1 / _rank(scores[rule], own) for scores, own in zip(searched, gold, strict=True)]
+                found.setdefault(rule, []).append(np.array(of_rule))
+            print(f"{tokens} tokens, {place}: done", file=sys.stderr)
+        result += [
+            {"query_tokens": tokens, "rule": rule, **_figures(by_place, found[NOW], bounds)}
+            for rule, by_place in found.items()
+        ]
+    lengths = [len(cutting.token_spans(stem, models[0].colbert.raw_tokenizer)) for stem in stems]
+    return {
+        "date": date.today().isoformat(),
+        "questions": count,
+        "passages": len(passages),
+        "stem_tokens_median": int(np.median(lengths)),
+        "rules": result,
+    }
+
+
+def table(result: dict[str, object]) -> str:
+    """The figures as markdown."""
+    lines = [
+        "| query tokens | searched with | " + " | ".join(PLACES) + " | mean | against the end |",
+        "| --- " * 7 + "|",
+    ]
+    for row in result["rules"]:
+        gain, cells = row["minus_end"], " | ".join(f"{row['by_place'][place]:.3f}" for place in PLACES)
+        gap = "" if row["rule"] == NOW else f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+        lines.append(f"| {row['query_tokens']} | {row['rule']} | {cells} | {row['mean']['value']:.3f} | {gap} |")
+    return "\n".join(lines)
+
+
+def _figures(by_place: list[np.ndarray], end: list[np.ndarray], bounds: object) -> dict[str, object]:
+    mean, other = np.mean(by_place, 0), np.mean(end, 0)
+    return {
+        "by_place": {place: round(float(ranks.mean()), 4) for place, ranks in zip(PLACES, by_place, strict=True)},
+        "mean": mean_interval(mean, bounds, 1).bounds,
+        "minus_end": mean_interval(mean - other, bounds, 1).bounds,
+    }
+
+
+def _stems(data: Path, count: int) -> list[str]:
+    with (data / "medqa" / "phrases_no_exclude_test.jsonl").open(encoding="utf-8") as stream:
+        stems = [json.loads(line)["question"] for line in stream]
+    return [stem for stem in stems if len(stem.split()) >= LEAST_WORDS][:count]
+
+
+def _vignette(question: str, stem: str, place: str) -> str:
+    """The stem with a question in it; at the end, it stands in place of what the stem itself asks."""
+    sentences = re.split(r"(?<=[.?!])\s+", stem.strip())
+    if place == "end":
+        return " ".join([*sentences[:-1], question])
+    at = {"beginning": 0, "middle": len(sentences) // 2}[place]
+    return " ".join([*sentences[:at], question, *sentences[at:]])
+
+
+def _scored(
+    model: retriever.Retriever, text: str, stored: torch.Tensor, starts: np.ndarray, room: int
+) -> dict[str, np.ndarray]:
+    """MaxSim (N,) of all passages by every rule."""
+    tokenizer = model.colbert.raw_tokenizer
+    windows = _windows(text, lambda left: cutting.beginning(left, tokenizer, room))
+    third = cutting.beginning(text, tokenizer, room // 3)
+    rest = cutting.question(text, tokenizer, room - room // 3 - 1)
+    texts = [windows[0], cutting.question(text, tokenizer, room), f"{third} {rest}", *windows[1:]]
+    scores = [_maxsim(stored, vectors, starts) for vectors in model.encode_queries(texts)]
+    return {
+        "beginning": scores[0],
+        NOW: scores[1],
+        "beginning (1/3) and end (2/3)": scores[2],
+        "windows, MaxSim summed": scores[0] + np.sum(scores[3:], axis=0),
+    }
+
+
+def _windows(text: str, first: Callable[[str], str]) -> list[str]:
+    """The text in pieces that end with a word."""
+    parts = []
+    while text:
+        part = first(text)
+        if part != text and " " in part:
+            part = part.rpartition(" ")[0]
+        parts.append(part)
+        text = text[len(part) :].strip()
+    return parts
+
+
+def _encoded(model: retriever.Retriever, texts: Sequence[str]) -> tuple[torch.Tensor, np.ndarray]:
+    """Vectors (T, H) of all passages' tokens that count, one after another, and where each passage begins (N,)."""
+    parts, counts = [], []
+    for start in range(0, len(texts), BATCH):
+        vectors, mask = model.encode_passages(texts[start : start + BATCH])
+        parts.append(vectors[mask])
+        counts += mask.sum(1).tolist()
+    return torch.cat(parts), np.cumsum([0, *counts[:-1]])
+
+
+def _maxsim(stored: torch.Tensor, query: torch.Tensor, starts: np.ndarray) -> np.ndarray:
+    """Sum over query tokens of the best token of each passage, float32 (N,)."""
+    return np.maximum.reduceat((stored @ query.T).numpy(), starts, axis=0).sum(1)
+
+
+def _rank(scores: np.ndarray, gold: np.ndarray) -> int:
+    """Place of the first gold passage, 1 or more."""
+    return int((scores > scores[gold].max()).sum()) + 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
