@@ -115,7 +115,7 @@ def _texts(data: Path) -> list[str]:
 def _rows(data: Path) -> list[Passage | Question]:
     rows: list[Passage | Question] = []
     for name in SOURCES:
-        source = SourceSettings(path=name, format=name, licence="")
+        source = SourceSettings(path=name, format=name, licence="see the data set")
         for pattern in FORMATS[name].patterns:
             for path in sorted((data / name).rglob(pattern)):
                 rows += [row for row in FORMATS[name].load(path, source) if isinstance(row, (Passage, Question))]

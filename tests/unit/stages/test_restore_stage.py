@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from jmlr import config, recipes
 from jmlr.config import Settings
 from jmlr.errors import RegistryError, RestoreError
-from jmlr.registry.pair import Pair
+from jmlr.registry.pair import HASH_RULE, Pair
 from jmlr.stages import layout, papers, restore, runs, show
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.run import TrainingRun
@@ -79,7 +79,7 @@ def register(client: MlflowClient, settings: Settings) -> str:
         run.log(1, {"test/accuracy/jmlr/value": 0.9, "test/retrieval/after/success_at_1": 0.8})
     places = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
     pair = Pair(*places, Path("params.yaml"))
-    tags = {**provenance(), "pair_hash": pair.pair_hash(), "recipe": "starter"}
+    tags = {**provenance(), "pair_hash": pair.pair_hash(), "pair_hash_rule": str(HASH_RULE), "recipe": "starter"}
     version = client.create_model_version("restored", str(Path.cwd()), run_id=run.run_id, tags=tags)
     papers.keep(version)
     return str(version.version)
