@@ -25,7 +25,7 @@ import torch
 from jmlr import recipes, telemetry
 from jmlr.config import SourceSettings
 from jmlr.data.formats import pubmedqa
-from jmlr.evaluation.accuracy import mean_interval
+from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.files import write_json
 from jmlr.models import cutting, retriever
 from jmlr.types import Passage, Question

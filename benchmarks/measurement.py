@@ -18,7 +18,7 @@ import torch
 from synthetic import Bench
 from torch import nn
 
-from jmlr.training.flops import TokenCounter
+from jmlr.training.cost.flops import TokenCounter
 from jmlr.training.movement import gradient_norms
 
 MEGABYTE = 1024.0**2
@@ -64,7 +64,7 @@ def _wait(device: str) -> None:
 
 
 def flops(model: nn.Module, step: Callable[[], Any]) -> float:
-    """Model FLOPs of one step by the tokens that reach the models (jmlr.training.flops)."""
+    """Model FLOPs of one step by the tokens that reach the models (jmlr.training.cost.flops)."""
     counter = TokenCounter(model)
     step()
     counter.close()

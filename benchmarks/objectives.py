@@ -32,7 +32,7 @@ from jmlr import config, telemetry
 from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.retrieval import success_at
+from jmlr.evaluation.retrieval.rankings import success_at
 from jmlr.index import candidates, generation
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import reader as readers

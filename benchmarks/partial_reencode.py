@@ -21,7 +21,7 @@ import torch
 
 from jmlr import config, telemetry
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.retrieval import measure_retrieval
+from jmlr.evaluation.retrieval.rankings import measure_retrieval
 from jmlr.files import write_json
 from jmlr.index import candidates
 from jmlr.index.encoding import PASSAGES_PER_BATCH

@@ -29,9 +29,9 @@ import torch
 from jmlr import config, telemetry
 from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.accuracy import Interval, bootstrap_interval, mean_interval
 from jmlr.evaluation.notation import measure_label, points
-from jmlr.evaluation.retrieval import measures_by_question
+from jmlr.evaluation.retrieval.rankings import measures_by_question
+from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, mean_interval
 from jmlr.files import write_json
 from jmlr.index import candidates, plaid
 from jmlr.index.bm25 import Bm25

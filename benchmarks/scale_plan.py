@@ -18,7 +18,7 @@ from typing import Any
 
 from jmlr import recipes
 from jmlr.config import Settings
-from jmlr.training.flops import Size
+from jmlr.training.cost.flops import Size
 
 ROOT = Path(__file__).parents[1]
 

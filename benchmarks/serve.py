@@ -126,7 +126,7 @@ def serve(arm: str, threads: int) -> None:
     """Serves build/train as one arm, in this process, on a free port."""
     import torch
 
-    from jmlr.stages.serve import BUILD, Wanted, run
+    from jmlr.commands.serve.serve import BUILD, Wanted, run
 
     torch.set_num_threads(threads)
     settings = config.load()

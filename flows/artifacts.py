@@ -9,8 +9,8 @@ from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from jmlr.evaluation.table import result_markdown
-from jmlr.registry.standing import Standing, run_page
+from jmlr.evaluation.report.table import result_markdown
+from jmlr.registry.version.standing import Standing, run_page
 from jmlr.stages import costs, layout
 from jmlr.tracking.store import tracking_uri
 

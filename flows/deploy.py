@@ -20,8 +20,8 @@ from flows.ending import ending_plainly, parser, positive
 from flows.servers import addresses
 from jmlr import config
 from jmlr.config import ScheduleSettings
+from jmlr.console import CONSOLE
 from jmlr.errors import ConfigError
-from jmlr.stages.console import CONSOLE
 
 NAME = "here"
 FLOWS = ("pipeline", "retrain", "promote", "refresh", "withdraw", "watch_data")

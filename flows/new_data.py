@@ -14,7 +14,7 @@ from flows.stage_task import DVC
 from flows.subprocess_lines import CommandFailed, run_lines
 from jmlr import fingerprint
 from jmlr.errors import DataError
-from jmlr.registry.standing import Standing
+from jmlr.registry.version.standing import Standing
 
 DATA_DVC = Path("data.dvc")
 FIRST_STAGE = "ingest"

@@ -20,7 +20,7 @@ from flows.named_states import ACTIONABLE, completed, failed, gates_failed
 from flows.notifications import tell
 from flows.stage_task import delays, flows_settings, run_command
 from jmlr.errors import RegistryError
-from jmlr.registry.promotion import NOT_JUDGED
+from jmlr.registry.promotion.champion import NOT_JUDGED
 from jmlr.stages import layout
 
 GATES = layout.BUILD / "promotion" / "gates.json"

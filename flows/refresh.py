@@ -23,9 +23,9 @@ from flows.notifications import tell
 from flows.run_lock import only_run
 from flows.stage_task import run_command, run_stage
 from jmlr import config
+from jmlr.commands.passages.refreshed import Refreshed
 from jmlr.evaluation.notation import p_value, percent, points
 from jmlr.stages import layout
-from jmlr.stages.refreshed import Refreshed
 
 _REFRESHED = ["--refreshed"]
 

@@ -28,7 +28,7 @@ from flows.stage_task import is_worth_a_retry, run_command
 from jmlr import config
 from jmlr.config import Settings
 from jmlr.errors import RegistryError
-from jmlr.registry.standing import Standing, challenger_and_champion
+from jmlr.registry.version.standing import Standing, challenger_and_champion
 
 _TRIES, _DELAY_SECONDS = 2, 30
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from flows import background
 from flows.background import Program
 from flows.ending import ending_plainly, parser
+from jmlr.console import CONSOLE
 from jmlr.errors import ConfigError
 from jmlr.files import alone
-from jmlr.stages.console import CONSOLE
 
 FOLDER = Path(".servers")
 NAMES = ("prefect", "mlflow")

@@ -7,16 +7,16 @@ from typing import Any
 
 from jmlr.config import Settings
 from jmlr.evaluation import arms
-from jmlr.evaluation.abstention import Judged, measure_abstention
-from jmlr.evaluation.accuracy import outcomes
-from jmlr.evaluation.calibration import bin_edges, grade, measure_calibration, reliability
-from jmlr.evaluation.evidence import summarise_evidence
+from jmlr.evaluation.groups.public_sets import by_set
+from jmlr.evaluation.groups.subgroups import measure_subgroups
 from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
-from jmlr.evaluation.public_sets import by_set
 from jmlr.evaluation.readings import in_words, over_orders
-from jmlr.evaluation.retrieval_by_type import measure_by_type
+from jmlr.evaluation.reliance.evidence import summarise_evidence
+from jmlr.evaluation.retrieval.by_type import measure_by_type
 from jmlr.evaluation.session import Readings
-from jmlr.evaluation.subgroups import measure_subgroups
+from jmlr.evaluation.statistics.abstention import Judged, measure_abstention
+from jmlr.evaluation.statistics.accuracy import outcomes
+from jmlr.evaluation.statistics.calibration import bin_edges, grade, measure_calibration, reliability
 from jmlr.types import Question
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jmlr.config import EvaluateSettings
-from jmlr.evaluation.accuracy import mean_interval
+from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.types import Question
 
 

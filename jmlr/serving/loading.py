@@ -9,9 +9,9 @@ from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.files import read_json
 from jmlr.index.fusion import Hybrid, PassageSearch
-from jmlr.registry import version as versions
-from jmlr.registry.facts import Abstaining
-from jmlr.registry.pair import PAIR_HASH_TAG, Pair
+from jmlr.registry.version import lookup as versions
+from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving.model import Label, ServedModel
 from jmlr.tracking.store import connect
 

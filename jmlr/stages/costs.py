@@ -16,7 +16,7 @@ from typing import Any
 
 from jmlr.stages import layout
 from jmlr.tracking.gpu_hours import count_devices
-from jmlr.training.tries import Tries, Try, device_hours, read_tries
+from jmlr.training.cost.tries import Tries, Try, device_hours, read_tries
 
 COUNTED = ("base", "index", "train", "evaluate", "evaluate_version", "evaluate_reader", "evaluate_refreshed")
 BEAT_SECONDS = 60.0

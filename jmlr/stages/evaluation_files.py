@@ -10,11 +10,13 @@ from typing import Any
 
 from jmlr import fingerprint
 from jmlr.config import Settings
-from jmlr.evaluation import claim_card, evidence, plots, predictions, report
+from jmlr.evaluation import predictions
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
+from jmlr.evaluation.rationales.written import measure_written
+from jmlr.evaluation.reliance import evidence
+from jmlr.evaluation.report import claim_card, page, plots
 from jmlr.evaluation.session import Session
-from jmlr.evaluation.written import measure_written
 from jmlr.files import write_json
 from jmlr.index import manifest
 from jmlr.stages import layout
@@ -42,7 +44,7 @@ class Origin:
 
 
 def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
-    """Writes metrics.json, protocol.json, predictions.parquet, plots/, report.html and the others into `folder`.
+    """Writes metrics.json, protocol.json, predictions.parquet, plots/, page.html and the others into `folder`.
 
     Args:
         settings: under which it was evaluated.
@@ -64,7 +66,7 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
     rows = [row for found in session.readings.evidence.values() for row in found]
     evidence.write(folder / layout.EVIDENCE.name, rows)
     plots.write(folder / layout.PLOTS.name, metrics, origin.history)
-    inputs = report.ReportInputs(
+    inputs = page.ReportInputs(
         settings=settings,
         metrics=metrics,
         questions=questions,
@@ -77,7 +79,7 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
         ledger=origin.ledger,
         provenance=provenance,
     )
-    report.write(folder, inputs)
+    page.write(folder, inputs)
     claim_card.write(folder, settings, metrics, provenance)
     return provenance["protocol_hash"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.config import Settings
+from jmlr.console import CONSOLE
 from jmlr.data.ingest import Places, ingest, shard_maker
 from jmlr.data.runners import RunInProcesses
 from jmlr.data.shards import ShardMaker
@@ -14,7 +15,6 @@ from jmlr.data.units import Unit, units_of
 from jmlr.files import making
 from jmlr.models.encoder import tokenizer_text
 from jmlr.stages import layout
-from jmlr.stages.console import CONSOLE
 
 
 def places_in(folder: Path) -> Places:

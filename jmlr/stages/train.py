@@ -15,6 +15,7 @@ import torch
 
 from jmlr import fingerprint
 from jmlr.config import ARMS, Settings
+from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import DataError, MissingResource
 from jmlr.files import sync, write_json
@@ -26,19 +27,18 @@ from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
 from jmlr.stages import layout
-from jmlr.stages.console import CONSOLE
 from jmlr.tracking.gpu_hours import count_devices
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
 from jmlr.training import checkpoint, identity, processes
-from jmlr.training.cost import CostMeter
+from jmlr.training.cost.budget import CostMeter
+from jmlr.training.cost.tries import Tries
 from jmlr.training.identity import Identity
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.ledger import describe_components, describe_rationales
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
 from jmlr.training.trainer import ArmRun, train_arm, whole_weights
-from jmlr.training.tries import Tries
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from jmlr import fingerprint
 from jmlr.config import Settings
+from jmlr.console import CONSOLE
 from jmlr.data.tables import passage_batches, read_leaks, read_passages, read_questions
 from jmlr.files import making, write_json
 from jmlr.models.cuts import Cuts
@@ -16,7 +17,6 @@ from jmlr.models.encoder import tokenizer_text
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import load_tokenizer
 from jmlr.stages import layout
-from jmlr.stages.console import CONSOLE
 from jmlr.starter.tokenizer import make_tokenizer, texts_of
 from jmlr.types import Passage, Question
 from jmlr.validation.checkpoint import Batches, run_checkpoint

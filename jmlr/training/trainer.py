@@ -23,7 +23,7 @@ from jmlr.training import checkpoint, processes
 from jmlr.training.arguments import training_arguments
 from jmlr.training.checkpoint import Checkpoint
 from jmlr.training.collapse import CollapseGuard
-from jmlr.training.cost import CostMeter
+from jmlr.training.cost.budget import CostMeter
 from jmlr.training.drift import Drift
 from jmlr.training.joint import JointModel, StepLoss
 from jmlr.training.movement import WeightChange, gradient_norms, require_movement

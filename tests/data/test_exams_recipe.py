@@ -12,7 +12,7 @@ from jmlr.config import Settings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import run_here
 from jmlr.data.tables import read_leaks, read_questions
-from jmlr.evaluation.public_sets import PAPER_SETS, name_of
+from jmlr.evaluation.groups.public_sets import PAPER_SETS, name_of
 from jmlr.models.encoder import tokenizer_text
 
 MIRAGE = {"MIRAGE medqa", "MIRAGE medmcqa", "MIRAGE mmlu", "MIRAGE pubmedqa"}

@@ -14,7 +14,7 @@ from flows import new_data
 from flows.new_data import fetch_data, whats_new
 from jmlr import fingerprint
 from jmlr.errors import DataError
-from jmlr.registry.standing import Standing
+from jmlr.registry.version.standing import Standing
 
 
 def dvc(folder: Path, *words: str) -> None:

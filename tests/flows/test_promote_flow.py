@@ -13,7 +13,7 @@ from flows import promote
 from flows.named_states import exit_status
 from flows.retrain import was_judged
 from jmlr.errors import RegistryError
-from jmlr.registry.standing import Standing
+from jmlr.registry.version.standing import Standing
 
 GATE = {"name": "accuracy", "passed": True, "figure": 0.7, "bound": 0.6, "detail": ""}
 BROKEN = {"name": "size", "passed": False, "figure": 9.0, "bound": None, "detail": "bytes"}

@@ -1,6 +1,6 @@
 """The code that each stage of dvc.yaml runs, by the import graph; `make deps` writes it there.
 
-A stage's code is its module in jmlr/stages, what calls it (`jmlr.cli_stage`), and all that these import, at their top
+A stage's code is its module in jmlr/stages, what calls it (`jmlr.cli.table`), and all that these import, at their top
 or inside a function. A folder of which all is reached is one dependency; of another one the files that are, with those
 beside them that are no Python (templates, tables).
 """
@@ -25,7 +25,7 @@ def module_path(module: str) -> Path:
 
 def files_of(imports: grimp.ImportGraph, stage: str) -> set[Path]:
     """All that the stage runs, relative to the root."""
-    own = {f"jmlr.stages.{stage}", "jmlr.cli_stage"}
+    own = {f"jmlr.stages.{stage}", "jmlr.cli.table"}
     modules = own.union(*(imports.find_upstream_modules(module) for module in own))
     code = {module_path(module) for module in modules}
     code |= {parent / "__init__.py" for file in code for parent in file.parents if (parent / "__init__.py").exists()}

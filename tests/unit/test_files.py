@@ -167,7 +167,7 @@ WRITES_BY_ITSELF = {
     "jmlr/index/encoding.py": "a generation that is being made",
     "jmlr/validation/data_docs.py": "a report that is being made",
     "jmlr/data/shards.py": "a shard that is being made",
-    "jmlr/registry/package.py": "a temporary folder that MLflow copies",
+    "jmlr/registry/version/package.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/note.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/snapshot.py": "a temporary folder that MLflow copies, or a new clone",
 }

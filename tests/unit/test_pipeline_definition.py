@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from jmlr import cli
+from jmlr.cli import app
 from jmlr.config import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -109,10 +109,10 @@ def called(function: ast.expr, origin: dict[str, Code]) -> Iterator[Code]:
         yield Code(as_module, chain[0]) if chain and module_path(as_module).exists() else code
 
 
-def keys_of_stage(stage: str) -> list[str]:
-    """Keys that the stage reads, itself or through those to which it hands all settings."""
+def keys_of(module: str) -> list[str]:
+    """Keys that a stage or command reads, itself or through those to which it hands all settings."""
     found: set[str] = set()
-    waiting, seen = [Code(f"jmlr.stages.{stage}")], set()
+    waiting, seen = [Code(module)], set()
     while waiting:
         code = waiting.pop()
         if code not in seen and code.module != "jmlr.config":
@@ -132,13 +132,13 @@ BUILT = [stage for stage in STAGES if exists(stage)]
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_its_own_command(stage: str) -> None:
     assert STAGES[stage]["cmd"] == f"jmlr {stage}"
-    assert hasattr(cli, stage)
+    assert hasattr(app, stage)
     assert exists(stage)
 
 
 @pytest.mark.parametrize("stage", BUILT)
 def test_params_are_exactly_the_keys_the_stage_reads(stage: str) -> None:
-    assert sorted(STAGES[stage]["params"]) == keys_of_stage(stage)
+    assert sorted(STAGES[stage]["params"]) == keys_of(f"jmlr.stages.{stage}")
 
 
 def test_every_stage_depends_on_the_code_it_runs_and_on_no_other() -> None:
@@ -146,10 +146,10 @@ def test_every_stage_depends_on_the_code_it_runs_and_on_no_other() -> None:
     imports = stage_code.import_graph()
     assert stage_code.pipeline(imports) == stage_code.PIPELINE.read_text(encoding="utf-8"), "run `make deps`"
     for stage in STAGES:
-        shared = {f"jmlr/{name}.py" for name in ("types", "fingerprint", "files", "config", "cli_stage")}
+        shared = {f"jmlr/{name}.py" for name in ("types", "fingerprint", "files", "config", "cli/table")}
         assert shared | {f"jmlr/stages/{stage}.py"} <= {path.as_posix() for path in stage_code.files_of(imports, stage)}
     assert "jmlr/starter/knowledge" in STAGES["base"]["deps"]  # read by code that is imported inside a function
-    assert "jmlr/evaluation/report.html.j2" in {str(path) for path in stage_code.files_of(imports, "evaluate")}
+    assert "jmlr/evaluation/report/report.html.j2" in {str(path) for path in stage_code.files_of(imports, "evaluate")}
 
 
 def test_no_stage_writes_into_the_data_folder() -> None:
@@ -171,7 +171,7 @@ def test_the_check_sees_settings_that_are_read() -> None:
 
 
 def test_the_check_follows_settings_that_are_handed_on() -> None:
-    assert keys_of_stage("ask") == [
+    assert keys_of("jmlr.commands.serve.ask") == [
         "evaluate.questions_per_batch",
         "index",
         "prompt",

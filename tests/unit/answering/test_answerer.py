@@ -13,9 +13,9 @@ from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.errors import DataError, MissingResource, TrainingFailed
-from jmlr.evaluation.accuracy import outcomes
 from jmlr.evaluation.predictions import prediction
 from jmlr.evaluation.readings import over_orders
+from jmlr.evaluation.statistics.accuracy import outcomes
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
 from jmlr.types import Hit, Question

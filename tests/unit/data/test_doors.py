@@ -13,9 +13,9 @@ from jmlr.data.formats import FORMATS
 from jmlr.data.repair import repaired_question
 from jmlr.data.rows import as_ingested
 from jmlr.errors import JmlrError
-from jmlr.registry.rows import questions_of
+from jmlr.registry.version.rows import questions_of
 from jmlr.serving.asked import parse_json, read_asked
-from jmlr.stages import ask
+from jmlr.commands.serve import ask
 
 TEXT = "A  patient has\u00a0Me\u0301nie\u0300re,\n K &lt; 3 and the patient\u00e2\u20ac\u2122s ear\u200b rings?"
 OPTIONS = ["vitamin  C", "\ufb01brate &amp; \u00b5g"]

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from jmlr.evaluation.calibration import MIN_FITTED_ON
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.session import Readings
-from jmlr.registry.facts import Abstaining
+from jmlr.evaluation.statistics.calibration import MIN_FITTED_ON
+from jmlr.registry.version.facts import Abstaining
 
 
 @pytest.mark.parametrize("order", [("dev", "test"), ("test", "dev")])

@@ -17,10 +17,10 @@ from mlflow.entities.model_registry import ModelVersion
 from jmlr import config, fingerprint, recipes
 from jmlr.answering.answered import Answered
 from jmlr.data.tables import write_passages, write_questions
-from jmlr.registry.facts import Abstaining
-from jmlr.registry.package import Registered, register
-from jmlr.registry.pair import Pair
-from jmlr.registry.unit import Unit
+from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.package import Registered, register
+from jmlr.registry.version.pair import Pair
+from jmlr.registry.version.unit import Unit
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 from jmlr.types import Hit, Passage, Question

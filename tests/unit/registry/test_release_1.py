@@ -12,13 +12,15 @@ import yaml
 from mlflow import MlflowClient
 
 from jmlr import config
+from jmlr.commands.evaluate import version as evaluate_version
+from jmlr.commands.registry import export, gate_figures, restore, show
+from jmlr.commands.serve import predict
 from jmlr.config import Settings
 from jmlr.config_own import OWN
-from jmlr.registry import record
-from jmlr.registry.promotion import Judged, Registry
-from jmlr.registry.version import files, resolve
+from jmlr.registry.promotion.champion import Judged, Registry
+from jmlr.registry.version import record
+from jmlr.registry.version.lookup import files, resolve
 from jmlr.serving.loading import load_version
-from jmlr.stages import evaluate_version, export, gate_figures, predict, restore, show
 from jmlr.tracking.store import connect
 from jmlr.types import Question
 

@@ -9,7 +9,7 @@ import pytest
 
 from jmlr import config
 from jmlr.errors import RegistryError
-from jmlr.registry.facts import Abstaining
+from jmlr.registry.version.facts import Abstaining
 from jmlr.serving import loading
 from jmlr.serving.model import Label
 

@@ -13,11 +13,11 @@ from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
 from jmlr.config import Settings
 from jmlr.data.tables import write_passages
-from jmlr.evaluation.evidence import without_each
+from jmlr.evaluation.reliance.evidence import without_each
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
-from jmlr.registry.facts import Abstaining
-from jmlr.registry.pair import Pair
+from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.pair import Pair
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk

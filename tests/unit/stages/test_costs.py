@@ -48,7 +48,7 @@ def test_finished_and_failed_tries_are_kept(monkeypatch):
 
 def test_a_try_that_still_runs_writes_its_seconds_down(monkeypatch):
     monkeypatch.setattr(costs, "BEAT_SECONDS", 0.01)
-    monkeypatch.setattr("jmlr.training.tries.BEAT_SECONDS", 0.0)
+    monkeypatch.setattr("jmlr.training.cost.tries.BEAT_SECONDS", 0.0)
     with costs.counted("train"):
         while len(lines()) < 4:
             pass

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from jmlr import recipes
+from jmlr.commands.data import accept
 from jmlr.config import Settings, ValidateSettings
 from jmlr.data.tables import write_leaks, write_passages, write_questions
 from jmlr.errors import ConfigError, DataError, ValidationFailed
-from jmlr.stages import data_accept, layout, validate
+from jmlr.stages import layout, validate
 from jmlr.types import Leak, Passage, Question
 
 BOUNDS = ValidateSettings(
@@ -302,7 +303,7 @@ def test_drift_is_measured_from_the_accepted_data(run, capsys):
     assert "no data were accepted yet" in capsys.readouterr().out
     assert "no data were accepted yet" in (layout.DATA_DOCS / "index.html").read_text()
 
-    data_accept.run(settings())
+    accept.run(settings())
     run(PASSAGES, QUESTIONS)
     assert {row["distance"] for row in report()["drift"]["features"]} == {0}
     assert failed() == {}
@@ -326,7 +327,7 @@ def test_drift_is_measured_from_the_accepted_data(run, capsys):
 
 def test_data_of_another_recipe_are_not_compared(run):
     run(PASSAGES, QUESTIONS)
-    data_accept.run(settings())
+    accept.run(settings())
     validate.run(settings(recipe="other"))
     assert report()["drift"]["features"] == []
     assert "recipe mine, these are of other" in report()["drift"]["note"]
@@ -334,17 +335,17 @@ def test_data_of_another_recipe_are_not_compared(run):
 
 def test_only_validated_data_can_be_accepted(run):
     with pytest.raises(DataError, match=r"profile\.json: no such file.*\n.*dvc repro validate"):
-        data_accept.run(settings())
+        accept.run(settings())
     run(PASSAGES, QUESTIONS)
     with pytest.raises(DataError, match="the last validation is of recipe mine; expected starter"):
-        data_accept.run(settings(recipe="starter"))
+        accept.run(settings(recipe="starter"))
     with pytest.raises(ValidationFailed, match="passages, row_count"):
         run(PASSAGES, QUESTIONS, bounds(min_passages=9))
     with pytest.raises(ValidationFailed, match="1 critical expectation.*failed in the last validation"):
-        data_accept.run(settings())
+        accept.run(settings())
     assert not layout.ACCEPTED_PROFILE.exists()
     run(PASSAGES, QUESTIONS)
-    data_accept.run(settings())
+    accept.run(settings())
     assert layout.ACCEPTED_PROFILE.read_text() == layout.PROFILE.read_text()
 
 
@@ -358,7 +359,7 @@ def test_a_validation_that_breaks_off_leaves_nothing_to_accept(run, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(PASSAGES[:2], QUESTIONS)
     with pytest.raises(DataError, match=r"report\.json: no such file"):
-        data_accept.run(settings())
+        accept.run(settings())
 
 
 def test_a_broken_accepted_profile_is_told(run):

@@ -1,0 +1,5 @@
+"""`python -m jmlr.cli`."""
+
+from jmlr.cli import main
+
+main()

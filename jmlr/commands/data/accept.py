@@ -1,0 +1,48 @@
+"""`jmlr data accept`: the data that were validated last become those that drift is measured from."""
+
+from __future__ import annotations
+
+import json
+
+from jmlr.config import Settings
+from jmlr.errors import DataError, ValidationFailed
+from jmlr.files import write_text
+from jmlr.stages import layout
+from jmlr.console import CONSOLE
+from jmlr.validation.drift import read_profile
+
+_VALIDATE = "dvc repro validate"
+
+
+def run(settings: Settings) -> None:
+    """Writes accepted_data.json, the profile of the data of the last validation; git keeps who accepted what.
+
+    Raises:
+        DataError: if the data were not validated, or under another recipe than that of params.yaml.
+        ValidationFailed: if a critical expectation did not hold.
+    """
+    profile = read_profile(layout.PROFILE)
+    if profile is None or not layout.VALIDATION_REPORT.exists():
+        where = layout.PROFILE if profile is None else layout.VALIDATION_REPORT
+        raise DataError("no such file", expected="data that were validated", where=str(where), next_step=_VALIDATE)
+    found = json.loads(layout.VALIDATION_REPORT.read_text(encoding="utf-8"))
+    if not found["success"]:
+        raise ValidationFailed(
+            f"{found['critical_failures']} critical expectation(s) failed in the last validation",
+            expected="data without one",
+            where=str(layout.VALIDATION_REPORT),
+            next_step=f"mend the data or the bounds in params.yaml (validate), then `{_VALIDATE}`",
+        )
+    if profile["recipe"] != settings.recipe:
+        raise DataError(
+            f"the last validation is of recipe {profile['recipe']}",
+            expected=f"{settings.recipe}, the recipe of params.yaml",
+            where=str(layout.PROFILE),
+            next_step=_VALIDATE,
+        )
+    write_text(layout.ACCEPTED_PROFILE, layout.PROFILE.read_text(encoding="utf-8"))
+    counts = profile["counts"]
+    CONSOLE.print(
+        f"accepted: recipe {profile['recipe']}, {counts['passages']:,} passages, {counts['questions']:,} questions; "
+        f"next: git add {layout.ACCEPTED_PROFILE}",
+    )

@@ -1,0 +1,87 @@
+"""`jmlr refresh`: the models of a registered version with an index of today's passages, without training."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import yaml
+
+from jmlr.commands.evaluate.version import spec_of
+from jmlr.commands.passages import refreshed
+from jmlr.commands.passages.refreshed import Refreshed, refreshed_pair
+from jmlr.config import Settings
+from jmlr.console import CONSOLE
+from jmlr.data.tables import read_passages
+from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
+from jmlr.errors import DataError, RegistryError
+from jmlr.files import link, replacing, write_text
+from jmlr.index.refresh import refresh
+from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.standing import challenger_and_champion
+from jmlr.stages import layout
+from jmlr.tracking.store import connect
+from jmlr.types import Passage
+
+_VALIDATE = "dvc repro validate"
+
+
+def run(settings: Settings, version: str = "") -> None:
+    """Makes build/refreshed: an index of build/ingest's passages for the models of a version, with its settings.
+
+    Both models stay as they are, and so does what the pipeline made: build/train and build/index are not touched. Only
+    texts that the version's index does not hold are encoded. The same again gives the same.
+
+    Args:
+        settings: the current ones.
+        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or where there is none the last one.
+
+    Raises:
+        DataError: if the passages are not validated, or hold what is withdrawn.
+        RegistryError: if there is no such version.
+        FingerprintMismatch: if the version's index is not its retriever's.
+    """
+    passages = _valid_passages()
+    client = connect()
+    name = settings.track.registered_model
+    source = resolve(client, name, spec_of(version or _default(name)))
+    its = files(client, source).pair
+    its_settings = its.settings(settings)
+    refreshed.clear()
+    shutil.rmtree(layout.REFRESHED_INDEX, ignore_errors=True)
+    link(its.index, layout.REFRESHED_INDEX)
+    changes = refresh(its.retriever, passages, its_settings.index, layout.REFRESHED_INDEX, its_settings.seed)
+    with replacing(layout.REFRESHED_PASSAGES) as unfinished:
+        shutil.copyfile(layout.PASSAGES, unfinished)
+    text = yaml.safe_dump(its_settings.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+    write_text(layout.REFRESHED_PARAMS, text)
+    made = Refreshed(source.name, int(source.version), refreshed_pair(its).pair_hash(), asdict(changes))
+    made.write()
+    CONSOLE.print(f"{source.name} version {source.version} -> {layout.REFRESHED}: {changes}")
+    if not made.is_other:
+        CONSOLE.print("It holds these passages already: there is nothing to evaluate or register.")
+
+
+def _valid_passages() -> Sequence[Passage]:
+    if not layout.PASSED.exists():
+        raise DataError("the passages are not validated", where=str(layout.PASSED), next_step=_VALIDATE)
+    passages, withdrawn = read_passages(layout.PASSAGES), standing(read())
+    for one in passages:
+        if entries := withdrawn.entries_of(one.passage_id, one.document_id, one.source):
+            raise DataError(
+                f"{one.passage_id} is there, but withdrawn ({entries[0]}: {entries[0].reason})",
+                expected=f"passages without what {WITHDRAWN_FILE} names",
+                where=str(layout.PASSAGES),
+                next_step=_VALIDATE,
+            )
+    return passages
+
+
+def _default(name: str) -> str:
+    """The champion's number, or that of the version registered last where there is none."""
+    challenger, champion = challenger_and_champion(name)
+    chosen = champion or challenger
+    if chosen is None:
+        raise RegistryError("no version", where=f"registered model {name}", next_step="jmlr register")
+    return str(chosen.number)

@@ -1,0 +1,118 @@
+"""build/refreshed: models of a registered version with an index of the passages of today, on its way to a version."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jmlr import config
+from jmlr.config import Settings
+from jmlr.errors import MissingResource
+from jmlr.files import read_json, write_json
+from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.pair import Pair
+from jmlr.registry.version.record import REFRESHED_TAG
+from jmlr.registry.version.standing import Standing
+from jmlr.stages import layout
+from jmlr.tracking.store import connect
+
+_REMEDY = "jmlr refresh"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What refreshed.json says; it is written last, so that what it stands beside is whole.
+
+    Attributes:
+        name: of the registered model.
+        version: whose models and settings it has.
+        pair_hash: of models, new index and new passages.
+        changes: passages `added`, `replaced`, `deleted` and `kept` since that version.
+    """
+
+    name: str
+    version: int
+    pair_hash: str
+    changes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the passages are others than the version's."""
+        return any(count for what, count in self.changes.items() if what != "kept")
+
+    def write(self) -> None:
+        """Writes build/refreshed/refreshed.json."""
+        write_json(layout.REFRESHED_RECORD, asdict(self))
+
+    @classmethod
+    def read(cls) -> Refreshed:
+        """What build/refreshed/refreshed.json says.
+
+        Raises:
+            MissingResource: if there is none: nothing was refreshed, or it was cut off.
+        """
+        if not layout.REFRESHED_RECORD.exists():
+            raise MissingResource(
+                "nothing is refreshed", expected="a whole one", where=str(layout.REFRESHED), next_step=_REMEDY
+            )
+        return cls(**json.loads(layout.REFRESHED_RECORD.read_text(encoding="utf-8")))
+
+    def pair(self) -> Pair:
+        """The version's models with the new index, passages and settings.
+
+        Raises:
+            RegistryError: if the version's files are gone.
+        """
+        return refreshed_pair(self.source_pair())
+
+    def source_pair(self) -> Pair:
+        """The files of the version whose models it has.
+
+        Raises:
+            RegistryError: if they are gone.
+        """
+        client = connect()
+        return files(client, resolve(client, self.name, str(self.version))).pair
+
+    def source(self) -> Standing:
+        """The version whose models it has, as it stands.
+
+        Raises:
+            RegistryError: if it is gone.
+        """
+        found = resolve(connect(), self.name, str(self.version))
+        return Standing(self.version, found.run_id or "", dict(found.tags))
+
+    def settings(self) -> Settings:
+        """The settings it answers with: prompt, models and index of the version, the rest as it was at the refresh."""
+        return config.load(layout.REFRESHED_PARAMS, rules=False)
+
+    def as_tags(self, source: Standing) -> dict[str, str]:
+        """What its own version is to say of where it comes from.
+
+        `data_dvc_hash` stays that of the training, so that the flow `retrain` still sees data that were not learnt.
+        """
+        kept = {name: source.tags[name] for name in ("data_dvc_hash",) if name in source.tags}
+        return {
+            **kept,
+            REFRESHED_TAG: str(self.version),
+            "trained_in": source.tags.get("trained_in", str(self.version)),
+            "passages_changed": ", ".join(f"{count} {what}" for what, count in self.changes.items()),
+        }
+
+
+def refreshed_pair(its: Pair) -> Pair:
+    """A version's models with what lies in build/refreshed."""
+    return Pair(its.retriever, its.reader, layout.REFRESHED_INDEX, layout.REFRESHED_PASSAGES, layout.REFRESHED_PARAMS)
+
+
+def clear() -> None:
+    """Takes the record away before what it tells of is changed."""
+    layout.REFRESHED_RECORD.unlink(missing_ok=True)
+
+
+def evaluated(folder: Path) -> dict[str, Any]:
+    """What evaluated.json in the folder of an evaluation says; nothing where there is none."""
+    return read_json(folder / "evaluated.json")

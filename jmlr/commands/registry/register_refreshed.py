@@ -1,0 +1,77 @@
+"""`jmlr register --refreshed`: build/refreshed becomes a version of the registry, as challenger."""
+
+from __future__ import annotations
+
+from jmlr.commands.passages.refreshed import Refreshed, evaluated
+from jmlr.commands.registry import papers
+from jmlr.commands.registry.register import headline_tags, unit_of
+from jmlr.config import Settings
+from jmlr.console import CONSOLE
+from jmlr.data.tables import read_questions
+from jmlr.errors import RegistryError
+from jmlr.evaluation.protocol import protocol_hash
+from jmlr.files import read_json, write_json
+from jmlr.registry.version.model_card import CardInputs, count_sources, describe, render
+from jmlr.registry.version.package import Registered, register
+from jmlr.registry.version.pair import Pair
+from jmlr.registry.version.standing import CHALLENGER
+from jmlr.stages import layout
+from jmlr.tracking.provenance import provenance
+
+
+def run(settings: Settings) -> None:
+    """Registers build/refreshed with its own evaluation; the same again makes no second version.
+
+    The version says where its models come from (`refreshed_from`, `trained_in`). The champion is left as it is.
+
+    Args:
+        settings: the current ones; what it answers with is in build/refreshed.
+
+    Raises:
+        MissingResource: if nothing is refreshed.
+        RegistryError: if it was not evaluated since, or the registry lacks the version it comes from.
+    """
+    made = Refreshed.read()
+    pair, source, its_settings = made.pair(), made.source(), made.settings()
+    protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
+    _require_evaluated(pair, protocol)
+    metrics = read_json(layout.REFRESHED_EVALUATION / layout.METRICS.name)
+    unit = unit_of(pair, layout.REFRESHED_EVALUATION, metrics, settings)
+    found = provenance()
+    tags = {**found, **headline_tags(metrics), "recipe": its_settings.recipe, "protocol_hash": protocol}
+    tags |= made.as_tags(source)
+    card = CardInputs(
+        settings=its_settings,
+        facts=unit.facts(source.run_id),
+        metrics=metrics,
+        subgroups=read_json(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
+        ledger={},
+        provenance={**found, "protocol_hash": protocol, **made.as_tags(source)},
+        sources={table.stem: count_sources(table) for table in (layout.REFRESHED_PASSAGES, layout.QUESTIONS)},
+        device_hours=source.tags.get("device_hours", ""),
+    )
+    told = Registered(made.name, card.facts, tags, render(card), _described(made, card))
+    version, is_new = register(unit, told)
+    papers.keep(version, layout.REFRESHED_EVALUATION)
+    write_json(layout.REFRESHED_REGISTERED, {"model": version.name, "version": int(version.version)})
+    state = "registered" if is_new else "already registered:"
+    CONSOLE.print(
+        f"{state} {version.name} version {version.version}, alias {CHALLENGER}, refreshed from version {made.version}; "
+        "the champion is what it was"
+    )
+
+
+def _described(made: Refreshed, card: CardInputs) -> str:
+    changes = ", ".join(f"{count} {what}" for what, count in made.changes.items())
+    return f"The models of version {made.version} with other passages ({changes}); not trained anew.\n{describe(card)}"
+
+
+def _require_evaluated(pair: Pair, protocol: str) -> None:
+    there = evaluated(layout.REFRESHED_EVALUATION)
+    if (there.get("pair_hash"), there.get("protocol_hash")) != (pair.pair_hash(), protocol):
+        raise RegistryError(
+            "not evaluated, or something else was" if there else "not evaluated",
+            expected="an evaluation of build/refreshed on the questions of today",
+            where=str(layout.REFRESHED_EVALUATION),
+            next_step="jmlr evaluate --refreshed",
+        )

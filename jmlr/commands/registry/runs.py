@@ -1,0 +1,76 @@
+"""Stage runs: what was run, newest first, what came of it, and which version it became."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from rich.table import Table
+
+from jmlr.config import Settings
+from jmlr.console import CONSOLE
+from jmlr.tracking.line import Line
+from jmlr.tracking.pipeline import HOURS
+from jmlr.tracking.runs import RunFamily, families
+from jmlr.tracking.store import tracking_uri
+
+_SUCCESS = ("success_at_1", "recall_at_1")
+"""What a run may call success@1: the second before recall was measured."""
+
+
+def run(settings: Settings, most: int) -> None:
+    """Prints a table of the newest runs.
+
+    Args:
+        settings: name experiment and registered model, and the split that is shown.
+        most: how many.
+    """
+    client, model = Line(tracking_uri()).connect(), settings.track.registered_model
+    found = families(client, settings.track.experiment, most)
+    if not found:
+        CONSOLE.print(f"no runs in experiment {settings.track.experiment}; next: dvc repro")
+        return
+    versions: dict[str, list[str]] = {}
+    for version in sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version)):
+        versions.setdefault(version.run_id, []).append(str(version.version))
+    split = settings.promote.split
+    table = Table(title=f"accuracy and success@1 of the joint arm on {split}")
+    for name in ("started (UTC)", "run", "recipe", "accuracy", "success@1", "hours", "version"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("state")
+    for family in found:
+        table.add_row(*_cells(family, split, versions))
+    CONSOLE.print(table)
+    CONSOLE.print("hours: device hours of its stages; killed tries are besides in build/costs.jsonl (jmlr results)")
+
+
+def _cells(family: RunFamily, split: str, versions: dict[str, list[str]]) -> list[str]:
+    info = family.run.info
+    success = (family.metric(f"{split}/retrieval/after/{name}") for name in _SUCCESS)
+    numbers = [number for run in family.runs for number in versions.get(run.info.run_id, [])]
+    return [
+        f"{datetime.fromtimestamp(info.start_time / 1000, timezone.utc):%m-%d %H:%M}",
+        info.run_id[:8],
+        family.run.data.params.get("recipe", ""),
+        _percent(family.metric(f"{split}/accuracy/jmlr/value")),
+        _percent(next((share for share in success if share is not None), None)),
+        _hours(family),
+        ", ".join(numbers),
+        f"{info.status.lower()}{f' ({_stages(family)})' if family.children else ''}",
+    ]
+
+
+def _stages(family: RunFamily) -> str:
+    return ", ".join(
+        f"{run.info.run_name}{'' if run.info.status == 'FINISHED' else f' {run.info.status.lower()}'}"
+        for run in reversed(family.children)
+    )
+
+
+def _hours(family: RunFamily) -> str:
+    """Device hours of all its stages, every try; empty for a training from before they were counted so."""
+    hours = [value for name, value in family.run.data.metrics.items() if name.startswith(HOURS)]
+    return f"{sum(hours):.3f}" if hours else ""
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,250 @@
+"""Which read passages an answer rests on: each is left out in turn and the question read again.
+
+A passage supports the choice if without it the chosen option is less probable. Source: erasure, Li et al. 2016
+(arXiv 1612.08220); minus the probability's change is the comprehensiveness of ERASER (DeYoung et al. 2020,
+arXiv 1911.03429) with one passage as rationale. Two limits: passages that say the same cover for one another, so none
+of them may seem to support; and leaving one out moves the others, which alone may change a probability a little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from jmlr.answering.answered import Answered
+from jmlr.config import EvaluateSettings
+from jmlr.data.tables import write_rows
+from jmlr.errors import DataError
+from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.types import Hit, Question
+
+SUPPORT_BOUND = 0.05
+"""A passage supports the choice if leaving it out takes more than this from the choice's probability (0 to 1)."""
+
+
+class Reading(Protocol):
+    """What answers questions from given passages: an `Answerer`."""
+
+    def read(
+        self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]], progress: str = ""
+    ) -> list[Answered]:
+        """Answers in the order of `questions`, each after reading its hits (by question id, best first)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What leaving out one read passage does to the answer.
+
+    Attributes:
+        question_id: of the question.
+        arm: the arm that answered it.
+        passage_id: of the passage left out.
+        rank: its place among the read ones, from 1, best first.
+        score_change_nats: log-likelihood a token of the chosen option without the passage minus with it.
+        probability_change: the same of its probability, -1 to 1; below 0 the passage supports the choice.
+        flips: whether another option is chosen without it.
+        gold: whether it is a gold passage; None if the question has no known gold.
+    """
+
+    question_id: str
+    arm: str
+    passage_id: str
+    rank: int
+    score_change_nats: float
+    probability_change: float
+    flips: bool
+    gold: bool | None
+
+
+SCHEMA = pa.schema(
+    [
+        ("question_id", pa.string()),
+        ("arm", pa.string()),
+        ("passage_id", pa.string()),
+        ("rank", pa.int64()),
+        ("score_change_nats", pa.float64()),
+        ("probability_change", pa.float64()),
+        ("flips", pa.bool_()),
+        ("gold", pa.bool_()),
+    ]
+)
+"""Columns of evidence.parquet, see `Evidence`; `gold` may be null."""
+
+
+def write(path: Path, evidence: Sequence[Evidence]) -> None:
+    """Writes evidence.parquet, one row a question, arm and read passage, in the order given."""
+    write_rows(path, [asdict(row) for row in evidence], SCHEMA)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A question to be read again without one of its passages: how it was answered, and what it is asked with now."""
+
+    question: Question
+    full: Answered
+    dropped: str
+    again: Question
+    hits: list[Hit]
+
+
+def without_each(
+    reader: Reading, questions: Sequence[Question], answered: Sequence[Answered], arm: str, progress: str = ""
+) -> list[Evidence]:
+    """Reads every question again without each of its read passages, all in one call, so that batches are full.
+
+    Costs one reading a read passage: with k read passages k times the reading of the questions. Where one passage was
+    read, the reading without it is closed book. Questions answered without passages yield nothing.
+
+    Args:
+        reader: the answerer that gave `answered`.
+        questions: what was asked; answers to other questions are left out.
+        answered: its answers, each at most once.
+        arm: the arm's name, for the rows and messages.
+        progress: what the progress bar says; empty for none.
+
+    Returns:
+        In the order of `questions`, then by rank.
+
+    Raises:
+        DataError: if a question has no answer, or the reader reads other passages than it is given.
+    """
+    reduced = list(_reduced(questions, {answer.question_id: answer for answer in answered}, arm))
+    hits = {row.again.question_id: row.hits for row in reduced}
+    again = reader.read([row.again for row in reduced], hits, progress)
+    return [_compared(row, reading, arm) for row, reading in zip(reduced, again, strict=True)]
+
+
+def _reduced(questions: Sequence[Question], answers: Mapping[str, Answered], arm: str) -> Iterator[_Reduced]:
+    for question in questions:
+        full = answers.get(question.question_id)
+        if full is None:
+            raise DataError(
+                "no answer",
+                expected="an answer to every question",
+                where=f"arm {arm}, question {question.question_id}",
+            )
+        scores = {hit.passage_id: hit.score for hit in full.hits}
+        for dropped in full.read_passage_ids:
+            # Own ids, because hits are looked up by them.
+            again = replace(question, question_id=f"{question.question_id}/without/{dropped}")
+            kept = [Hit(name, scores.get(name, 0.0)) for name in full.read_passage_ids if name != dropped]
+            yield _Reduced(question, full, dropped, again, kept)
+
+
+def _compared(row: _Reduced, reading: Answered, arm: str) -> Evidence:
+    expected = tuple(hit.passage_id for hit in row.hits)
+    if reading.read_passage_ids != expected:
+        raise DataError(
+            f"read {', '.join(reading.read_passage_ids) or 'nothing'} without {row.dropped}",
+            expected=", ".join(expected) or "nothing",
+            where=f"arm {arm}, question {row.question.question_id}",
+            next_step="give without_each the answerer, with the settings, that gave the answers",
+        )
+    full, chosen, gold = row.full, row.full.best_index, row.question.gold_passage_ids
+    return Evidence(
+        question_id=row.question.question_id,
+        arm=arm,
+        passage_id=row.dropped,
+        rank=full.read_passage_ids.index(row.dropped) + 1,
+        score_change_nats=reading.option_scores[chosen] - full.option_scores[chosen],
+        probability_change=reading.option_probabilities[chosen] - full.option_probabilities[chosen],
+        flips=reading.chosen_index != full.chosen_index,
+        gold=row.dropped in gold if gold else None,
+    )
+
+
+def supports(row: Evidence, bound: float = SUPPORT_BOUND) -> bool:
+    """Whether leaving the passage out takes more than `bound` from the choice's probability.
+
+    >>> row = Evidence("q1", "rag", "p1", 1, -0.4, -0.2, False, True)
+    >>> supports(row), supports(row, bound=0.2)
+    (True, False)
+    """
+    return row.probability_change < -bound
+
+
+def top_supporting(evidence: Sequence[Evidence], bound: float = SUPPORT_BOUND) -> dict[str, Evidence | None]:
+    """Per question the passage whose loss costs the choice most, the better ranked of equals; None if none supports.
+
+    >>> rows = [Evidence("q1", "rag", "p1", 1, -0.1, -0.1, False, True),
+    ...         Evidence("q1", "rag", "p2", 2, -1.0, -0.6, True, False),
+    ...         Evidence("q2", "rag", "p1", 1, 0.1, 0.02, False, True)]
+    >>> {name: top and top.passage_id for name, top in top_supporting(rows).items()}
+    {'q1': 'p2', 'q2': None}
+    """
+    top: dict[str, Evidence | None] = {}
+    for question_id, rows in _by_question(evidence):
+        best = min(rows, key=lambda row: (row.probability_change, row.rank))
+        top[question_id] = best if supports(best, bound) else None
+    return top
+
+
+def _by_question(evidence: Sequence[Evidence]) -> Iterator[tuple[str, list[Evidence]]]:
+    """The rows of each question, questions by id."""
+    ordered = sorted(evidence, key=lambda row: (row.question_id, row.rank))
+    for question_id, rows in groupby(ordered, key=lambda row: row.question_id):
+        yield question_id, list(rows)
+
+
+def summarise_evidence(
+    evidence: Sequence[Evidence], settings: EvaluateSettings, seed: int, bound: float = SUPPORT_BOUND
+) -> dict[str, Any]:
+    """How far one arm's answers rest on what was read, and whether on the gold passage.
+
+    Args:
+        evidence: rows of one arm and split.
+        settings: gives the number of resamples and the level.
+        seed: of the resampling.
+        bound: see SUPPORT_BOUND.
+
+    Returns:
+        bound; questions (with a read passage); and shares {value, low, high, questions}, 0 to 1, or None without a
+        question they could be taken over:
+        supported, at least one passage supports the choice;
+        flipped, at least one passage whose loss changes the choice;
+        precision, the top supporting passage is gold (over supported questions with known gold);
+        first_is_gold, the passage ranked first is gold (over the same questions, to compare with);
+        recall, read gold passages that support (over questions that read one; the mean of their shares).
+
+    Raises:
+        DataError: if the rows are of more than one arm.
+    """
+    arms = sorted({row.arm for row in evidence})
+    if len(arms) > 1:
+        raise DataError(f"evidence of {', '.join(arms)}", expected="one arm at a time")
+    values: dict[str, list[float]] = {name: [] for name in _SHARES}
+    for rows, top in zip(
+        (rows for _, rows in _by_question(evidence)), top_supporting(evidence, bound).values(), strict=True
+    ):
+        for name, value in _shares_of(rows, top, bound).items():
+            values[name].append(value)
+    return {
+        "bound": bound,
+        "questions": len(values["supported"]),
+        **{name: _share(values[name], settings, seed) for name in _SHARES},
+    }
+
+
+_SHARES = ("supported", "flipped", "precision", "first_is_gold", "recall")
+
+
+def _shares_of(rows: Sequence[Evidence], top: Evidence | None, bound: float) -> dict[str, float]:
+    """What one question adds to each share; it is not in a share it says nothing about."""
+    found = {"supported": float(top is not None), "flipped": float(any(row.flips for row in rows))}
+    if top is not None and top.gold is not None:
+        found |= {"precision": float(top.gold), "first_is_gold": float(bool(rows[0].gold))}
+    gold = [supports(row, bound) for row in rows if row.gold]
+    return found | ({"recall": sum(gold) / len(gold)} if gold else {})
+
+
+def _share(values: Sequence[float], settings: EvaluateSettings, seed: int) -> dict[str, float | int] | None:
+    if not values:
+        return None
+    found = mean_interval(np.array(values), settings, seed)
+    return {**found.bounds, "questions": found.questions}

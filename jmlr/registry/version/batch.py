@@ -1,0 +1,144 @@
+"""Predictions for a large table: read and written piece by piece, and taken up again where they were cut off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jmlr.errors import DataError
+from jmlr.files import replacing
+from jmlr.registry.version.rows import OPTIONS, QUESTION, questions_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PREDICTION_SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("question_id", pa.string()),
+        (QUESTION, pa.string()),
+        (OPTIONS, pa.list_(pa.string())),
+        ("answer", pa.string()),
+        ("answer_index", pa.int64()),
+        ("option_probabilities", pa.list_(pa.float64())),
+        ("confidence", pa.float64()),
+        ("abstained", pa.bool_()),
+        (
+            "passages",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("passage_id", pa.string()),
+                        ("title", pa.string()),
+                        ("text", pa.string()),
+                        ("score", pa.float64()),
+                        ("read", pa.bool_()),
+                    ]
+                )
+            ),
+        ),
+        ("model", pa.struct([(name, pa.string()) for name in ("name", "version", "pair_hash", "run_id")])),
+    ]
+)
+"""Columns of the written table; `row` counts from 0 in the input."""
+
+
+def read_pieces(file: Path, rows: int) -> Iterator[DataFrame]:
+    """A table of questions, at most `rows` at once: .parquet, .jsonl, or .csv whose options are a JSON list of texts.
+
+    Raises:
+        DataError: if the file is missing, of another kind, or broken.
+    """
+    try:
+        if file.suffix == ".parquet":
+            with pq.ParquetFile(file) as table:
+                for batch in table.iter_batches(batch_size=rows):
+                    yield batch.to_pandas()
+        elif file.suffix == ".jsonl":
+            like = {"encoding": "utf-8-sig", "dtype": False, "convert_dates": False}  # utf-8, with a mark or without
+            yield from pd.read_json(file, lines=True, chunksize=rows, **like)
+        elif file.suffix == ".csv":
+            for piece in pd.read_csv(file, chunksize=rows, dtype=str, keep_default_na=False):
+                yield piece.assign(**{OPTIONS: piece[OPTIONS].map(_options)}) if OPTIONS in piece else piece
+        else:
+            raise ValueError(f"a {file.suffix or 'nameless'} file")
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"cannot be read ({error})",
+            expected=f"a .parquet, .jsonl or .csv file with columns {QUESTION} and {OPTIONS}",
+            where=str(file),
+            next_step="mend the file, or name another",
+        ) from error
+
+
+def _options(cell: str) -> Any:
+    """A CSV cell's JSON list; what is none stays as it is, for the check of rows to name it."""
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
+
+
+def check_pieces(file: Path, rows: int) -> int:
+    """Number of rows of a table in which every row can be answered; nothing is loaded but the table.
+
+    Raises:
+        DataError: naming row and column of what cannot be answered.
+    """
+    first = 0
+    for piece in read_pieces(file, rows):
+        questions_of(piece, first)
+        first += len(piece)
+    return first
+
+
+def predict_pieces(
+    pieces: Iterator[DataFrame], predict: Callable[[DataFrame], list[dict[str, Any]]], parts: Path
+) -> Iterator[int]:
+    """Answers each piece into a file of its own in `parts`; one that is there is not answered again.
+
+    Args:
+        pieces: the same at every try.
+        predict: of the registered model.
+        parts: a folder of this input and this version.
+
+    Yields:
+        The number of rows of each piece.
+    """
+    first = 0
+    for number, piece in enumerate(pieces):
+        file = parts / f"{number:08d}.parquet"
+        if not file.exists():
+            answers = predict(piece[[QUESTION, OPTIONS]])
+            known = piece["question_id"] if "question_id" in piece else [None] * len(piece)
+            asked = zip(known, piece[QUESTION], piece[OPTIONS], answers, strict=True)
+            rows = [
+                {
+                    "row": first + place,
+                    "question_id": None if name is None else str(name),
+                    QUESTION: text,
+                    OPTIONS: list(options),
+                    **answer,
+                }
+                for place, (name, text, options, answer) in enumerate(asked)
+            ]
+            with replacing(file) as unfinished:
+                pq.write_table(pa.Table.from_pylist(rows, PREDICTION_SCHEMA), unfinished)
+        first += len(piece)
+        yield len(piece)
+
+
+def join(parts: Path, output: Path) -> None:
+    """Writes the files of `parts` as one table `output`, whole or not at all, and removes them."""
+    with replacing(output) as unfinished:
+        with pq.ParquetWriter(unfinished, PREDICTION_SCHEMA) as writer:
+            for file in sorted(parts.glob("*.parquet")):
+                writer.write_table(pq.read_table(file, schema=PREDICTION_SCHEMA))
+    shutil.rmtree(parts)

@@ -1,0 +1,61 @@
+"""A pair in the form its authors publish: the reader's folder, in it `ir/` with the ColBERT checkpoint.
+
+transformers loads the reader and colbert-ai the retriever, each by itself, without this project.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from jmlr.errors import RegistryError
+from jmlr.files import making, write_text
+from jmlr.registry.version.unit import Opened
+
+RETRIEVER_FOLDER, README_FILE, PARAMS_FILE = "ir", "README.md", "params.yaml"
+
+_FRONT_MATTER = """\
+---
+library_name: transformers
+pipeline_tag: question-answering
+tags: [jmlr, colbert, retrieval, medical]
+license: other
+license_name: see-the-model-card
+---
+
+"""
+
+_USE = f"""
+## How to load it
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    reader, tokenizer = AutoModelForCausalLM.from_pretrained(FOLDER), AutoTokenizer.from_pretrained(FOLDER)
+
+    import os
+    from colbert.infra import ColBERTConfig
+    from colbert.modeling.checkpoint import Checkpoint
+    folder = os.path.abspath(FOLDER + "/{RETRIEVER_FOLDER}")
+    retriever = Checkpoint(folder, ColBERTConfig.load_from_checkpoint(folder))
+
+Adapters that the reader was trained with are merged into its weights. `{PARAMS_FILE}` has the settings of the prompt,
+with which answers are those of the evaluation. The index is not here: it is made of passages of yours. `jmlr import
+FOLDER` takes this folder into a project.
+"""
+
+
+def write(opened: Opened, folder: Path) -> None:
+    """Writes a version's models with their card into the new folder `folder`, whole or not at all.
+
+    Raises:
+        RegistryError: if there is something at `folder`.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RegistryError(
+            "there is something already", expected="a new folder", where=str(folder), next_step="name another folder"
+        )
+    card = opened.card.read_text(encoding="utf-8") if opened.card else "# A retriever and a reader trained together\n"
+    with making(folder) as unfinished:
+        shutil.copytree(opened.pair.reader, unfinished, dirs_exist_ok=True)
+        shutil.copytree(opened.pair.retriever, unfinished / RETRIEVER_FOLDER)
+        shutil.copyfile(opened.pair.params, unfinished / PARAMS_FILE)
+        write_text(unfinished / README_FILE, _FRONT_MATTER + card + _USE)
