@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import regex
 import xxhash
@@ -36,6 +37,20 @@ def words_of(text: str) -> list[str]:
     if text.isascii():  # the same, five times as fast
         return text.lower().translate(_NO_WORD).split()
     return _WORD.findall(text.casefold())
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a text; where characters count as words, each two neighbours too, which tell more than one does.
+
+    >>> search_words("痛风 HbA1c"), search_words("Acute gout.")
+    (['痛', '风', 'hba1c', '痛风'], ['acute', 'gout'])
+    """
+    words = words_of(text)
+    if not has_unspaced(text):
+        return words
+    single = [_CHARACTER.fullmatch(word) is not None for word in words]
+    neighbours = pairwise(zip(words, single, strict=True))
+    return words + [one + other for (one, first), (other, second) in neighbours if first and second]
 
 
 def is_unspaced(words: Sequence[str]) -> bool:

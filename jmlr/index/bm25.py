@@ -11,19 +11,19 @@ import Stemmer
 
 from jmlr.index.build import check_passages
 from jmlr.types import Hit, Passage
+from jmlr.words import search_words
 
 # bm25s asks for every debug message, whatever the application wants.
 logging.getLogger("bm25s").setLevel(logging.WARNING)
-
-_WORD = r"(?u)\b\w+\b"
 
 
 class Bm25:
     """Ranks passages by BM25 over the stems of their words, in memory; nothing is trained and nothing is saved.
 
     Words are runs of letters and digits, those of one letter too: bm25s's own pattern drops them, and with them what
-    tells hepatitis B from hepatitis C. Lucene's 33 English stop words are left out and English stems compared
-    (Snowball), so that `crystals` finds `crystal`; in other languages stop words stay in, and their low weight must do.
+    tells hepatitis B from hepatitis C. In scripts without spaces they are characters and pairs of neighbours. Lucene's
+    33 English stop words are left out and English stems compared (Snowball), so that `crystals` finds `crystal`; in
+    other languages stop words stay in, and their low weight must do.
     k1 = 1.5 and b = 0.75 are bm25s's defaults and are not tuned on any data set.
 
     Source: arXiv 2407.03618 (bm25s), its variant `lucene`, whose weights are never negative.
@@ -59,8 +59,8 @@ class Bm25:
 
     def _words(self, texts: Sequence[str]) -> list[list[str]]:
         found: list[list[str]] = bm25s.tokenize(
-            list(texts),
-            token_pattern=_WORD,
+            [" ".join(search_words(text)) for text in texts],
+            token_pattern=r"\S+",
             stopwords="english",
             stemmer=self._stemmer,
             return_ids=False,

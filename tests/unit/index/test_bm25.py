@@ -50,6 +50,18 @@ def test_words_of_one_letter_count():
     assert [ids(hits) for hits in found] == [["p1"], ["p0"]]
 
 
+@pytest.mark.parametrize(
+    ("passages", "question"),
+    [
+        (("痛风急性发作给予秋水仙碱。", "哮喘急性发作给予沙丁胺醇。", "风湿疼痛。"), "痛风发作时用什么药？"),
+        (("ยาลดไข้ใช้พาราเซตามอล", "ปวดศีรษะใช้ซูมาทริปแทน", "ไข้สูง"), "ควรให้ยาลดไข้อะไร"),
+        (("痛風発作にはコルヒチンを用いる。", "喘息にはサルブタモールを用いる。", "風邪。"), "痛風には何を用いるか"),
+    ],
+)
+def test_texts_without_spaces_are_found_by_what_they_share(passages, question):
+    assert ids(Bm25(make(*passages)).search([question], 3)[0])[0] == "p0"
+
+
 def test_the_title_is_searched_too():
     (found,) = Bm25([Passage("p1", "It swells.", title="Gout"), Passage("p2", "It swells.")]).search(["gout"], 2)
     assert ids(found) == ["p1"]

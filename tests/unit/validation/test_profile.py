@@ -40,6 +40,14 @@ def test_every_feature_is_counted():
     assert set(found["features"]) == set(FEATURES)
 
 
+def test_characters_of_scripts_without_spaces_are_words():
+    counted = Profile()
+    counted.add_passages([Passage("p1", "痛风用 Allopurinol。"), Passage("p2", "痛")])
+    features = counted.as_json("x")["features"]
+    assert features["passage_words"] == {"1": 1, "4-5": 1}
+    assert features["vocabulary"] == {"痛": 2, "风": 1, "用": 1, "allopurinol": 1}
+
+
 def test_batches_add_up_to_the_whole():
     whole, batched = Profile(), Profile()
     whole.add_passages(PASSAGES)
