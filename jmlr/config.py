@@ -134,7 +134,7 @@ class EvaluateSettings(Block):
 class Settings(Block):
     """All of params.yaml; `settings_version`: which keys it has, see jmlr.config_versions."""
 
-    settings_version: Literal[2]
+    settings_version: Literal[3]
     recipe: Name
     seed: int = Field(ge=0, lt=2**32)  # what the generators of NumPy and torch take
     ingest: IngestSettings

@@ -102,7 +102,7 @@ class ValidateSettings(Block):
     min_passages: int = Field(ge=1)
     min_questions: int = Field(ge=1)
     min_options: int = Field(ge=2, le=len(OPTION_LETTERS))
-    max_passage_words: int = Field(ge=1)
+    max_passage_tokens: int = Field(ge=1)
     max_answer_letter_share: float = Field(gt=0, le=1)
     max_leaked_fraction: float = Field(ge=0, le=1)
     max_cut: CutSettings

@@ -14,7 +14,7 @@ from typing import Any
 from jmlr.errors import ConfigError
 
 KEY = "settings_version"
-CURRENT = 2
+CURRENT = 3
 _FIRST = 1
 
 
@@ -42,6 +42,11 @@ class Removed:
     key: str
 
 
+def _tokens_of(words: Any) -> Any:
+    """A bound in tokens that whatever has so many words keeps: a medical text has about one and a half a word."""
+    return 2 * words if isinstance(words, int) else words
+
+
 MIGRATIONS: Mapping[int, tuple[Added | Renamed | Removed, ...]] = {
     1: (
         # From before release 1, when versions were registered already.
@@ -55,6 +60,7 @@ MIGRATIONS: Mapping[int, tuple[Added | Renamed | Removed, ...]] = {
             "validate.max_cut", dict.fromkeys(("questions", "passages", "options", "tied_options", "rationales"), 1.0)
         ),
     ),
+    2: (Renamed("validate.max_passage_words", "validate.max_passage_tokens", _tokens_of),),
 }
 """By the version that a step starts from."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jmlr.config import IndexSettings
 from jmlr.config_rules import MARKERS
+from jmlr.data.chunking import TokenCounter
 from jmlr.models.prompt import CUE, PromptWriter
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
@@ -24,14 +25,14 @@ class Cuts:
     """
 
     def __init__(self, retriever: Tokenizer, index: IndexSettings, writer: PromptWriter) -> None:
-        self._retriever, self._index, self._reader, self._prompt = retriever, index, writer.tokenizer, writer.settings
-        retriever.no_truncation()
-        retriever.no_padding()
+        self._tokens, self._index = TokenCounter(retriever), index
+        self._reader, self._prompt = writer.tokenizer, writer.settings
 
-    def of_passages(self, passages: Sequence[Passage]) -> dict[str, list[str]]:
-        """passage_cut_by_retriever, passage_cut_by_reader: how many tokens a passage has, and how many are kept."""
+    def of_passages(self, passages: Sequence[Passage]) -> dict[str, list[Any]]:
+        """text_tokens, of the retriever, title included; passage_cut_by_retriever, passage_cut_by_reader: what is kept."""
         texts = [passage.indexed_text for passage in passages]
         return {
+            "text_tokens": self._tokens.of_texts(texts),
             "passage_cut_by_retriever": self._by_retriever(texts, self._index.passage_tokens),
             "passage_cut_by_reader": [_told(len(ids), self._prompt.passage_tokens) for ids in self._ids(texts)],
         }
@@ -53,6 +54,9 @@ class Cuts:
             "options_tied": tied,
             "rationale_cut": [told if asked else None for told, asked in zip(rationales, taught, strict=True)],
         }
+
+    def _by_retriever(self, texts: Sequence[str], bound: int) -> list[str]:
+        return [_told(count, bound - MARKERS) for count in self._tokens.of_texts(texts)]
 
     @property
     def _teaches_rationales(self) -> bool:
@@ -76,10 +80,6 @@ class Cuts:
             same = [_equal([tuple(ids[:tokens]) for ids in form]) for form in of_question]
             tied.append(", ".join(letter for letter, *one in zip(_letters(question), *same, strict=True) if any(one)))
         return cut, tied
-
-    def _by_retriever(self, texts: Sequence[str], bound: int) -> list[str]:
-        found = self._retriever.encode_batch(list(texts), add_special_tokens=False)
-        return [_told(len(one.ids), bound - MARKERS) for one in found]
 
     def _said(self, answers: Sequence[str]) -> list[list[int]]:
         """Tokens of answers as they follow the cue."""

@@ -93,7 +93,7 @@ def _common(table: Table, columns: Sequence[str], least_rows: int) -> list[Expec
 def _of_passages(bounds: ValidateSettings) -> list[Expected]:
     return [
         *_common("passages", list(Passage.__dataclass_fields__), bounds.min_passages),
-        _between("text_length", "text_words", 1, bounds.max_passage_words),
+        _between("text_length", "text_tokens", None, bounds.max_passage_tokens),
         _uncut("passage_cut_by_retriever", bounds.max_cut.passages, "critical"),
         _uncut("passage_cut_by_reader", bounds.max_cut.passages, "critical"),
     ]

@@ -16,11 +16,10 @@ import pandas as pd
 from jmlr.types import OPTION_LETTERS, Leak, Passage, Question
 from jmlr.validation.identities import Identities
 from jmlr.validation.phi import KINDS, masked, redacted, screen
-from jmlr.words import length_in_words
 
 SEPARATOR = " | "
 _PHI = tuple(f"phi_{kind}" for kind in KINDS)
-_PASSAGE_COLUMNS = (*Passage.__dataclass_fields__, "text_words", "rows_of_id", *_PHI)
+_PASSAGE_COLUMNS = (*Passage.__dataclass_fields__, "rows_of_id", *_PHI)
 _QUESTION_COLUMNS = (
     *Question.__dataclass_fields__,
     *("option_count", "empty_options", "duplicated_options", "answer_in_options", "answer_letter"),
@@ -49,8 +48,8 @@ def _screened(texts: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
 def passages_frame(passages: Sequence[Passage], known: Identities) -> pd.DataFrame:
     """One row a passage: its fields and these columns.
 
-    text_words: its length in words, where there are no spaces in characters; rows_of_id: how many passages of the whole
-    table have its id; phi_KIND: what looks like protected health information in title and text, masked, else "".
+    rows_of_id: how many passages of the whole table have its id; phi_KIND: what looks like protected health information
+    in title and text, masked, else "".
 
     Args:
         passages: some of the table's rows.
@@ -59,7 +58,6 @@ def passages_frame(passages: Sequence[Passage], known: Identities) -> pd.DataFra
     columns: dict[str, list[Any]] = {
         name: [getattr(passage, name) for passage in passages] for name in Passage.__dataclass_fields__
     }
-    columns["text_words"] = [length_in_words(passage.text) for passage in passages]
     columns["rows_of_id"] = known.rows_of(columns["passage_id"])
     columns |= {name: [""] * len(passages) for name in _PHI}
     for row, passage in enumerate(passages):

@@ -35,6 +35,12 @@ def test_a_value_is_told_in_the_terms_of_its_new_key(share: float | None, drops:
     assert found["ingest"] == {"drop_copies": drops}
 
 
+@pytest.mark.parametrize(("words", "tokens"), [(125, 250), (None, None)])
+def test_a_bound_in_words_becomes_one_in_tokens(words: object, tokens: object) -> None:
+    found: Any = migrated({"settings_version": 2, "validate": {"max_passage_words": words}}, "params.yaml")
+    assert found["validate"] == {"max_passage_tokens": tokens}
+
+
 @pytest.mark.parametrize("version", [config_versions.CURRENT + 1, 0, "1", True, None])
 def test_a_version_that_this_code_does_not_know_is_refused(version: object) -> None:
     with pytest.raises(ConfigError, match=r"(?s)params\.yaml, settings_version: settings of version .*a later release"):

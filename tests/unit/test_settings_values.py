@@ -26,7 +26,7 @@ YES_OR_NO = (False, "maybe")
 COUNT = (7, 0)
 SECONDS = (3.5, ".inf")
 VALUES: dict[str, tuple[Any, Any]] = {
-    "settings_version": (1, 3),
+    "settings_version": (2, 4),
     "recipe": ("mine", " "),
     "seed": (2**32 - 1, 2**32),
     "ingest.root": ("../data", ""),
@@ -52,7 +52,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "validate.min_passages": COUNT,
     "validate.min_questions": COUNT,
     "validate.min_options": (2, 11),
-    "validate.max_passage_words": COUNT,
+    "validate.max_passage_tokens": COUNT,
     "validate.max_answer_letter_share": (1, 1.5),
     "validate.max_leaked_fraction": (0, ".nan"),
     "validate.max_cut.questions": (1, 1.1),

@@ -67,6 +67,13 @@ def test_a_text_is_cut_where_it_has_one_token_too_many(cuts):
     ]
 
 
+def test_a_passage_is_as_long_as_its_tokens_in_any_script(cuts):
+    """The Thai words are unknown to the tokenizer, which has one token for all of them; each character counts."""
+    texts = ("Gout hurts much.", "痛风急性发作期应尽早给予秋水仙碱。", "ให้ยาลดไข้ทุกสี่ชั่วโมง")
+    found = cuts()[0].of_passages([Passage("p", text) for text in texts] + [Passage("p", "It hurts.", title="Gout")])
+    assert found["text_tokens"] == [5, 17, 16, 6]
+
+
 def test_rationales_count_where_they_are_taught(cuts):
     rows = [
         question(rationale=BEGINNING),
@@ -83,5 +90,5 @@ def test_rationales_count_where_they_are_taught(cuts):
 def test_tables_without_rows_have_the_columns(cuts):
     counted, _ = cuts(options="shown", answer="letter_rationale")
     found = {**counted.of_passages([]), **counted.of_questions([])}
-    assert len(found) == 7
+    assert len(found) == 8
     assert all(list(column) == [] for column in found.values())

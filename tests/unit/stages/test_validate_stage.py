@@ -22,7 +22,7 @@ BOUNDS = ValidateSettings(
     min_passages=2,
     min_questions=4,
     min_options=2,
-    max_passage_words=5,
+    max_passage_tokens=7,
     max_answer_letter_share=0.6,
     max_leaked_fraction=0,
     max_cut={"questions": 0.2, "passages": 0.25, "options": 0.2, "tied_options": 0, "rationales": 0.2},
@@ -150,7 +150,7 @@ def test_markup_in_any_field_is_text_on_every_page(run):
 
 
 def test_every_critical_fault_is_found_and_shown(run):
-    passages = [*PASSAGES, Passage("p1", "\ufffd one two three four five"), Passage("p9", " ", licence="MIT")]
+    passages = [*PASSAGES, Passage("p1", f"\ufffd {'pain ' * 9}"), Passage("p9", " ", licence="MIT")]
     questions = [
         *QUESTIONS,
         replace(QUESTIONS[0], question_id="q10", split="tset", licence=""),
@@ -171,7 +171,7 @@ def test_every_critical_fault_is_found_and_shown(run):
         "passages.text_filled": 1,
         "passages.text_encoding": 1,
         "passages.licence_known": 1,
-        "passages.text_length": 2,
+        "passages.text_length": 1,
         "questions.id_unique": 2,
         "questions.text_filled": 1,
         "questions.licence_known": 1,
@@ -217,7 +217,7 @@ def test_cut_questions_warn_with_their_share_and_cut_passages_stop(run, capsys):
 
     passages = [replace(one, text=long) for one in PASSAGES[:2]] + PASSAGES[2:]
     with pytest.raises(ValidationFailed, match=r"passages, passage_cut_by_reader: 2 row\(s\), 50.0% of 4"):
-        run(passages, QUESTIONS, bounds(max_passage_words=500))
+        run(passages, QUESTIONS, bounds(max_passage_tokens=500))
     assert failed() == {"passages.passage_cut_by_retriever": 2, "passages.passage_cut_by_reader": 2}
 
 
@@ -263,7 +263,7 @@ def test_health_information_is_critical_and_nowhere_written_out(run, capsys):
     ]
     questions = [replace(QUESTIONS[0], rationale="ask ann@clinic.org"), *QUESTIONS[1:]]
     with pytest.raises(ValidationFailed, match="passages, phi_ssn: 1 row") as caught:
-        run(passages, questions, bounds(max_passage_words=50))
+        run(passages, questions, bounds(max_passage_tokens=50))
     assert failed() == {
         "passages.text_encoding": 1,
         "passages.phi_ssn": 1,

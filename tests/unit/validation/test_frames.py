@@ -13,12 +13,6 @@ def question(question_id: str = "q1", **changes) -> Question:
     return Question(question_id, **values)
 
 
-def test_passage_length_is_in_words():
-    assert passages_frame(PASSAGES, KNOWN)["text_words"].tolist() == [3]
-    unspaced = [Passage("p", "痛风急性发作期应尽早给予秋水仙碱。")]  # one run without a space is no single word
-    assert passages_frame(unspaced, Identities())["text_words"].tolist() == [16]
-
-
 def test_rows_of_an_id_are_those_of_the_whole_table():
     known = Identities([["p1", "p2"], ["p1"]])
     frame = passages_frame([*PASSAGES, Passage("p2", "It passes.")], known)
@@ -81,4 +75,4 @@ def test_health_information_is_found_in_options_and_rationale_too():
 
 def test_empty_tables_keep_their_columns():
     assert {"leaked_from_training", "phi_ssn"} <= set(questions_frame([], Identities(), []).columns)
-    assert {"text_words", "rows_of_id", "phi_ssn"} <= set(passages_frame([], Identities()).columns)
+    assert {"rows_of_id", "phi_ssn"} <= set(passages_frame([], Identities()).columns)
