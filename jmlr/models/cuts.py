@@ -29,7 +29,7 @@ class Cuts:
         self._reader, self._prompt = writer.tokenizer, writer.settings
 
     def of_passages(self, passages: Sequence[Passage]) -> dict[str, list[Any]]:
-        """text_tokens, of the retriever, title included; passage_cut_by_retriever, passage_cut_by_reader: what is kept."""
+        """text_tokens (of the retriever, title included), passage_cut_by_retriever and passage_cut_by_reader."""
         texts = [passage.indexed_text for passage in passages]
         return {
             "text_tokens": self._tokens.of_texts(texts),
