@@ -1,4 +1,4 @@
-"""What Prefect's pages show of a run: a summary, the metrics beside the champion's, the gates, links."""
+"""A run on Prefect's pages: a summary, metrics beside the champion's, the gates, links."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def publish_results(outcome: str, challenger: Standing, champion: Standing | Non
     Args:
         outcome: what became of the challenger, in words.
         challenger: the version that was made.
-        champion: the one that it was held against, if there was one.
+        champion: the version it was compared with, if there was one.
         root: of the repository.
     """
     if rows := metric_rows(challenger, champion):
@@ -94,7 +94,7 @@ def summary(outcome: str, challenger: Standing, champion: Standing | None, root:
 
 
 def links(challenger: Standing, root: Path = Path()) -> dict[str, str]:
-    """Name and address of what there is to see; a page of the run only where MLflow is a server."""
+    """Names and addresses of what can be opened; the run's page only if MLflow is a server."""
     found = {}
     if page := run_page(tracking_uri(), challenger.run_id):
         found["MLflow run"] = page

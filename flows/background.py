@@ -154,5 +154,5 @@ def _not_ready(program: Program, folder: Path, what: str) -> MissingResource:
         f"{program.name} {what}; its last lines:\n    " + "\n    ".join(last),
         expected=f"an answer at {program.address}{program.health}",
         where=str(log),
-        next_step="mend what the log names, then `make up` again",
+        next_step="fix what the log names, then `make up` again",
     )

@@ -160,7 +160,7 @@ def work(work_pool: str) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Deploy, or work; an error the user can mend ends with exit status 2, without a traceback."""
+    """Deploy, or work; an error the user can fix ends with exit status 2, without a traceback."""
     reader = parser("deploy", __doc__)
     reader.add_argument("--every", type=positive, metavar="SECONDS", help="in place of schedule.cron, to try")
     reader.add_argument(

@@ -1,4 +1,4 @@
-"""What a `kill -9` in the wrong microsecond leaves of DVC: its list of who reads and writes what, cut off."""
+"""Repairs what a `kill -9` at the wrong moment leaves: DVC's list of readers and writers, cut off."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PAUSE_SECONDS = 0.5
 
 
 def forget_cut_off(root: Path) -> bool:
-    """Removes DVC's list if it was cut off while it was written; DVC would refuse every command until somebody does.
+    """Removes DVC's list if it was cut off while being written; until then DVC refuses every command.
 
-    Entries of dead processes in a whole list DVC removes itself. What is lost of a broken one is who works now: nobody
-    of this project, where the caller holds the run's lock.
+    DVC itself removes entries of dead processes from a whole list. A broken list loses only who works now, which is
+    nobody in this project while the caller holds the run's lock.
 
     Args:
         root: of the repository.
@@ -23,7 +23,7 @@ def forget_cut_off(root: Path) -> bool:
         Whether there was one.
     """
     path = root / _LIST
-    for pause in (_PAUSE_SECONDS, 0.0):  # another DVC may just be writing it
+    for pause in (_PAUSE_SECONDS, 0.0):  # another DVC may be writing it right now
         if not path.exists() or _is_whole(path):
             return False
         time.sleep(pause)

@@ -1,4 +1,4 @@
-"""What all of `python -m flows.NAME` share, without Prefect: how they read their words, and how they end."""
+"""What every `python -m flows.NAME` shares, without Prefect: reading its arguments and ending on an error."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def count(word: str) -> int:
 
 @contextmanager
 def ending_plainly() -> Iterator[None]:
-    """An error that a person can act on ends the program with exit status 2 and one message, without a traceback."""
+    """Ends the program with exit status 2 and one message, without a traceback, on an error a person can fix."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Ends a process when who started this one, and holds its standard input open, is gone: `python guard.py PROCESS`."""
+"""Ends a process when the starter of this one, which holds its standard input open, dies: `python guard.py PID`."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ _OTHER_FAILURE = 2
 
 
 ACTIONABLE = (JmlrError, OSError)
-"""What a person can do something about: the state of a flow says it, and Prefect prints no traceback."""
+"""Errors a person can act on: the flow's state names them, and Prefect prints no traceback."""
 
 
 def failed(error: Exception) -> State[Any]:
-    """The state of what `error` ended, named by its cause: ValidationFailed, BudgetReached, Killed, TimedOut, ...
+    """The failed state of an `error`, named by its cause: ValidationFailed, BudgetReached, Killed, TimedOut, ...
 
-    A run that was refused because another is under way is `Cancelled`, not failed: nothing is broken.
+    A run refused because another is under way is `Cancelled`, not failed: nothing is broken.
     """
     if isinstance(error, AlreadyRunning):
         return Cancelled(name="AlreadyRunning", message=str(error))
@@ -35,7 +35,7 @@ def failed(error: Exception) -> State[Any]:
 
 
 def completed(name: str, message: str) -> State[Any]:
-    """A state that is no failure."""
+    """A completed state with a name of its own."""
     return Completed(name=name, message=message)
 
 
@@ -45,7 +45,7 @@ def gates_failed(message: str, name: str = GATES_FAILED) -> State[Any]:
 
 
 def exit_status(state: State[Any]) -> int:
-    """0 where all went well, 3 where a gate failed, 4 where an approval is waited for, else 2; as `jmlr promote` ends.
+    """0 if all went well, 3 if a gate failed, 4 if an approval is pending, else 2; the same as `jmlr promote`.
 
     >>> exit_status(gates_failed("accuracy")), exit_status(completed(WAITING, "")), exit_status(completed(PROMOTED, ""))
     (3, 4, 0)

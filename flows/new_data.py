@@ -1,4 +1,4 @@
-"""Whether there is something new to learn from: data.dvc and the sources against the version registered last."""
+"""Whether there are new data: compares data.dvc and the sources with the version registered last."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _CODE = ("jmlr/", "flows/")
 
 
 def fetch_data(sources: str, root: Path = Path()) -> None:
-    """Brings data/ to what data.dvc says, and data.dvc to what it is imported from.
+    """Updates data.dvc if it is an import, and brings data/ to what data.dvc says.
 
-    An import (`dvc import`, `dvc import-url`) is updated. What is then missing or another is pulled from the default
-    remote, or taken from DVC's cache where there is no remote. Does nothing where data.dvc does not hold the sources.
+    An import (`dvc import`, `dvc import-url`) is updated. What is then missing or changed is pulled from the default
+    remote, or taken from DVC's cache if there is no remote. Does nothing if data.dvc does not cover the sources.
 
     Args:
         sources: the folder that the sources lie in (`ingest.root`).
         root: of the repository.
 
     Raises:
-        DataError: if data/ is not what data.dvc says, and its content is nowhere to be had.
+        DataError: if data/ differs from data.dvc and its content cannot be found.
         CommandFailed: if DVC cannot reach the source or the remote.
     """
     pinned = _pinned(root)
@@ -57,7 +57,7 @@ def fetch_data(sources: str, root: Path = Path()) -> None:
 
 
 def _pinned(root: Path) -> dict[str, Any]:
-    """Which paths data.dvc holds, and whether they come from elsewhere; empty without one."""
+    """The paths in data.dvc, and whether they are an import; empty without a data.dvc."""
     if not (root / DATA_DVC).exists():
         return {}
     content = yaml.safe_load((root / DATA_DVC).read_text(encoding="utf-8"))
@@ -65,9 +65,9 @@ def _pinned(root: Path) -> dict[str, Any]:
 
 
 def whats_new(last: Standing | None, root: Path = Path()) -> str:
-    """Why there is something to train on, in words; empty if the version registered last has seen these very data.
+    """Why there is something to train on, in words; empty if the last registered version has seen these data.
 
-    Code and settings that changed are not new data. Sources outside data.dvc, which ingest reads, are looked at too.
+    Changed code and settings are not new data. Sources that ingest reads outside data.dvc count too.
 
     Args:
         last: the version registered last.
@@ -83,14 +83,14 @@ def whats_new(last: Standing | None, root: Path = Path()) -> str:
 
 
 def changed_sources(status: Mapping[str, Any]) -> list[str]:
-    """Files that ingest reads and that changed, code and settings aside, from what `dvc status --json` tells.
+    """Changed files that ingest reads, without code and settings, from the output of `dvc status --json`.
 
     >>> changed_sources({"ingest": [{"changed deps": {"data": "modified", "jmlr/data": "new"}}, "changed command"]})
     ['data']
     """
     parts = [part for part in status.get(FIRST_STAGE, []) if isinstance(part, dict)]
     changed = [item for part in parts for item in part.get("changed deps", {}).items()]
-    # Of settings DVC tells which keys changed, of files only that they did.
+    # DVC names the changed keys of settings (a dict), but of files only that they changed (a text).
     return sorted(name for name, what in changed if isinstance(what, str) and not name.startswith(_CODE))
 
 

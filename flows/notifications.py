@@ -1,4 +1,4 @@
-"""Whom a flow tells of its end: the notification blocks of Prefect that `flows.notify` names."""
+"""Sends the end of a flow to the notification blocks of Prefect that `flows.notify` names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TOLD = (PROMOTED, PROPOSED, WAITING)
 
 
 def is_told(state: State[Any]) -> bool:
-    """Whether somebody wants to know: of failures, promotions, proposals, and where an approval is waited for."""
+    """Whether to notify: on failures, promotions, proposals and pending approvals."""
     return state.is_failed() or state.is_crashed() or state.name in _TOLD
 
 
 def tell(flow: Any, flow_run: Any, state: State[Any]) -> None:
-    """A hook of a flow: sends its end to every block of `flows.notify`; one that fails costs a line in the log.
+    """Hook of a flow: notifies every block of `flows.notify`; a block that fails is logged and skipped.
 
     Args:
         flow: that ended.

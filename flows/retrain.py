@@ -1,7 +1,7 @@
-"""New data to a new champion, or the reason why not: `python -m flows.retrain --help`.
+"""From new data to a new champion, or the reason why not: `python -m flows.retrain --help`.
 
-Data that the version registered last has seen cost nothing: no stage runs and nothing is registered. Whatever is cut
-off is taken up by the next run: DVC knows finished stages, training its checkpoints, the registry a pair by its hash.
+If the last registered version has seen the data, no stage runs and nothing is registered. The next run continues what
+was cut off: DVC knows finished stages, training its checkpoints, and the registry a pair by its hash.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _judge(last: Standing, champion: Standing | None) -> State[Any]:
 
 
 def was_judged(last: Standing, champion: Standing | None) -> bool:
-    """Whether the version is the champion, or the last judgement promoted it, or held it against this champion.
+    """Whether the version is the champion, or was judged last, and against this champion.
 
     A judgement that came to no verdict (`not judged`) does not count.
     """

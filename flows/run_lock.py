@@ -1,6 +1,6 @@
-"""One run at a time in a repository: a lock that the kernel takes back from whoever dies, by `kill -9` too.
+"""One run at a time in a repository, by a lock that the kernel frees when its holder dies, by `kill -9` too.
 
-It is a file lock of this machine (flock): machines that share a folder over a network may not see each other's.
+It is a file lock of this machine (flock); machines that share a folder over a network may not see each other's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AlreadyRunning(JmlrError):
 
 
 def held() -> tuple[int, ...]:
-    """Descriptors of the locks of this process; a child that inherits them keeps the lock as long as it lives."""
+    """Descriptors of this process's locks; a child that inherits them keeps the lock while it lives."""
     return tuple(_descriptors)
 
 
@@ -40,11 +40,11 @@ def only_run(folder: Path, what: str, wait: bool, tell: Callable[[str], None] = 
     Args:
         folder: the repository's root.
         what: who holds it, for others to read.
-        wait: whether to wait for another run's end, instead of being refused.
+        wait: whether to wait for another run to end instead of failing.
         tell: takes one line about a wait.
 
     Raises:
-        AlreadyRunning: if another run holds it and is not waited for, or another `what` waits for it already.
+        AlreadyRunning: if another run holds it and `wait` is false, or another `what` waits already.
     """
     path = folder / LOCK_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def only_run(folder: Path, what: str, wait: bool, tell: Callable[[str], None] = 
     try:
         if not _locked(descriptor):
             with path.with_name(f"{path.name}.{fingerprint.of_text(what)[:8]}").open("w") as place:
-                # A schedule goes on while a run takes days: one waits, not one a night.
+                # A schedule continues while a run takes days: one run waits, not one per night.
                 if wait and not _locked(place.fileno()):
                     raise _refused(f"another {what} waits already for", path, "let that one do it")
                 _take(descriptor, path, wait, tell)

@@ -138,7 +138,7 @@ def _postgres_place(url: str) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run one command; an error the user can mend ends with exit status 2, without a traceback."""
+    """Run one command; an error the user can fix ends with exit status 2, without a traceback."""
     reader = parser("servers", __doc__)
     reader.add_argument(
         "command",

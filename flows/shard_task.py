@@ -1,4 +1,4 @@
-"""One shard of ingest as a Prefect task, which any process may run that sees the repository's folder."""
+"""One shard of ingest as a Prefect task, for any process that sees the repository's folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jmlr.data.units import Unit
     persist_result=False,
 )
 def make_shard(maker: ShardMaker, unit: Unit, folder: str) -> Path | State[Any]:
-    """Makes the unit's shard if it is not there.
+    """Makes the unit's shard unless it exists.
 
     Args:
         maker: of the shard.

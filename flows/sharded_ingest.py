@@ -93,7 +93,7 @@ def sharded_ingest() -> State[Any]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the flow; an error the user can mend ends with exit status 2, without a traceback."""
+    """Run the flow; an error the user can fix ends with exit status 2, without a traceback."""
     reader = parser("sharded_ingest", __doc__)
     reader.add_argument("--runner", choices=RUNNERS, default="processes", help="where tasks run (default: %(default)s)")
     reader.add_argument("--workers", type=count, default=os.cpu_count() or 1, help="processes here (default: cores)")

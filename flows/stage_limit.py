@@ -1,4 +1,4 @@
-"""What bounds a stage or a command while it runs: its time, and the budget of all runs."""
+"""The limits of a stage or command while it runs: its time, and the budget of all runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def limit_of(name: str, settings: FlowsSettings, folder: Path) -> Limit:
-    """Tells when `name`, begun now, has had its time, or when a stage that costs device hours has none left.
+    """A limit for `name`, started now: its time is up, or a stage that costs device hours has none left.
 
     Args:
         name: of a stage or command.
@@ -34,9 +34,9 @@ def limit_of(name: str, settings: FlowsSettings, folder: Path) -> Limit:
 
 
 def over_budget(settings: FlowsSettings, folder: Path) -> BudgetReached | None:
-    """The error to raise when the runs of the last days have used the budget up; hours of one kind of device count.
+    """The error to raise when the runs of the last days have used up the budget, counted per kind of device.
 
-    A stage that runs writes its hours down every minute, so that so much may be spent too much.
+    A running stage records its hours every minute, so the budget may be exceeded by a minute.
     """
     if settings.budget_device_hours is None:
         return None

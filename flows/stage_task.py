@@ -32,7 +32,7 @@ _DVC_BUSY = re.compile(r"Unable to acquire lock|is busy, it is being blocked by"
 
 
 def is_worth_a_retry(task: Any, task_run: Any, state: State[Any]) -> bool:
-    """Whether the error in the state may pass; a broken setting or broken data stay broken."""
+    """Whether another try may succeed; a broken setting or broken data stay broken."""
     error = state.result(raise_on_failure=False)
     return bool(getattr(error, "may_pass", isinstance(error, BaseException) and failure.may_pass(error)))
 
@@ -54,7 +54,7 @@ def flows_settings(folder: Path | None = None) -> FlowsSettings | None:
 def run_stage(stage: str, folder: Path | None = None) -> str:
     """Bring `stage`, and what it depends on, up to date as a task; one that DVC finds up to date ends as `Cached`.
 
-    It is ended when its time or the budget is over, and tried again after a kill and where network or disk were away.
+    A limit of time or budget ends it; it is tried again after a kill, or when network or disk were away.
 
     Args:
         stage: its name in dvc.yaml.
@@ -75,13 +75,13 @@ def run_stage(stage: str, folder: Path | None = None) -> str:
 def run_command(
     name: str, folder: Path | None = None, arguments: Sequence[str] = (), accepted: Sequence[int] = (0,)
 ) -> int:
-    """Run the command `jmlr NAME` as a task, for what lies outside the pipeline because it has side effects.
+    """Run the command `jmlr NAME` as a task, for commands with side effects, which are outside the pipeline.
 
     Args:
         name: of the command.
         folder: the repository's root; the working folder if None.
         arguments: after the name.
-        accepted: exit statuses that are no failures.
+        accepted: exit statuses that do not count as failures.
 
     Returns:
         The exit status.
@@ -129,7 +129,7 @@ def _command(name: str, folder: Path | None, arguments: tuple[str, ...], accepte
 
 
 def _run(command: Sequence[str], name: str, folder: Path | None, look: Callable[[str], None]) -> None:
-    """Runs the command with its limits, its lines to Prefect's log and to `look`; a failure gets its true reason."""
+    """Runs the command with its limits; its lines go to Prefect's log and to `look`; a failure gets its true reason."""
     logger, settings = get_run_logger(), flows_settings(folder)
 
     def show(line: str) -> None:
@@ -147,9 +147,9 @@ def _run(command: Sequence[str], name: str, folder: Path | None, look: Callable[
 
 
 def explain(error: CommandFailed, noted: failure.Failure | None) -> None:
-    """Gives the failure its reason and whether it may pass: as the command noted it, else as its end shows it.
+    """Sets the failure's reason and whether it may pass: from the command's note, or else from how it ended.
 
-    A command that was killed notes nothing; DVC, which hides its status, tells it in words.
+    A killed command notes nothing, and DVC hides its status but names it in its message.
     """
     if noted is not None:
         error.reason = noted.error if noted.of_user else "Failed"
@@ -161,7 +161,7 @@ def explain(error: CommandFailed, noted: failure.Failure | None) -> None:
 
 
 def delays(settings: FlowsSettings | None) -> list[float]:
-    """Seconds before each further try, doubled from one to the next; none where nothing is tried again."""
+    """Seconds before each further try, each twice the one before; empty if nothing is tried again."""
     if settings is None:
         return []
     return [settings.retry_delay_seconds * 2**number for number in range(min(settings.retries, _MOST_RETRIES))]

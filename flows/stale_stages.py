@@ -1,4 +1,4 @@
-"""Whether there is anything to do, asked once before the stages: DVC takes a second or two to start, for each stage."""
+"""Asks DVC once, before the stages, whether anything is to be done; DVC takes a second or two to start."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TIMEOUT_SECONDS = 600
 def is_up_to_date(folder: Path | None = None) -> bool:
     """Whether `dvc repro` would run nothing: DVC finds no data, code, setting or output changed.
 
-    One stale stage makes it False for all, because only `dvc repro` knows which stages follow from it. So it is where
-    DVC gives no answer, for example because another process holds its lock: then `dvc repro` says what is wrong.
+    One stale stage makes it False, because only `dvc repro` knows which stages follow from it. It is also False if DVC
+    gives no answer, for example because another process holds its lock; `dvc repro` then says what is wrong.
 
     Args:
         folder: the repository's root; the working folder if None.

@@ -1,4 +1,4 @@
-"""Running a command line by line, so that its output is seen while it works and nothing outlives it."""
+"""Runs a command and passes its output on line by line; nothing that it started outlives it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flows import run_lock
 from jmlr.errors import JmlrError
 
 Limit = Callable[[], JmlrError | None]
-"""Tells, asked every second, why a command may not go on; None as long as it may."""
+"""Asked every second: the error that ends the command, or None while it may go on."""
 
 _KEPT_LINES = 15
 _GRACE_SECONDS = 20.0
@@ -30,12 +30,12 @@ _SUPERVISOR = (sys.executable, "-I", str(Path(__file__).with_name("supervisor.py
 
 
 class CommandFailed(JmlrError):
-    """A command ended with another status than 0, or was not let go on.
+    """A command ended with a status other than 0, or a limit ended it.
 
     Attributes:
         status: the exit status; 128 + N if signal N ended it.
         reason: the state's name in Prefect.
-        may_pass: whether the same again may go well: after a kill, or where network or disk were away.
+        may_pass: whether a second try may succeed: after a kill, or when network or disk were away.
     """
 
     status: int = 0
@@ -52,9 +52,9 @@ def run_lines(
 ) -> None:
     """Run `command`, giving every line of its output and errors to `show` as it comes.
 
-    The command has a process group of its own. Whatever ends the wait (an error, Ctrl-C, a cancelled flow, a limit)
-    ends the whole group: first with SIGTERM, after 20 seconds with SIGKILL. A `kill -9` of this process ends it too:
-    a supervisor sees it (flows/supervisor.py).
+    The command has a process group of its own. An error, Ctrl-C, a cancelled flow or a
+    limit ends the whole group: first SIGTERM, after 20 seconds SIGKILL. After a `kill -9` of this process the
+    supervisor (flows/supervisor.py) ends it.
 
     Args:
         command: program and arguments.
@@ -77,7 +77,7 @@ def run_lines(
             stderr=subprocess.STDOUT,
             stdin=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=run_lock.held(),  # the lock is free only when the last supervisor has done its work
+            pass_fds=run_lock.held(),  # the lock is freed only when the last supervisor has finished
             env={**_environment(), **(variables or {})},
         ) as process,
     ):
@@ -121,14 +121,14 @@ def _failure(status: int, command: Sequence[str], last: Sequence[str]) -> Comman
     error = CommandFailed(
         f"exit status {status}; its last lines:\n    " + "\n    ".join(last),
         where=" ".join(command),
-        next_step="mend what the last lines name, then start the flow again: finished stages are not repeated",
+        next_step="fix what the last lines name, then start the flow again: finished stages are not repeated",
     )
     error.status = status
     return error
 
 
 def _environment() -> dict[str, str]:
-    """The caller's, with its own programs first (dvc.yaml calls `jmlr`), and lines as they come, not by the buffer."""
+    """The caller's environment with its own programs first (dvc.yaml calls `jmlr`) and unbuffered output."""
     programs = str(Path(sys.executable).parent)
     calm = {"PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
     return {**calm, **os.environ, "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
@@ -136,7 +136,7 @@ def _environment() -> dict[str, str]:
 
 @contextmanager
 def _termination_raises() -> Iterator[None]:
-    """Make SIGTERM an exception, so that the command is ended too; a handler of others (Prefect's) stays."""
+    """Turn SIGTERM into an exception, so that the command ends too; keep a handler that is set, as Prefect's."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -149,7 +149,7 @@ def _termination_raises() -> Iterator[None]:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a command that still runs, with all it started; nothing happens if it has ended by itself."""
+    """End a command that still runs, with all that it started; do nothing if it has ended."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""Runs a command that ends, with all it started, when who asked for it is gone: `python supervisor.py COMMAND...`.
+"""Runs a command and ends it, with all that it started, when the caller dies: `python supervisor.py COMMAND...`.
 
-Who asks holds the other end of standard input and never writes to it: a process that dies, by `kill -9` too, lets go
-of it, on Linux and macOS alike. On Linux the supervisor besides adopts what its descendants leave behind, so that a
-process that went into a group or session of its own is found too; elsewhere only those whose parents still live are.
+The caller holds the other end of standard input and never writes to it; when it dies, by `kill -9` too, the pipe
+closes, on Linux and macOS. On Linux the supervisor also adopts orphans of its descendants, so it finds a process that
+has moved to a group or session of its own; elsewhere it finds only processes whose parents live.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of <sys/prctl.h>
 
 
 def main(command: Sequence[str]) -> int:
-    """The command's exit status, 128 + N if signal N ended it; nothing that it started runs any more.
+    """The command's exit status, 128 + N if signal N ended it; nothing that it started still runs.
 
-    It is to be the first of a process group, which the command shares.
+    Must be the leader of a process group, which the command shares.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
@@ -45,7 +45,7 @@ def _end_with_the_asker() -> None:
 
 
 def _end_descendants() -> None:
-    """SIGTERM to all, after 10 seconds SIGKILL to what is left and to what that started meanwhile."""
+    """Send SIGTERM to all; after 10 seconds SIGKILL to those left and to what they started meanwhile."""
     found = psutil.Process().children(recursive=True)
     for process in found:
         _send(process, signal.SIGTERM)

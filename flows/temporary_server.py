@@ -31,10 +31,10 @@ class _GuardedServer(SubprocessASGIServer):
 
 
 def require_server() -> None:
-    """Asks the server of PREFECT_API_URL whether it is there.
+    """Checks that the server of PREFECT_API_URL answers.
 
     Raises:
-        MissingResource: if there is none, or it does not answer.
+        MissingResource: if none is set, or it does not answer.
     """
     address = PREFECT_API_URL.value()
     if not address:

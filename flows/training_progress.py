@@ -1,4 +1,4 @@
-"""A progress artifact an arm, from the lines of its progress bar."""
+"""A progress artifact per arm, from the lines of its progress bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at the data: tells the server when data.dvc, or what it was imported from, has changed."""
+"""Checks the data: emits an event when data.dvc, or the source it was imported from, has changed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def resource_of(folder: Path) -> str:
 
 @flow(name="jmlr-watch-data", log_prints=True)
 def watch_data() -> bool:
-    """Emit `jmlr.data.changed` if the data are others than at the last look; the first look only remembers.
+    """Emit `jmlr.data.changed` if the data differ from the last check; the first check only records them.
 
-    The event goes out before the look is remembered, so a look that is cut off tells twice rather than never.
+    The event goes out before the state is recorded, so a check that is cut off reports twice rather than never.
 
     Returns:
         whether there was a change.
@@ -48,7 +48,7 @@ def watch_data() -> bool:
 
 
 def state_of_data(folder: Path) -> dict[str, str]:
-    """The hash of data.dvc, and what DVC says of it: other files in data/, a newer version at the source.
+    """The hash of data.dvc and its DVC status: changed files in data/, or a newer version at the source.
 
     Raises:
         DataError: if there is no data.dvc, or DVC cannot tell its state.

@@ -1,7 +1,7 @@
-"""A guideline withdrawn, and a version without it proposed: `python -m flows.withdraw --help`.
+"""Withdraws a guideline and proposes a version without it: `python -m flows.withdraw --help`.
 
-`jmlr withdraw` writes it down and tags the versions that hold it; the rest is the flow `refresh`. The champion is not
-touched: `jmlr rollback` or `jmlr promote` takes a version that holds it out of use.
+`jmlr withdraw` records it and tags the versions that contain it; the rest is the flow `refresh`. The champion is not
+touched: `jmlr rollback` or `jmlr promote` takes a version that contains it out of use.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from jmlr.starter.tokenizer import make_tokenizer
 
 HEAD_DIMENSION = 64
 ROPE_THETA = 1e6
-"""Slow enough that half of the rotary dimensions hardly turn within a prompt, as reading by content needs."""
+"""So slow that half of the rotary dimensions hardly turn within a prompt, which matching by content needs."""
 WARMUP_STEPS, LAST_RATE_SHARE, MAX_GRADIENT_NORM = 20, 0.03, 1.0
 BATCHES_SORTED_TOGETHER = 8
 

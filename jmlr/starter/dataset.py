@@ -1,7 +1,7 @@
 """The starter's passages and exam questions, made from the knowledge base byte for byte the same everywhere.
 
-Every condition yields one guideline-like passage an aspect, so the hard distractors of a question are the same
-condition's other aspects and the siblings' same aspect. A vignette tells one finding as a chart would and three in a
+Every condition has one guideline-like passage per aspect. So the hard distractors of a question are the other aspects
+of its condition and the same aspect of similar conditions. A vignette tells one finding as a chart would and three in a
 patient's words, which share no content word with the guideline's; its question shares none with the statement that
 answers it. So word overlap hints at the condition and does not find the passage.
 """
@@ -37,7 +37,7 @@ def identifier(name: str) -> str:
 
 
 def make_passages(conditions: Iterable[Condition]) -> list[dict[str, str]]:
-    """One row a condition and aspect, in the plain JSON lines format."""
+    """One row per condition and aspect, in the plain JSON-lines format."""
     rows = []
     for condition in conditions:
         for aspect in ASPECTS:
@@ -74,7 +74,7 @@ def make_questions(conditions: tuple[Condition, ...]) -> list[dict[str, object]]
 
 
 def assign_splits(conditions: Iterable[Condition]) -> dict[str, str]:
-    """Which split each condition's questions belong to; within each specialty the same shares are held out."""
+    """The split of each condition's questions; every specialty holds out the same shares."""
     by_specialty: dict[str, list[str]] = {}
     for condition in conditions:
         by_specialty.setdefault(condition.specialty, []).append(condition.name)

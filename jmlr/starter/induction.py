@@ -1,8 +1,8 @@
 """A Llama that can already look up and copy: attention weights set so that induction heads exist before training.
 
-Training finds this circuit by itself, but takes thousands of steps to; written down, a small reader learns to read in
-some hundred. Layer 0 attends to the previous token, by its rotary phase alone; layer 1 attends to where the current
-token stood before, by content on the slowly turning rotary dimensions, and copies what followed.
+Training finds this circuit by itself after thousands of steps. With the circuit set by hand, a small reader learns to
+read in a few hundred. Layer 0 attends to the previous token, by its rotary phase alone. Layer 1 attends to where the
+current token stood before, by content on the slowly turning rotary dimensions, and copies what followed.
 
 Source: the circuit of "In-context Learning and Induction Heads" (arXiv 2209.11895), set by construction in the manner
 of mimetic initialisation (arXiv 2305.09828).
@@ -21,7 +21,7 @@ EMBEDDING_SCALE = 0.2
 PREVIOUS_TOKEN_SHARPNESS = 3.0
 MATCH_SHARPNESS = 4.0
 PREVIOUS_TOKEN_SHARE = 0.3
-"""How loud the previous token is written beside the token itself; louder, it drowns what layer 1 copies."""
+"""Weight of the previous token beside the token itself; a larger one drowns what layer 1 copies."""
 SLOW_RADIANS_A_TOKEN = 2.6e-2
 """Rotary dimensions that turn slower than this are matched by content. Most turn so slowly that they keep it over some
 hundred tokens; the fastest turn a quarter within 60, so of two equal matches the nearer one counts more."""
@@ -29,7 +29,7 @@ hundred tokens; the fastest turn a quarter within 60, so of two equal matches th
 
 @torch.no_grad()
 def install(model: LlamaForCausalLM, seed: int) -> None:
-    """Adds an induction circuit to the first two layers and draws the embeddings anew; the rest stays as it is.
+    """Adds an induction circuit to the first two layers and draws new embeddings; the rest stays as it is.
 
     Args:
         model: at least two layers, `attention_bias` on, as many key-value heads as heads.

@@ -1,4 +1,4 @@
-"""Reading items with invented facts: the small reader learns on them to read, not to remember."""
+"""Reading items with invented facts, on which the small reader learns to read instead of remembering."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ReadingContext:
 class ContextMaker:
     """Draws contexts whose facts are random words, each fact used once.
 
-    Two passages mostly state the same kind of fact, as those that a trained retriever finds do; then the better one,
-    which stands next to the question, is right.
+    Two passages mostly state the same kind of fact, like those a trained retriever finds. Then the better one, next to
+    the question, is right.
 
     Args:
         words: the vocabulary that facts are made of.

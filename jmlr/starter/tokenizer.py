@@ -18,7 +18,7 @@ PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
 def make_tokenizer(
     texts: Sequence[str], vocabulary_tokens: int, seed: int
 ) -> tuple[ContextMaker, PreTrainedTokenizerFast]:
-    """The same tokenizer whenever it is made of the same, and the maker of the contexts that it was trained on, too.
+    """The tokenizer, the same for the same arguments, and the maker of the contexts it was trained on.
 
     Args:
         texts: as `texts_of` gives them; only their words are used, never their facts.

@@ -24,14 +24,14 @@ SITE = "jmlr"
 _SHOWN_ROWS = 5
 _ROWS_IN_DATA_DOCS = 20
 _ROWS_LISTED_WHOLE = 10_000
-"""Of larger tables not every broken row is kept and written to Data Docs: millions of them would be."""
+"""Above this size only the first broken rows are kept and written to Data Docs; there could be millions."""
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A table for validation: its number of rows, and the rows as data frames, which are gone through once.
+    """A table to validate: its number of rows, and the rows as data frames, which are read once.
 
-    A table of `rows_at_once` rows or fewer comes in one frame, so that whole-table expectations can look at that.
+    A table of at most `rows_at_once` rows comes in one frame, so that whole-table expectations can use it.
     """
 
     rows: int
@@ -40,7 +40,7 @@ class Batches:
 
 
 def whole_suite(table: str) -> str:
-    """The suite of what is expected of a table as a whole, where it comes in several batches."""
+    """Expectations of the whole table, for a table that comes in several batches."""
     return f"{table}_whole"
 
 
@@ -101,11 +101,11 @@ def _context(site_folder: Path) -> EphemeralDataContext:
 def _checkpoint(
     context: EphemeralDataContext, name: str, table: Table, all_expected: list[Expected], rows: int
 ) -> Checkpoint:
-    """A checkpoint with a suite of these expectations, to run on the data frames of a table of so many rows."""
+    """A checkpoint with a suite of these expectations, for the data frames of a table with this many rows."""
     import great_expectations as gx
     import great_expectations.expectations as kinds
 
-    # All at once: a suite that the context knows already is written out again for every expectation added to it.
+    # All at once: the context writes a suite it knows out again for every added expectation.
     expectations = [
         getattr(kinds, expected.kind)(**expected.arguments, severity=expected.severity, meta={"name": expected.name})
         for expected in all_expected
@@ -147,7 +147,7 @@ def _validate(
         by_row = [expected for expected in all_expected if not expected.whole]
         whole = [expected for expected in all_expected if expected.whole]
         if whole:
-            # The number of rows is all that a table of more than one batch is asked as a whole.
+            # Of a table with several batches only the number of rows is checked as a whole.
             counted = pd.DataFrame(index=pd.RangeIndex(batches.rows))
             checkpoint = _checkpoint(context, whole_suite(table), table, whole, batches.rows)
             found = _run(checkpoint, table, counted, whole, "whole_table")

@@ -1,7 +1,7 @@
 """Data Docs that can be read without a network.
 
-Great Expectations' pages load scripts and styles from other hosts and report each view to one; its index is drawn by
-those scripts. So these are taken out, a small style is put in, and the index is written here.
+Great Expectations' pages load scripts and styles from other hosts and report each view to one of them; the scripts
+draw the index. This module removes them, adds a small style and writes the index itself.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _index(folder: Path, outcomes: Sequence[Outcome], drift: Comparison) -> str:
 
 
 def make_self_contained(folder: Path, outcomes: Sequence[Outcome], drift: Comparison) -> None:
-    """Rewrites the pages in `folder` so that none loads anything from another host, and writes its index.html.
+    """Rewrites the pages in `folder` so that none loads anything from another host; writes index.html.
 
     Args:
         folder: Data Docs as Great Expectations made them.

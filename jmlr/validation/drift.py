@@ -1,4 +1,4 @@
-"""How far the data have moved from those accepted last: one row a feature of their profiles."""
+"""How far the data have drifted from the data accepted last, one row per feature of the profile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The drift of all features; none, and the reason in `note`, where there is nothing to compare with."""
+    """The drift of all features; empty, with the reason in `note`, if there is nothing to compare with."""
 
     note: str
     rows: tuple[Drift, ...] = ()
@@ -103,7 +103,7 @@ def compare(accepted: Mapping[str, Any] | None, current: Mapping[str, Any], boun
 
 
 def read_profile(path: Path) -> dict[str, Any] | None:
-    """The profile in a file; None if there is no such file.
+    """The profile in a file; None if the file does not exist.
 
     Raises:
         DataError: if the file is no profile of this version.

@@ -1,4 +1,4 @@
-"""Great Expectations' pages with the data in them escaped: its own view puts table cells and lists in as they are."""
+"""Great Expectations' pages with their data escaped; its own view inserts table cells and lists unescaped."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ KEYS: dict[Table, str] = {"passages": "passage_id", "questions": "question_id", 
 """The column that names a table's rows."""
 
 SHOWN_BESIDE: dict[Table, tuple[str, ...]] = {"drift": ("new_sources", "vanished_sources")}
-"""Columns that tell more of a broken row, where they are not empty."""
+"""Columns that describe a broken row further, where they are not empty."""
 
 BROKEN_TEXT = "\ufffd|[\u0000-\u0008\u000b\u000c\u000e-\u001f]|\u00c3[\u0080-\u00bf]|\u00e2\u20ac"
 """Replacement characters, control characters, and UTF-8 that was read as Latin-1 or Windows-1252."""
@@ -35,7 +35,7 @@ class Expected:
         kind: the Great Expectations class.
         arguments: its arguments.
         severity: critical stops the pipeline, warning is reported, off is not checked.
-        whole: whether it is about the table as a whole, so that a part of the rows cannot tell.
+        whole: whether it concerns the whole table, so that a batch of rows is not enough.
     """
 
     name: str
@@ -74,7 +74,7 @@ def _no_phi(kind: str) -> Expected:
 
 
 def _common(table: Table, columns: Sequence[str], least_rows: int) -> list[Expected]:
-    """What both tables of data must hold: columns, number of rows, unique ids, text, encoding, licence, no PHI."""
+    """Expectations of both data tables: columns, number of rows, unique ids, text, encoding, licence, no PHI."""
     key = KEYS[table]
     return [
         Expected("schema", "ExpectTableColumnsToMatchSet", {"column_set": list(columns), "exact_match": False}),
@@ -147,7 +147,7 @@ def expected_of(table: Table, bounds: ValidateSettings) -> list[Expected]:
 
 
 def refuse_unknown_severities(bounds: ValidateSettings) -> None:
-    """Nothing, if every name under `validate.severities` is that of an expectation.
+    """Checks that every name under `validate.severities` is that of an expectation.
 
     Raises:
         ConfigError: with the unknown keys and the known names.
@@ -159,5 +159,5 @@ def refuse_unknown_severities(bounds: ValidateSettings) -> None:
             f"no such expectation: {', '.join(f'validate.severities.{name}' for name in unknown)}",
             expected=f"some of {', '.join(known)}",
             where="params.yaml",
-            next_step="mend the name in your recipe under validate.severities",
+            next_step="fix the name in your recipe under validate.severities",
         )

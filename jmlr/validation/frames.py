@@ -1,7 +1,7 @@
 """The tables as data frames, with the columns that expectations look at.
 
-An expectation sees one column of one table; what spans columns, rows or tables is worked out here. What looks like
-protected health information is masked here too: reports and Data Docs are made of these frames alone.
+An expectation sees one column of one table, so whatever spans columns, rows or tables is computed here. What looks
+like protected health information is masked here: reports and Data Docs are made from these frames only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _phi_columns(found: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _screened(texts: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """The texts with what was found in them masked, and what was found, by kind."""
+    """The texts with every finding masked, and the findings by kind."""
     clean: list[str] = []
     together: dict[str, list[str]] = defaultdict(list)
     for text in texts:
@@ -71,7 +71,7 @@ def passages_frame(passages: Sequence[Passage], known: Identities) -> pd.DataFra
 
 @dataclass(frozen=True)
 class _Context:
-    """What a question's row needs to know of all other rows."""
+    """What a question's row must know about all other rows."""
 
     letters: Counter[int]
     rows_of_id: Counter[str]
@@ -91,7 +91,7 @@ class _Context:
         return cls(letters, Counter(question.question_id for question in questions), splits, holders, passages)
 
     def leaked(self, question: Question, found_in: str) -> str | None:
-        """The ids of what holds a test question; nothing to tell of questions that are not in a test split."""
+        """The ids of what contains a test question; None for questions outside the test splits."""
         if not question.split.startswith("test"):
             return None
         return SEPARATOR.join(dict.fromkeys(self.holders.get((question.question_id, found_in), ())))

@@ -1,4 +1,4 @@
-"""Which ids a table has, in 8 bytes each: repeated and unknown ids of tables that are larger than memory."""
+"""The ids of a table in 8 bytes each, to find repeated and unknown ids in tables larger than memory."""
 
 from __future__ import annotations
 

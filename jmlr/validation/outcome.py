@@ -1,4 +1,4 @@
-"""What an expectation found, and what it found over all batches of a table."""
+"""The outcome of an expectation, in one batch and over all batches of a table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def shorten(value: object) -> str:
 def merged(parts: Iterable[list[Outcome]], shown_rows: int) -> list[Outcome]:
     """The outcomes of a table from those of its batches: counts are added, the first rows are kept.
 
-    All batches must hold; where a share of the rows is enough, that share of the rows of all batches.
+    Every batch must pass; if a share of the rows is enough, it is the share over all batches.
 
     Args:
         parts: of each batch the outcomes of the same expectations in the same order; taken one after another.

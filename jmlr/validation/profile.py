@@ -17,7 +17,7 @@ from jmlr.words import has_unspaced, length_in_words, words_of
 
 FORMAT = 1
 OTHER_WORDS = "(other words)"
-"""The category of all other words than the commonest plain ones; words of texts lose their outer brackets."""
+"""The category of all words but the commonest plain ones; words lose their outer brackets."""
 
 SOURCES = ("passage_sources", "question_sources")
 FEATURES = ("passage_words", "question_words", *SOURCES, "vocabulary", "answer_letters")
@@ -59,7 +59,7 @@ class Profile:
 
     def add_passages(self, passages: Sequence[Passage]) -> None:
         """Counts a batch of passages."""
-        # Words are counted by Arrow, in a quarter of the time that Python takes: this sees every word of the corpus.
+        # Arrow counts words in a quarter of the time Python takes, and every word of the corpus passes here.
         spaced = [" ".join(words_of(one.text)) if has_unspaced(one.text) else one.text for one in passages]
         texts = pc.utf8_trim_whitespace(pa.array(spaced, pa.string()))
         words = pc.utf8_split_whitespace(pc.utf8_lower(texts))
@@ -73,7 +73,7 @@ class Profile:
                 vocabulary[bare] += count
         self._features["passage_sources"].update(passage.source for passage in passages)
         if len(vocabulary) > _WORDS_COUNTED:
-            # A word this rare so far is not among the commonest 2,000 of a large table.
+            # A word that is this rare so far cannot become one of the commonest 2,000 of a large table.
             self._features["vocabulary"] = Counter(dict(_commonest(vocabulary, _WORDS_COUNTED // 2)))
 
     def add_questions(self, questions: Sequence[Question]) -> None:

@@ -25,7 +25,7 @@ def report(outcomes: Sequence[Outcome], bounds: ValidateSettings, drift: Compari
 
 
 def broken(outcomes: Sequence[Outcome], severity: str) -> list[Outcome]:
-    """The outcomes of this severity that do not hold."""
+    """The failed outcomes of this severity."""
     return [outcome for outcome in outcomes if not outcome.success and outcome.severity == severity]
 
 
@@ -49,7 +49,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def refuse_broken(outcomes: Sequence[Outcome], data_docs: str) -> None:
-    """Nothing, if every critical expectation holds.
+    """Checks that every critical expectation holds.
 
     Args:
         outcomes: all of them.
@@ -63,5 +63,5 @@ def refuse_broken(outcomes: Sequence[Outcome], data_docs: str) -> None:
         shown = "\n  ".join(line for outcome in failed for line in lines(outcome))
         raise ValidationFailed(
             f"{len(failed)} critical expectation(s) fail:\n  {shown}",
-            next_step=f"open {data_docs}, mend the data or the bounds in params.yaml (validate), then `dvc repro`",
+            next_step=f"open {data_docs}, fix the data or the bounds in params.yaml (validate), then `dvc repro`",
         )

@@ -31,7 +31,7 @@ def run(settings: Settings) -> None:
             f"{found['critical_failures']} critical expectation(s) failed in the last validation",
             expected="data without one",
             where=str(layout.VALIDATION_REPORT),
-            next_step=f"mend the data or the bounds in params.yaml (validate), then `{_VALIDATE}`",
+            next_step=f"fix the data or the bounds in params.yaml (validate), then `{_VALIDATE}`",
         )
     if profile["recipe"] != settings.recipe:
         raise DataError(
