@@ -1,4 +1,4 @@
-"""Long texts to passages of a bounded number of tokens, cut at sentence ends where there are some."""
+"""Cuts long texts into passages of a bounded number of tokens, at sentence ends where there are any."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from jmlr.types import Passage, Question
 _WORD = re.compile(r"\S+")
 _SHORT_FORM = re.compile(r"^(?:[A-Z]|Dr|Mr|Mrs|Ms|St|vs|e\.g|i\.e|Fig|No|ca|cf|approx)\.$", re.IGNORECASE)
 _LOCATED_WORDS = 4
-"""An answer of fewer words ("yes", "aspirin"), or characters without spaces twice as many, is not looked up in the
-chunks: it may stand in any of them."""
+"""A shorter answer ("yes", "aspirin") is not looked up in the chunks: it may stand in any of them. In words; in scripts
+without spaces, twice as many characters."""
 _KNOWN_WORDS = 200_000
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a passage may be, title included, and how much two neighbours share; both in tokens."""
+    """The longest passage, title included, and the overlap of two neighbours; both in tokens."""
 
     passage_tokens: int
     overlap_tokens: int
@@ -33,7 +33,7 @@ class Budget:
 class TokenCounter:
     """Counts tokens as a tokenizer makes them, without the markers around a text.
 
-    A word's tokens are taken to be the same in every text, as those of BERT's are, whose words are counted once.
+    Assumes that a word has the same tokens in every text, as with BERT; so each word is counted once.
 
     Args:
         tokenizer: the retriever's; its own cutting and padding are turned off.
@@ -96,7 +96,7 @@ class TokenCounter:
 
 
 def sentence_starts(words: Sequence[str]) -> list[int]:
-    """Indices of the words that open a sentence, the first word left out.
+    """Indices of the words that open a sentence, without the first word.
 
     >>> sentence_starts("It hurts. See Dr. Hall today. Rest".split())
     [2, 6]
@@ -114,9 +114,9 @@ def sentence_starts(words: Sequence[str]) -> list[int]:
 def cuts(words: Sequence[str], tokens: Sequence[int], budget: Budget) -> list[tuple[int, int]]:
     """First word, and word after the last, of each piece; all words are in at least one.
 
-    A piece ends at the last sentence end in its second half, or in the middle of a sentence where there is none. The
-    next piece repeats up to `overlap_tokens`, from a sentence's start where there is one among them, and as few as
-    leave room for a new word. A word longer than the budget is a piece of its own.
+    A piece ends at the last sentence end in its second half, or within a sentence if there is none. The next piece
+    repeats up to `overlap_tokens`, from the start of a sentence if there is one among them, and few enough to leave
+    room for a new word. A word longer than the budget is a piece of its own.
 
     Args:
         words: of a text.
@@ -145,7 +145,7 @@ def cuts(words: Sequence[str], tokens: Sequence[int], budget: Budget) -> list[tu
 
 
 def chunk_passages(passages: Sequence[Passage], budget: Budget, counter: TokenCounter) -> list[list[Passage]]:
-    """For each passage itself if it is short enough, else its chunks, numbered from 1 behind its id.
+    """For each passage the passage itself if it is short enough, else its chunks, numbered from 1 after its id.
 
     A chunk keeps the title, and `start` and `end` are its characters in the passage's text.
     """
@@ -160,7 +160,7 @@ def chunk_passages(passages: Sequence[Passage], budget: Budget, counter: TokenCo
 
 @dataclass
 class _Parts:
-    """A text in parts that are not cut further: words, where there are no spaces characters, tokens of a long word."""
+    """A text in parts that are not cut further: words, characters (without spaces), tokens of a long word."""
 
     words: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -190,7 +190,7 @@ class _Parts:
 
 
 def _chunks(passage: Passage, budget: Budget, counter: TokenCounter) -> list[Passage]:
-    # A title that is half the budget or more would leave too little: the index cuts such a passage's end.
+    # A title of half the budget or more would leave too little room: the index cuts the end of such a passage.
     title_tokens = min(counter.of_texts([f"{passage.title}."])[0] if passage.title else 0, budget.passage_tokens // 2)
     own = Budget(budget.passage_tokens - title_tokens, budget.overlap_tokens)
     parts = _Parts.of(passage.text, counter, own.passage_tokens)

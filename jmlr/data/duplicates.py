@@ -1,4 +1,4 @@
-"""Which rows say the same as an earlier one, found over numbers that stand for rows, so that tables may be large."""
+"""Finds rows that say the same as an earlier one, by one number per row, so that tables may be large."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def repeated_ids(ids: np.ndarray, contents: np.ndarray) -> tuple[np.ndarray, tuple[int, int] | None]:
-    """Rows whose id an earlier row has, and the first two rows, if any, that share an id and differ.
+    """Rows whose id an earlier row has, and the first two rows, if any, that share an id but differ.
 
     Args:
         ids: a number for each row's id, uint64 (N,).
@@ -33,11 +33,11 @@ def repeated_ids(ids: np.ndarray, contents: np.ndarray) -> tuple[np.ndarray, tup
 
 
 def first_that_says(sayings: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """For each row the first row that says the same, which may be itself.
+    """For each row the first row that says the same, possibly itself.
 
     Args:
         sayings: a number for what each row says, uint64 (N,).
-        apart: bool (N,), rows that are no copies, and of which there are none.
+        apart: bool (N,), rows that neither are copies nor have any.
 
     Returns:
         int64 (N,), each entry at most its own place.

@@ -1,4 +1,4 @@
-"""Raw sources to one set of passages and questions, within a memory that does not grow with the passages' text."""
+"""Turns raw sources into passages and questions; memory does not grow with the passages' text."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from jmlr.files import replacing, write_json
 from jmlr.types import Leak, Passage, Question, Rejected
 
 Runner = Callable[[Maker, Sequence[Unit]], Iterable[Path]]
-"""Calls a maker for each unit, here or elsewhere, and gives the shards as they are made."""
+"""Calls a maker for each unit, here or elsewhere, and yields the shards as they are made."""
 _BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the tables, the lists and the shards go, and where it says what is withdrawn."""
+    """Where the tables, lists and shards are written, and the file of withdrawn items."""
 
     shards: Path
     passages: Path
@@ -56,7 +56,7 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
         settings: the block `ingest`.
         seed: of what is drawn.
         tokenizer: the retriever's, as the text of its tokenizer.json.
-        places: of what is written; shards stay for the next time, those no longer used are removed.
+        places: of what is written; shards are kept for the next run, unused ones removed.
         run: makes the shards.
 
     Returns:
@@ -81,7 +81,7 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     left_out = LeftOut(merged, withdrawn)
     repeated = _repeated(merged)
     left_out.take_copies(repeated)
-    # What is withdrawn stands for no other passage, and none for it.
+    # A withdrawn passage neither is nor has a copy.
     apart = repeated | left_out.rows if settings.drop_copies else np.ones(len(merged), bool)
     stands_for = first_that_says(merged.column("saying"), apart)
     stands_for[repeated] = -1
@@ -112,7 +112,7 @@ def shard_maker(settings: IngestSettings, tokenizer: str, folder: Path) -> Shard
 
 
 def _refuse_empty(folders: Sequence[Path], origins: Sequence[str], counted: Sequence[dict[str, int]]) -> None:
-    """An error for a source of which nothing can be used."""
+    """Raises an error for a source without a usable row."""
     usable, reasons = Counter[str](), {origin: Counter[str]() for origin in origins}
     for folder, origin, counts in zip(folders, origins, counted, strict=True):
         usable[origin] += counts.get("passage", 0) + counts.get("question", 0)
@@ -167,7 +167,7 @@ def _repeated(merged: Merged) -> np.ndarray:
 
 
 def _fewer_passages(merged: Merged, kept: np.ndarray, gold: np.ndarray, most: int | None, seed: int) -> np.ndarray:
-    """`kept`, bool (N,), for at most `most` passages, the gold ones first; the others drawn under the seed."""
+    """`kept`, bool (N,), limited to `most` passages: the gold ones first, the others drawn with the seed."""
     if most is None or kept.sum() <= most:
         return kept
     if len(gold) > most:
@@ -186,7 +186,7 @@ def _fewer_passages(merged: Merged, kept: np.ndarray, gold: np.ndarray, most: in
 
 
 def _write_passages(merged: Merged, kept: np.ndarray, path: Path) -> Counter[str]:
-    """Writes the passages where `kept` holds; gives how many there are of each source."""
+    """Writes the passages selected by `kept`; returns how many each source has."""
     by_source = Counter[str]()
     with replacing(path) as unfinished, pq.ParquetWriter(unfinished, PASSAGE_SCHEMA) as writer:
         for table in merged.tables(kept):
@@ -196,9 +196,9 @@ def _write_passages(merged: Merged, kept: np.ndarray, path: Path) -> Counter[str
 
 
 def _as_cut(merged: Merged, kept: np.ndarray, stands_for: np.ndarray) -> Iterator[Passage]:
-    """The passages that can be read, document after document, as they were before copies were left out.
+    """The readable passages, document by document, as they were before copies were left out.
 
-    One that another stands for has no id: its document holds its text, but the table does not hold it by its name.
+    A copy has no id: its document contains its text, but the table has it under another id.
     """
     readable = (stands_for >= 0) & kept[stands_for]
     named, number = kept[readable], 0
@@ -222,7 +222,7 @@ def _copies(merged: Merged, stands_for: np.ndarray) -> Iterator[Rejected]:
 
 
 def _write_rejects(path: Path, lists: Iterable[Iterable[Rejected]]) -> Counter[str]:
-    """Writes the rejected rows as CSV; gives how many there are of each reason."""
+    """Writes the rejected rows as CSV; returns how many there are for each reason."""
     reasons = Counter[str]()
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -253,7 +253,7 @@ def _counts(
 
 
 def _repaired(counted: Sequence[dict[str, int]]) -> dict[str, int]:
-    """How many passages and questions had wrong characters that were put right."""
+    """How many passages and questions had wrong characters that were repaired."""
     total = Counter[str]()
     for counts in counted:
         total.update(counts)
@@ -261,6 +261,6 @@ def _repaired(counted: Sequence[dict[str, int]]) -> dict[str, int]:
 
 
 def _forget(shards: Path, used: Sequence[Path]) -> None:
-    """Removes the shards that this set of sources and settings does not use."""
+    """Removes shards that these sources and settings do not use."""
     for folder in set(shards.iterdir()) - set(used):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Test questions found again in what the models learn from or read: training questions, and passages."""
+"""Finds test questions in what the models learn from or read: training questions and passages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jmlr.words import is_unspaced, words_of
 from jmlr.types import Leak, Passage, Question, Rejected
 
 SEPARATOR = " | "
-"""Between the ids of the passages over which a leak lies."""
+"""Joins the ids of the passages that a leak spans."""
 _COMPARED = 50
-"""Training questions of one band that a test question is compared with at most."""
+"""The most training questions of one band that a test question is compared with."""
 _BLOCK_ROWS = 10_000
 _END = np.uint64((1 << 22) - 1)
 
@@ -25,7 +25,7 @@ _END = np.uint64((1 << 22) - 1)
 def without_test_questions(
     questions: Sequence[Question], settings: LeakageSettings
 ) -> tuple[list[Question], list[Rejected]]:
-    """The questions, without those of train and dev that are test questions too, and what was left out.
+    """The questions without those of train and dev that are also test questions, and what was left out.
 
     Args:
         questions: of all splits.
@@ -33,7 +33,7 @@ def without_test_questions(
     """
     kept, rejected = list(questions), list[Rejected]()
     for split in ("train", "dev"):
-        # A leak names the likest question alone, so it is looked for again until none is left.
+        # A leak names only the most similar question, so the search repeats until none is left.
         while leaks := leaks_from_training(kept, settings, split):
             found = {leak.other_id: leak for leak in leaks}
             rejected += [
@@ -48,9 +48,9 @@ def without_test_questions(
 def leaks_from_training(
     questions: Sequence[Question], settings: LeakageSettings, split: str = "train"
 ) -> list[Leak]:
-    """Test questions that are training questions too, word for word or nearly, the likest first of each.
+    """Test questions that are also training questions, word for word or nearly; the most similar first.
 
-    Compared are text and right answer together: a stem such as "Which is true?" alone is no leak, and other wrong
+    Text and right answer are compared together: a stem such as "Which is true?" alone is no leak, and other wrong
     options do not hide one.
 
     Args:
@@ -85,7 +85,7 @@ def leaks_from_training(
 
 
 def _meeting(training: np.ndarray, test: np.ndarray) -> dict[int, set[int]]:
-    """For test rows the training rows that they share a band with."""
+    """The training rows with which each test row shares a band."""
     found: dict[int, set[int]] = defaultdict(set)
     for band in range(BANDS):
         rows: dict[int, list[int]] = defaultdict(list)
@@ -99,16 +99,16 @@ def _meeting(training: np.ndarray, test: np.ndarray) -> dict[int, set[int]]:
 
 
 class PassageScreen:
-    """Finds test questions, and their explanations, in documents whose passages come by one after another.
+    """Finds test questions and their explanations in documents whose passages come one after another.
 
-    A document is judged as it was before it was cut: runs that lie across a cut are seen, and the share that counts is
-    of all its passages together. In scripts without spaces between words a run has twice as many characters as
-    `ngram_words`. A text shorter than a run is not looked for: it may well be a heading. One shorter than two runs is a
-    single phrase, so it must be there whole: a passage that answers a question often repeats all of it but "Which".
+    A document is judged as it was before it was cut: runs across a cut are seen, and the share is that of all its
+    passages together. In scripts without spaces a run has twice as many characters as `ngram_words`. A text shorter
+    than a run is not searched for: it may be a heading. A text shorter than two runs is a single phrase and must be
+    there whole: a passage that answers a question often repeats all of it but "Which".
 
     Args:
         questions: of all splits; those of test count.
-        settings: the length of a run of words, and the share of a longer text's runs that one document must hold.
+        settings: the length of a run of words, and the share of a longer text's runs that one document must contain.
     """
 
     def __init__(self, questions: Sequence[Question], settings: LeakageSettings) -> None:
@@ -123,10 +123,10 @@ class PassageScreen:
         self._sought = [_Sought(texts[length], length) for length in sorted(texts)]
 
     def leaks(self, passages: Iterable[Passage]) -> list[Leak]:
-        """The leaks into these passages, each document once; a leak names those that hold something of it.
+        """The leaks into these passages, once per document; a leak names the passages that contain part of it.
 
         Args:
-            passages: those of one text in its order; one without an id belongs to its document but is not named.
+            passages: those of a text in its order; one without an id belongs to its document but is not named.
         """
         stream, before = iter(passages), _Before(max((one.length for one in self._sought), default=1) - 1)
         found: dict[tuple[str, str, int], list[tuple[str, np.ndarray]]] = defaultdict(list)
@@ -141,18 +141,18 @@ class PassageScreen:
 
 
 class _Before:
-    """The words that stand before a passage in its document, `most` at most."""
+    """Up to `most` words that precede a passage in its document."""
 
     def __init__(self, most: int) -> None:
         self._most, self._words, self._last = most, list[str](), Passage("", "")
 
     def joined(self, passage: Passage) -> list[str]:
-        """The words of the passage behind those before it."""
+        """The words before the passage, then its own."""
         last, self._last = self._last, passage
         before: list[str] = []
         if passage.document_id and (passage.source, passage.document_id) == (last.source, last.document_id):
             before = self._words
-            if passage.start > last.end + 1:  # what stood between them is not here
+            if passage.start > last.end + 1:  # the text between them is missing
                 before = []
             elif 0 < passage.start < last.end:
                 before = before[: -len(words_of(passage.text[: last.end - passage.start])) or None]
@@ -169,7 +169,7 @@ class _Text:
 
 
 class _Sought:
-    """Texts that are looked for by their runs of `length` words."""
+    """Texts to search for, by their runs of `length` words."""
 
     def __init__(self, texts: Sequence[_Text], length: int) -> None:
         self.length, self._texts = length, texts
@@ -182,18 +182,18 @@ class _Sought:
         self._ends[(values & _END).astype(np.int64)] = True
 
     def held(self, words: Sequence[Sequence[str]]) -> Iterator[tuple[int, np.ndarray]]:
-        """The places of those with a run that is looked for, and these runs."""
+        """The places where a searched run starts, and these runs."""
         grams = runs(words, self.length)
         ends = np.cumsum([len(one) for one in grams])
         together = np.concatenate(grams)
-        # A bit for each end of a number first: hardly a run is known, and a search takes long.
+        # Pre-filter with a small Bloom filter: almost no run matches, and the exact search is slow.
         maybe = np.flatnonzero(self._ends[(together & _END).astype(np.int64)])
         places = maybe[np.isin(together[maybe], self._values)]
         for number in np.unique(np.searchsorted(ends, places, side="right")).tolist():
             yield number, np.unique(grams[number][np.isin(grams[number], self._values)])
 
     def leaks(self, pieces: Sequence[tuple[str, np.ndarray]]) -> Iterator[Leak]:
-        """The texts that a document holds, of which these passages hold these runs."""
+        """The searched texts that a document contains, given the runs of its passages."""
         held = np.unique(np.concatenate([found for _, found in pieces]))
         first, last = (np.searchsorted(self._values, held, side=side) for side in ("left", "right"))
         owners = np.concatenate([self._owners[start:stop] for start, stop in zip(first, last, strict=True)])
@@ -203,6 +203,6 @@ class _Sought:
             if share >= text.least:
                 own = self._runs[number]
                 names = dict.fromkeys(name for name, found in pieces if name and np.isin(found, own).any())
-                if names:  # else a passage that stands for its copies here holds it, and is named there
+                if names:  # else a kept copy elsewhere contains it and is named there
                     match = "exact" if share == 1 else "near"
                     yield Leak(text.question_id, text.part, "passage", SEPARATOR.join(names), match, share)

@@ -1,4 +1,4 @@
-"""What ingest leaves out because it was withdrawn: passages, and training questions that rest on nothing else."""
+"""Leaves out what was withdrawn: passages, and training questions whose every gold passage was withdrawn."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from jmlr.data.withdrawal import Entry, Withdrawn
 from jmlr.types import Question, Rejected
 
 RATIONALE = "rationale:"
-"""Opens the id of a passage that is the explanation of the question whose id follows."""
+"""Prefix of the id of a passage that is a question's explanation; the question's id follows."""
 
 _BLOCK_ROWS = 100_000
 
 
 class LeftOut:
-    """The rows of all passages, N, that are left out, as `rows`, bool (N,); first those that the log names.
+    """Collects in `rows`, bool (N,), which of all N passages are left out; first those that the log names.
 
-    A passage or document that is withdrawn takes the passages with it that say the same as the whole of it, for what it
-    says is withdrawn; what corrects it in a single word stays, with all its pieces. A source takes none: another source
-    may say the same.
+    Withdrawing a passage or document also withdraws passages whose whole text is the same. A correction that differs
+    in a single word stays, with all its pieces. Withdrawing a source takes no other passage: another source may say
+    the same.
 
     Args:
         merged: all passages.
-        withdrawn: what stands withdrawn.
+        withdrawn: the entries in force.
     """
 
     def __init__(self, merged: Merged, withdrawn: Withdrawn) -> None:
@@ -42,7 +42,7 @@ class LeftOut:
         self._ungrounded = 0
 
     def take_copies(self, repeated: np.ndarray) -> None:
-        """Leaves out also what says the same; `repeated`, bool (N,): rows that came before."""
+        """Also leaves out passages that say the same; `repeated`, bool (N,): rows that came before."""
         self._is_whole = ~repeated
         if self.rows.any():
             is_source = np.array([entry.source is not None for entry in self._withdrawn.entries])
@@ -53,12 +53,12 @@ class LeftOut:
     def take_questions(self, before: Sequence[Question], now: Sequence[Question]) -> list[Question]:
         """The questions of `now` without those of split train that lost every gold passage, and their rationales.
 
-        Such a question is not taught: its answer rests on what was withdrawn. Elsewhere it is asked on, without gold,
-        so that answers before and after a withdrawal are answers to the same questions.
+        Such a question is not taught: its answer rests on what was withdrawn. In other splits it stays, without gold,
+        so that answers before and after a withdrawal are to the same questions.
 
         Args:
             before: all questions with the gold passages of their source.
-            now: the same with those that are still there.
+            now: the same with the gold passages that remain.
         """
         if not self.rows.any():
             return list(now)
@@ -71,7 +71,7 @@ class LeftOut:
         return [one for one in now if one.question_id not in gone]
 
     def rejected(self) -> Iterator[Rejected]:
-        """The passages and questions left out, with the reason; what came before under its id is named elsewhere."""
+        """The passages and questions left out, with the reason; repeated ids are reported elsewhere."""
         held = np.flatnonzero(self.rows & self._is_whole)
         for start in range(0, len(held), _BLOCK_ROWS):
             block = held[start : start + _BLOCK_ROWS]
@@ -82,7 +82,7 @@ class LeftOut:
             yield Rejected(question.source, question.question_id, "all its gold passages are withdrawn")
 
     def counts(self) -> dict[str, Any]:
-        """For counts.json: how much is left out; nothing where nothing is withdrawn."""
+        """For counts.json: how much is left out; empty if nothing is withdrawn."""
         entries = self._withdrawn.entries
         if not entries:
             return {}

@@ -1,4 +1,4 @@
-"""Shards seen as one table of passages, of which only numbers are held in memory."""
+"""Shards as one table of passages, of which memory holds only numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK_ROWS = 100_000
 
 
 class Merged:
-    """The passages of shards, numbered through in the order of the shards; N in all.
+    """The N passages of all shards, numbered in the order of the shards.
 
     Args:
         folders: of the shards.
@@ -48,7 +48,7 @@ class Merged:
         return self._origins[int(np.searchsorted(self._starts, row, side="right")) - 1]
 
     def ids(self, rows: np.ndarray, column: str = "passage_id") -> dict[int, str]:
-        """The ids of these passages, or with `row_id` those of the rows that they were cut from; `rows` rise."""
+        """The ids of these passages, or (`row_id`) of the rows they were cut from; `rows` must increase."""
         found: dict[int, str] = {}
         for start, batch in self._batches([column]):
             own = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(batch))]
@@ -72,7 +72,7 @@ class Merged:
         return np.concatenate(parts)
 
     def chunks_of(self, row_ids: Iterable[str]) -> dict[str, list[tuple[int, Passage]]]:
-        """The passages, with their rows, that were cut from these, by the ids these had."""
+        """For each of these ids the passages cut from its row, with their row numbers."""
         wanted, found = pa.array(sorted(set(row_ids)), pa.string()), dict[str, list[tuple[int, Passage]]]()
         for start, batch in self._batches(["row_id", "passage_id", "text"]) if len(wanted) else ():
             for place in np.flatnonzero(pc.is_in(batch["row_id"], value_set=wanted)).tolist():
@@ -81,7 +81,7 @@ class Merged:
         return found
 
     def tables(self, kept: np.ndarray) -> Iterator[pa.Table]:
-        """The passages where `kept`, bool (N,), holds, as tables of PASSAGE_SCHEMA, in their order."""
+        """The passages selected by `kept`, bool (N,), as tables of PASSAGE_SCHEMA, in order."""
         for start, batch in self._batches(PASSAGE_SCHEMA.names):
             chosen = pa.array(kept[start : start + len(batch)])
             yield pa.Table.from_batches([batch.filter(chosen)], schema=PASSAGE_SCHEMA)
@@ -91,7 +91,7 @@ class Merged:
         return read_questions(self._folders[number] / QUESTIONS)
 
     def rejected(self) -> Iterator[Rejected]:
-        """What could not be used of the files, shard by shard."""
+        """The rejected rows of the files, shard by shard."""
         for folder in self._folders:
             for batch in row_batches(folder / REJECTED, REJECTED_SCHEMA):
                 yield from (Rejected(**row) for row in batch)

@@ -1,4 +1,4 @@
-"""The questions of all sources: ids of their own, dealt to splits, with gold passages that exist."""
+"""The questions of all sources, with unique ids, dealt to splits, and with gold passages that exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jmlr.types import Question, Rejected
 
 
 def same_id(row_id: str, first: str, second: str) -> DataError:
-    """The error of one id that stands for two rows."""
+    """The error for an id that two rows share."""
     return DataError(
         f"id {row_id!r} comes twice, from {first} and {second}",
         expected="ids that differ",
@@ -40,7 +40,7 @@ def gather(
         seed: of what is drawn.
 
     Raises:
-        DataError: if one id stands for two questions, or comes from two sources.
+        DataError: if two questions or two sources share an id.
     """
     owners: dict[str, tuple[Question, str]] = {}
     questions: list[Question] = []
@@ -82,9 +82,9 @@ def _take(
 def with_gold(
     questions: Sequence[Question], merged: Merged, stands_for: np.ndarray, withdrawn: np.ndarray
 ) -> tuple[list[Question], np.ndarray]:
-    """The questions with gold passages as they are after cutting and the removal of copies, and the rows of these.
+    """The questions with the gold passages left after cutting and removing copies, and the rows of these.
 
-    A gold id that no passage has stays, for validation to find; a withdrawn one goes.
+    An unknown gold id stays, for validation to report; a withdrawn one is dropped.
 
     Args:
         questions: gold passages by the ids of their source.

@@ -1,7 +1,7 @@
-"""Reading raw files strictly: every fault names the file and the line or row.
+"""Reads raw files strictly: every error names the file and the line or row.
 
-What a file is, its first bytes tell, whatever its name: gzip and zstandard are decompressed, UTF-16 with its mark is
-decoded, and other kinds are refused with the way to make text of them.
+The first bytes tell what a file is, whatever its name: gzip and zstandard are decompressed, UTF-16 with a byte-order
+mark is decoded. Other kinds are refused, with the command that makes text of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jmlr.errors import DataError
 
 COMPRESSED = (".gz", ".zst")
 LONGEST_LINE_BYTES = 16 << 20
-"""A longer line is no row of text; it is passed over without being held in memory."""
+"""A longer line is rejected without being held in memory."""
 _LARGEST_DOCUMENT_BYTES = 2 << 30
 _BUFFER_BYTES = 1 << 20
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
@@ -38,7 +38,7 @@ _OTHER_KINDS = (
     (b"PAR1\x15", "a parquet table", "write it as JSON lines: pandas' to_json(NAME, orient='records', lines=True)"),
     (b"\xff\xfe\x00\x00", "UTF-32", "write it as UTF-8: `iconv -f utf-32 -t utf-8 FILE > NAME`"),
 )
-"""First bytes of what is no text (PAR1 alone is also a receptor), what it is, and how text is made of it."""
+"""First bytes of files that are not text (PAR1 alone is also a receptor), their kind, and how to make text of them."""
 
 
 def plain_path(path: Path) -> Path:
@@ -103,7 +103,7 @@ def _as_utf_8(stream: BinaryIO) -> BinaryIO:
 
 
 def _refuse_other_kinds(start: bytes, path: Path) -> None:
-    """An error where a file's first bytes are not those of a text."""
+    """Raises an error if a file's first bytes are not those of a text."""
     kind, remedy = next(((kind, remedy) for mark, kind, remedy in _OTHER_KINDS if start.startswith(mark)), ("", ""))
     if start[_TAR_MARK_AT:].startswith(_TAR_MARK):
         kind, remedy = "a tar archive", "unpack it: `tar -xf FILE`"
@@ -215,7 +215,7 @@ def _parsed(text: str, path: Path, line: int | None = None) -> Any:
 
 
 def _json_remedy(text: str, path: Path, line: int | None) -> str:
-    """What to do about a text that is no JSON, or a line that is no object."""
+    """What to do about a text that is not JSON, or a line that is not an object."""
     if line == 1 and text.lstrip().startswith("["):
         program = f"import json; [print(json.dumps(row)) for row in json.load(open('{path.name}'))]"
         return f'write the list as JSON lines: `python -c "{program}" > NAME`'
@@ -243,7 +243,7 @@ def json_document(path: Path, kind: type) -> Any:
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Line numbers (from 1) and objects of a JSON-lines file, as a stream; None for a line too long to be a row.
 
-    Blank lines are passed over.
+    Blank lines are skipped.
 
     Raises:
         DataError: naming the line that is not a JSON object.

@@ -1,4 +1,4 @@
-"""Which questions are for training, which for testing, and which few are kept where few are asked for."""
+"""Deals questions to training and test splits, and draws a few where few are wanted."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def row_batches(
 def batches_of(path: Path, columns: list[str] | None = None, rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """The rows of a parquet file in its order, at most `rows` at once; of `columns` alone where they are given."""
     with pq.ParquetFile(path) as file:
-        # One row group after another: a pass over the whole file would keep all that it has read.
+        # Row group by row group: a pass over the whole file would keep everything in memory.
         for group in range(file.num_row_groups):
             yield from file.iter_batches(batch_size=rows, row_groups=[group], columns=columns)
 

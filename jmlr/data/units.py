@@ -1,4 +1,4 @@
-"""The raw files as units of work: what one process reads at once, and a key that tells whether it is done already."""
+"""Raw files as units of work: what a process reads at once, and a key that tells whether that was done before."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
 
 
 def passed_over(settings: IngestSettings, units: Sequence[Unit]) -> list[Rejected]:
-    """The files in folders of sources that no source reads, hidden ones and those of DVC left out; `units` are all."""
+    """Files in the sources' folders that no source reads, except hidden ones and DVC's; `units` are all units."""
     root, found = Path(settings.root), dict[Path, str]()
     for source in settings.sources:
         folder = root / source.path
@@ -121,7 +121,7 @@ def passed_over(settings: IngestSettings, units: Sequence[Unit]) -> list[Rejecte
 
 
 def _companions(source: SourceSettings, files: Iterable[Path]) -> list[Path]:
-    """The files that are read beside these."""
+    """The companion files that are read too."""
     beside = {file.with_name(name) for file in files for name in FORMATS[source.format].companions}
     return sorted(file for file in beside if file.is_file())
 

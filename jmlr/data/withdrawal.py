@@ -1,4 +1,4 @@
-"""withdrawn.yaml: what must not be read any more, with who said so, when and why; a list that only grows."""
+"""withdrawn.yaml: what must no longer be read, by whom, when and why; a list that only grows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Entry(Block):
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """The entries that stand: the last word on each thing they name."""
+    """The entries in force: the last one for each thing they name."""
 
     entries: tuple[Entry, ...] = ()
 
@@ -83,7 +83,7 @@ class Withdrawn:
 
 
 def standing(log: Sequence[Entry]) -> Withdrawn:
-    """What a log withdraws after all: later entries take earlier ones back.
+    """What a log withdraws in the end; later entries take earlier ones back.
 
     >>> entry = Entry(source="old", reason="superseded", date=datetime.date(2026, 11, 21), who="ann")
     >>> standing([entry, entry.model_copy(update={"restored": True})])
@@ -94,19 +94,19 @@ def standing(log: Sequence[Entry]) -> Withdrawn:
 
 
 def read(path: Path = WITHDRAWN_FILE) -> list[Entry]:
-    """All entries of the log, in their order; none where there is no file.
+    """All entries of the log, in order; empty without a file.
 
     Raises:
-        DataError: if it is not a list of entries, or takes back what was not withdrawn; names the entry by its number.
+        DataError: if it is not a list of entries, or restores what was not withdrawn; names the entry's number.
     """
     return _parsed(path.read_text(encoding="utf-8"), path) if path.exists() else []
 
 
 def append(entry: Entry, path: Path = WITHDRAWN_FILE) -> None:
-    """Writes the entry behind those that are there; what people wrote into the file by hand stays as it is.
+    """Appends the entry; what people wrote into the file by hand stays as it is.
 
     Raises:
-        DataError: if the file is broken, or says already what the entry says.
+        DataError: if the file is broken, or already says the same.
     """
     with alone(path.with_name(f".{path.name}.lock"), "writes it", wait=True):
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -158,5 +158,5 @@ def _broken(found: str, where: str) -> DataError:
         found,
         expected="a list of entries with passage_id, document_id or source, and reason, date, who",
         where=where,
-        next_step="mend it by hand, or git checkout withdrawn.yaml; jmlr withdraw writes entries that fit",
+        next_step="fix it by hand, or git checkout withdrawn.yaml; jmlr withdraw writes entries that fit",
     )

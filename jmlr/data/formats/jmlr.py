@@ -47,8 +47,8 @@ def _runs(text: str) -> Iterator[list[re.Match[str]]]:
 def parse_input(text: str) -> tuple[str, tuple[str, ...]]:
     """Question and options of a running text; no options if there are not two in the order A, B, ...
 
-    Options may speak of hepatitis A: and B:, and a vignette of a type A. dissection. So the longest run of marks
-    counts, of equal ones that overlap the last; a run behind a question mark counts before those that precede it.
+    Options may mention hepatitis A: and B:, and a vignette a type A. dissection. So the longest run of marks counts, and
+    among equal runs that overlap the last. A run after a question mark is preferred to the runs before it.
 
     >>> parse_input("Which test is best? Options: A. MRI B. ECG Answer:")
     ('Which test is best?', ('MRI', 'ECG'))

@@ -20,7 +20,7 @@ _QUESTION_KEYS = {
 
 
 def _refuse_unknown(row: dict[str, Any], known: set[str], where: str) -> None:
-    """A misspelt key would be lost in silence."""
+    """Refuses unknown keys: a misspelt one would be lost silently."""
     unknown = sorted(set(row) - known)
     if unknown:
         raise DataError(f"unknown key(s) {', '.join(unknown)}", expected=f"some of {sorted(known)}", where=where)

@@ -27,9 +27,9 @@ _LONGEST_HEADING_WORDS = 20
 
 
 def whole_words(document: str) -> str:
-    r"""The document with words put together that are parted by a hyphen at a line's end.
+    r"""The document with words joined that a hyphen splits at the end of a line.
 
-    The hyphen stays where the document has such a word with it, or both parts as words, and before a capital or digit.
+    The hyphen stays if the document has the word with it or both parts as words, and before a capital or digit.
 
     >>> whole_words("Beta-blocker: renal insuf-\nficiency, a beta-\nblocker, COVID-\n19")
     'Beta-blocker: renal insufficiency, a beta-blocker, COVID-19'
@@ -52,7 +52,7 @@ def whole_words(document: str) -> str:
 
 
 def _said(node: SyntaxTreeNode) -> str:
-    """What a reader of the page sees of a node, lines parted as in the file; addresses and comments are not seen."""
+    """The visible text of a node, with the file's line breaks, without addresses and comments."""
     parts = [_said(child) for child in node.children]
     if node.type in {"softbreak", "hardbreak"} or node.content == "<br>":
         return "\n"
