@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 import plain_answering
+import tables
 import torch
 
 from jmlr import config, telemetry
@@ -104,20 +105,6 @@ def largest_difference(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> f
     return most
 
 
-def table(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Rates of every way, beside how many times the plain one's they are, as Markdown."""
-    columns = list(dict.fromkeys(part for row in found.values() for part in row))
-    lines = [["questions a CPU second", *columns], ["---"] * (len(columns) + 1)]
-    for name, row in found.items():
-        lines.append([name, *(_cell(row, found["plain"], part) for part in columns)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(row: Mapping[str, float], plain: Mapping[str, float], part: str) -> str:
-    times = f" ({row[part] / plain[part]:.1f} x)" if part in row and part in plain and row is not plain else ""
-    return f"{row[part]:.1f}{times}" if part in row else "-"
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Prints the table and writes benchmarks/results/evaluate.json."""
     telemetry.turn_off()
@@ -135,7 +122,7 @@ def main(words: Sequence[str] | None = None) -> int:
     seconds, scores = take_turns(ways(search, answerers, questions, hits), asked.turns)
     found = {name: rates(parts, len(questions)) for name, parts in seconds.items()}
     difference = largest_difference(scores)
-    print(table(found))
+    print(tables.answering({"rates": found}))
     print(f"an evaluation: {SEARCHES} searches and {READINGS} readings a question, as the starter's settings ask for")
     print(f"scores differ by {difference:.1e} nats at most")
     machine = f"{os.cpu_count()} cores, {asked.threads} threads, torch {torch.__version__}"

@@ -15,6 +15,7 @@ import argparse
 import collections
 import json
 import os
+import platform
 import random
 import shutil
 import subprocess
@@ -23,10 +24,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psutil
+import tables
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -237,20 +240,6 @@ def verdict(moments: Sequence[Moment]) -> str:
     return f"{sum(one.is_well for one in hit)} of {len(hit)} ended well; in {missed} more no such process ran"
 
 
-def table(moments: Sequence[Moment]) -> str:
-    """The moments in Markdown."""
-    head = ["killed", "at", "while", "first run", "orphans", "second run", "versions", "whole", "steps twice", "well"]
-    rows = [
-        [
-            f"{one.victim} ({one.killed})", f"{one.share:.0%}", one.during.replace("|", "/"), str(one.first_status),
-            ", ".join(one.orphans) or "none", one.second_state, str(one.versions),
-            "yes" if one.whole and one.up_to_date else "no", str(one.steps_done_twice), "yes" if one.is_well else "NO",
-        ]
-        for one in moments
-    ]  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
-
-
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=20, help="of the plan (default: %(default)s)")
@@ -271,14 +260,20 @@ def main(words: Sequence[str] | None = None) -> int:
         write(asked.output, asked.seed, moments)
         if moments[-1].is_well:
             shutil.rmtree(folder / f"moment-{number}")
-    print(table(moments))
+    print(tables.faults({"moments": [asdict(one) for one in moments]}))
     print(verdict(moments))
     return 0 if all(one.is_well for one in moments) else 1
 
 
 def write(output: Path, seed: int, moments: Sequence[Moment]) -> None:
     """Writes the results so far."""
-    result: dict[str, Any] = {"seed": seed, "verdict": verdict(moments)}
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    result: dict[str, Any] = {
+        "date": date.today().isoformat(),
+        "machine": machine,
+        "seed": seed,
+        "verdict": verdict(moments),
+    }
     output.write_text(json.dumps({**result, "moments": [asdict(one) for one in moments]}, indent=1) + "\n")
 
 

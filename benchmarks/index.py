@@ -2,7 +2,6 @@
 
     python benchmarks/index.py --data ../shared/data                       # 3,000 and 30,000 passages
     python benchmarks/index.py --data ../shared/data --sizes 300000 --mined 0
-    python benchmarks/index.py --data ../shared/data --fast-plaid /path/to/python   # an interpreter that has it
 
 Embeddings are made once a size and kept in `--work`; encoding passages is in no figure. Latency is of one query at a
 time, encoded before; the arms take turns at every query. Recall@10: how many of the exact ten are found. Mining, in one
@@ -16,7 +15,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +26,7 @@ from typing import Any
 import index_corpus
 import measurement
 import numpy as np
+import tables
 import torch
 from index_arms import ARMS, COLBERT, EXACT, PLAID, build, searcher
 
@@ -40,7 +39,7 @@ from jmlr.models.retriever import Retriever
 from jmlr.types import Question
 
 RESULTS = Path("benchmarks/results/index.jsonl")
-K, FAST_PLAID = 10, "fast-plaid"
+K = 10
 EXACT_QUERIES, GOLD_BATCH = 20, 16
 
 
@@ -56,7 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
         for row in chain(measure(size, asked), (mine(size, arm, asked) for arm in mined)):
             rows.append({"passages": size, **row, **conditions(asked)})
             append(asked.results, rows[-1])
-    print(table(rows))
+    print(tables.index(rows))
+    print(f"{rows[-1]['machine']}; {asked.threads} threads; {COLBERT}: its defaults")
     return 0
 
 
@@ -83,7 +83,6 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with medquad/ and pubmedqa/ as published")
     parser.add_argument("--sizes", type=int, nargs="+", default=[3_000, 30_000])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--fast-plaid", type=Path, help="an interpreter that has fast-plaid and numpy")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--mined", type=int, default=10_000, help="questions mined in one pass; 0: none")
     parser.add_argument("--one-by-one", type=int, default=300, help="of these, how many are also mined one by one")
@@ -106,8 +105,6 @@ def measure(size: int, asked: argparse.Namespace) -> list[dict[str, Any]]:
     searches = {arm: searcher(arm, stored, folder) for arm, folder in folders.items()}
     searched = search_in_turns(searches, queries)
     rows = [{"arm": arm, **built[arm], **search_row(searched[arm], gold)} for arm in searches]
-    if asked.fast_plaid:
-        rows.append(fast_plaid_row(generation, queries, gold, asked))
     return [{"embeddings": len(stored.vectors), **row} for row in rows]
 
 
@@ -170,19 +167,6 @@ def search_row(seen: list[tuple[Any, float, float]], gold: list[set[int]]) -> di
     }
 
 
-def fast_plaid_row(generation: Path, queries: torch.Tensor, gold: list, asked: argparse.Namespace) -> dict[str, Any]:
-    """fast-plaid, built and searched by its own interpreter."""
-    file, folder = asked.work / "queries.npy", asked.work / "arms" / f"{FAST_PLAID}-{generation.parent.name}"
-    np.save(file, queries.numpy())
-    shutil.rmtree(folder, ignore_errors=True)
-    script = Path(__file__).with_name("fast_plaid_arm.py")
-    command = [asked.fast_plaid, script, generation, file, folder, asked.threads, K]
-    said = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
-    seen = json.loads(said.splitlines()[-1])
-    searched = list(zip(seen.pop("found"), seen.pop("walls"), seen.pop("cpus"), strict=True))
-    return {"arm": FAST_PLAID, **seen, **search_row(searched, gold)}
-
-
 def mine(size: int, arm: str, asked: argparse.Namespace) -> dict[str, Any]:
     """Mining in one pass and one by one; the pool has as many passages as the settings say."""
     generation = index_corpus.embedded(asked.data, asked.work, size, asked.seed)
@@ -213,29 +197,6 @@ def mined_row(searcher: Searcher, questions: list[Question], one_by_one: int) ->
         "one_by_one_ms": 1000 * wall,
         "one_by_one_cpu_ms": 1000 * cpu,
     }
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown: searches, then mining."""
-    lines = [
-        "| passages | embeddings | search | build s | CPU s | bytes a passage | p50 ms | p99 ms | CPU ms | recall@10 |",
-        "| --- " * 10 + "|",
-    ]
-    for row in rows:
-        if "recall" in row:
-            cells = [
-                f"{row['passages']:,} | {row['embeddings']:,} | {row['arm']}",
-                f"{row['build_seconds']:.1f} | {row['build_cpu_seconds']:.1f} | {row['bytes'] / row['passages']:,.0f}",
-                f"{row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['cpu_ms']:.1f} | {row['recall']:.3f}",
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| passages | search | batched ms | one by one ms | times | CPU times |", "| --- " * 6 + "|"]
-    for row in rows:
-        if "batched_ms" in row:
-            times = [f"{row[f'one_by_one{kind}_ms'] / row[f'batched{kind}_ms']:.1f}" for kind in ("", "_cpu")]
-            cells = [f"{row['passages']:,}", row["arm"], f"{row['batched_ms']:.1f}", f"{row['one_by_one_ms']:.1f}"]
-            lines.append(f"| {' | '.join(cells + times)} |")
-    return "\n".join([*lines, "", f"{rows[-1]['machine']}; {rows[-1]['threads']} threads; {COLBERT}: its defaults"])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import tables
 import yaml
 from plain_ingest import plain_ingest
 from raw_corpus import write_corpus
@@ -63,7 +64,8 @@ def main(words: Sequence[str] | None = None) -> int:
         "rows": rows,
     }
     write_json(asked.results, result)
-    print(table(result))
+    print(tables.ingest(result))
+    print(f"{result['machine']}; passages of {result['passage_tokens']} tokens at most")
     return 0
 
 
@@ -153,28 +155,6 @@ def tree_megabytes(process_id: int) -> float:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total / 1024.0**2
-
-
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown."""
-    lines = [
-        "| raw passages | version | passages/s | seconds | CPU seconds | CPU µs a passage | peak MB | written |",
-        "| --- " * 8 + "|",
-    ]
-    for row in result["rows"]:
-        raw = row["raw_passages"]
-        cells = (
-            f"{raw:,}",
-            row["version"],
-            f"{raw / row['seconds']:,.0f}",
-            f"{row['seconds']:.1f}",
-            f"{row['cpu_seconds']:.1f}",
-            f"{row['cpu_seconds'] / raw * 1e6:.0f}",
-            f"{row['peak_mb']:.0f}",
-            f"{row['passages']:,}",
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"{result['machine']}; passages of {result['passage_tokens']} tokens at most"])
 
 
 if __name__ == "__main__":

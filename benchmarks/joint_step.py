@@ -28,6 +28,7 @@ from typing import Any
 
 import measurement
 import plain_step
+import tables
 import torch
 from plain_step import Chosen
 from projection import PAPER_GPU_HOURS, project
@@ -70,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
     bench = build(sizes, hardware, RecordingWriter)
     result = compare(bench, asked)
     write_json(asked.results, result)
-    print(table(result))
+    print("\n".join([tables.joint_step([result]), "", *notes(result)]))
     return 0 if result["agree"] else 1
 
 
@@ -196,29 +197,6 @@ def child_megabytes(bench: Bench, name: str, file: Path) -> float:
     with_gradient = int(name.split()[1]) if name.startswith(f"{OURS}, ") else 0
     with measurement.arithmetic(bench):
         return measurement.resident_megabytes(steps_of(bench, chosen, with_gradient)[name])
-
-
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown."""
-    steps, plain = result["steps"], result["steps"][PLAIN]
-    lines = [
-        "| step | seconds a question | CPU seconds | times faster | CPU times | peak MB | GFLOP | MFU | GPU hours |",
-        "| --- " * 9 + "|",
-    ]
-    for name, row in steps.items():
-        cells = [
-            name,
-            f"{row['seconds']:.3f}",
-            f"{row['cpu_seconds']:.3f}",
-            f"{plain['seconds'] / row['seconds']:.2f}",
-            f"{plain['cpu_seconds'] / row['cpu_seconds']:.2f}",
-            "-" if row["peak_megabytes"] is None else f"{row['peak_megabytes']:.0f}",
-            f"{row['flops_per_question'] / 1e9:.0f}",
-            "-" if row["mfu"] is None else f"{row['mfu']:.1%}",
-            f"{row['projected_hours']:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *notes(result)])
 
 
 def notes(result: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import tables
 import torch
 
 from jmlr import recipes, telemetry
@@ -52,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     write_json(asked.results, result := measure(asked.data, asked.questions, asked.documents))
-    print(table(result))
+    print(tables.long_questions(result))
     return 0
 
 
@@ -95,19 +96,6 @@ def measure(data: Path, count: int, documents: int) -> dict[str, object]:
         "stem_tokens_median": int(np.median(lengths)),
         "rules": result,
     }
-
-
-def table(result: dict[str, object]) -> str:
-    """The figures as markdown."""
-    lines = [
-        "| query tokens | searched with | " + " | ".join(PLACES) + " | mean | against the end |",
-        "| --- " * 7 + "|",
-    ]
-    for row in result["rules"]:
-        gain, cells = row["minus_end"], " | ".join(f"{row['by_place'][place]:.3f}" for place in PLACES)
-        gap = "" if row["rule"] == NOW else f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-        lines.append(f"| {row['query_tokens']} | {row['rule']} | {cells} | {row['mean']['value']:.3f} | {gap} |")
-    return "\n".join(lines)
 
 
 def _figures(by_place: list[np.ndarray], end: list[np.ndarray], bounds: object) -> dict[str, object]:

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tables
 import torch
-from scipy import stats
 
 from jmlr import config, telemetry
 from jmlr.answering.answerer import Answerer
@@ -103,7 +103,7 @@ def main() -> None:
                 with file.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)
-    print(table(finished(file)))
+    print(tables.objectives(finished(file)))
 
 
 def finished(file: Path) -> list[dict[str, Any]]:
@@ -201,42 +201,6 @@ def accuracy(answerer: Answerer, questions: Sequence[Question], hits: Sequence[S
     by_id = {question.question_id: found for question, found in zip(questions, hits, strict=True)}
     answered = answerer.read(questions, by_id)
     return float(np.mean([a.chosen_index == q.answer_index for a, q in zip(answered, questions, strict=True)]))
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Mean over seeds with its 95 % interval (Student's t), one line an arm, as Markdown."""
-    columns = ("accuracy", "gold_accuracy", "success_at_1", "success_at_2", "success_at_30", "train_seconds")
-    lines = [f"| arm | seeds | {' | '.join(columns)} |", "| --- " * (len(columns) + 2) + "|"]
-    for arm in EVERY_ARM:
-        own = [row for row in rows if row["arm"] == arm]
-        if own:
-            cells = [interval([row[column] for row in own], column) for column in columns]
-            lines.append(f"| {arm} | {len(own)} | {' | '.join(cells)} |")
-    by_seed = {(row["seed"], row["arm"]): row["accuracy"] for row in rows}
-    for first, second in (("jmlr", "rag"), ("rag", "closed_book")):
-        seeds = [seed for seed, arm in by_seed if arm == first and (seed, second) in by_seed]
-        if seeds:
-            gaps = [by_seed[seed, first] - by_seed[seed, second] for seed in seeds]
-            lines.append(f"\n{first} - {second}, accuracy, paired by seed: {interval(gaps, 'accuracy')}")
-    closed = [
-        (row["accuracy"] - by_seed[row["seed"], "rag"]) / (row["gold_accuracy"] - by_seed[row["seed"], "rag"])
-        for row in rows
-        if row["arm"] == "jmlr" and (row["seed"], "rag") in by_seed
-    ]
-    if closed:
-        lines.append(f"\nshare of the distance from rag to the gold passage that jmlr closes: {interval(closed, '')}")
-    return "\n".join(lines)
-
-
-def interval(values: Sequence[float], column: str) -> str:
-    """Mean and 95 % interval over seeds; the mean alone for one seed or for seconds."""
-    mean = float(np.mean(values))
-    if column.endswith("seconds"):
-        return f"{mean:.0f}"
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return f"{mean:.3f} ± {half:.3f}"
 
 
 if __name__ == "__main__":

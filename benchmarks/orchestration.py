@@ -20,8 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from statistics import median
+
+import tables
 
 from flows import background
 from flows.servers import programs
@@ -107,13 +110,11 @@ def main() -> None:
     asked = parser.parse_args()
     load_before = os.getloadavg()[0]
     rows = measure_all(asked.folder.resolve(), asked.repeats, asked.port)
-    print("| way | seconds | CPU s | import | to the first stage | all stages |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for row in rows:
-        marks = [f"{row[key]:.1f}" if key in row else "-" for key in ("import", "start", "stages")]
-        print(f"| {row['way']} | {row['seconds']:.1f} | {row['cpu_seconds']:.1f} | {' | '.join(marks)} |")
-    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "load_before": load_before}
-    write_json(asked.out, {"rows": rows, **machine, "load_after": os.getloadavg()[0]})
+    head = {"date": date.today().isoformat(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
+    write_json(
+        asked.out, result := {**head, "load_before": load_before, "load_after": os.getloadavg()[0], "rows": rows}
+    )
+    print(tables.orchestration(result))
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tables
 import torch
 
 from jmlr import config, telemetry
 from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_passages, read_questions
-from jmlr.evaluation.notation import measure_label, points
 from jmlr.evaluation.retrieval.rankings import measures_by_question
 from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, mean_interval
 from jmlr.files import write_json
@@ -91,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
         },
     }
     write_json(asked.results, {**before(asked.results), settings.recipe: result})
-    print(table(settings.recipe, result))
+    print(f"{settings.recipe}\n\n{tables.retrieval(result)}")
     return 0
 
 
@@ -184,42 +184,6 @@ def overlap(questions: Sequence[Question], exact: Rankings, other: Rankings, k: 
         for question in questions
     ]
     return float(np.mean(shares))
-
-
-def table(recipe: str, result: Mapping[str, Any]) -> str:
-    """The result as Markdown, a part for each split."""
-    lines = []
-    for split, found in result["splits"].items():
-        measures = list(next(iter(found["rows"].values())))
-        head = ["", *(measure_label(name) for name in measures)]
-        lines += [f"{recipe}, {split}: {found['questions']} questions, {result['passages']:,} passages", ""]
-        lines += [f"| ranking {' | '.join(head)} | ms a question |", "| --- " * (len(head) + 1) + "|"]
-        for name, row in found["rows"].items():
-            cells = [interval(row[key], key) for key in measures]
-            lines.append(f"| {name} | {' | '.join(cells)} | {result['milliseconds_a_question'][name]:.1f} |")
-        lines += ["", f"| paired difference, points {' | '.join(head)} |", "| --- " * len(head) + "|"]
-        for name, row in found["differences"].items():
-            cells = [
-                f"{points(row[key]['value'])} ({points(row[key]['low'])} to {points(row[key]['high'])})"
-                for key in measures
-            ]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-        for name, shares in found["share_of_exact_found_by_plaid"].items():
-            said = ", ".join(f"{100 * share:.1f} % of the {key.replace('_', ' ')}" for key, share in shares.items())
-            lines += ["", f"{name}: PLAID finds {said} of the exact search"]
-        lines.append("")
-    lines.append(
-        f"{100 * result['confidence']:g} % intervals, {result['bootstrap_samples']} resamples of questions, seed "
-        f"{result['seed']}; {result['machine']}; times include encoding the question"
-    )
-    return "\n".join(lines)
-
-
-def interval(found: Mapping[str, float], name: str) -> str:
-    """A measure with its interval: success and recall in percent, the others from 0 to 1."""
-    factor, decimals = (100, 1) if name.startswith(("success", "recall")) else (1, 3)
-    value, low, high = (f"{factor * found[key]:.{decimals}f}" for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import measurement
+import tables
 import torch
 from synthetic import READERS, Bench, Hardware, Sizes, build
 
@@ -29,12 +30,7 @@ from jmlr.files import write_json
 
 RESULTS = Path("benchmarks/results/scaling.json")
 ATTENTIONS = ("eager", "sdpa", "shifted_sparse")
-AXES = {
-    "questions": "questions (B)",
-    "sampled_passages": "sampled passages (M)",
-    "passage_tokens": "passage tokens",
-    "read_passages": "read passages (k)",
-}
+AXES = ("questions", "sampled_passages", "passage_tokens", "read_passages")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -59,7 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
         "rows": rows,
     }
     write_json(asked.results, result)
-    print(table(result))
+    print(tables.scaling(result))
+    print(f"{result['machine']}, {result['threads']} threads, {result['dtype']}, reader {result['reader']}")
     return 0
 
 
@@ -118,24 +115,6 @@ def measure(bench: Bench, repeats: int) -> dict[str, Any]:
         "seconds_per_question": seconds["seconds"] / questions,
         "cpu_seconds_per_question": seconds["cpu_seconds"] / questions,
     }
-
-
-def table(result: dict[str, Any]) -> str:
-    """The result as Markdown."""
-    lines = [
-        "| what changes | value | attention | context tokens | seconds a step | seconds a question | CPU seconds |",
-        "| --- " * 7 + "|",
-    ]
-    for row in result["rows"]:
-        seconds = (row["seconds_per_step"], row["seconds_per_question"], row["cpu_seconds_per_question"])
-        cells = [AXES[row["axis"]], str(row["value"]), row["attention"], str(row["context_tokens"])]
-        lines.append(f"| {' | '.join([*cells, *(f'{value:.3f}' for value in seconds)])} |")
-    lines += [
-        "",
-        f"{result['machine']}, {result['threads']} threads, {result['dtype']}, reader {result['reader']}; medians of "
-        f"{result['repeats']}; what does not change: {result['base']}",
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

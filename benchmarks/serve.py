@@ -28,6 +28,7 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
+import tables
 
 from jmlr import config, telemetry
 from jmlr.data.tables import read_questions
@@ -94,8 +95,9 @@ def main(words: Sequence[str] | None = None) -> int:
         ]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {asked.threads} thread(s) a server"
     head = {"date": date.today().isoformat(), "machine": machine, "capacity_per_second": capacity}
-    write_json(asked.results, {**head, "seconds": asked.seconds, "rows": [asdict(row) for row in driven]})
-    print(f"{machine}; one by one, one client: {capacity:.1f} answers/s\n\n{table(driven)}")
+    result = {**head, "seconds": asked.seconds, "rows": [asdict(row) for row in driven]}
+    write_json(asked.results, result)
+    print(f"{machine}; one by one, one client: {capacity:.1f} answers/s\n\n{tables.serve(result)}")
     return 1 if any(row.failed for row in driven) else 0
 
 
@@ -219,23 +221,6 @@ def _summary(fates: Sequence[tuple[str, float]], rate: float, taken: float) -> d
 
 def _quantile(values: Sequence[float], share: float) -> float | None:
     return float(np.quantile(values, share)) if values else None
-
-
-def table(rows: Sequence[Driven]) -> str:
-    """The rows as Markdown."""
-    head = "| load | server | asked/s | answered/s | refused | failed | p50 | p99 | p99 of refusals | CPU an answer |"
-    lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        times = row.p50_seconds, row.p99_seconds, row.refused_p99_seconds, row.cpu_seconds_per_answer
-        lines.append(
-            f"| {row.load:g}x | {row.arm} | {row.asked_per_second:.1f} | {row.answered_per_second:.1f} | "
-            f"{row.refused / row.asked:.0%} | {row.failed} | {' | '.join(map(_seconds, times))} |"
-        )
-    return "\n".join(lines)
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f} s"
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_every_search_is_measured(index, data, tmp_path, capsys):
     assert [(row["passages"], row["arm"], row["questions"]) for row in rows if "batched_ms" in row] == [
         (40, "exact", 9), (40, "plaid", 9)
     ]  # fmt: skip
-    assert sum(line.startswith(("| 40 |", "| 60 |")) for line in printed.splitlines()) == 10
+    assert sum(line.startswith(("| 40 ", "| 60 ")) for line in printed.splitlines()) == 10
 
 
 def test_put_together_passages_are_near_the_encoded_ones(index, data, tmp_path):

@@ -48,7 +48,7 @@ def test_the_plain_and_the_joint_step_agree_in_losses_and_gradients(joint_step, 
     assert steps["joint"]["flops_per_question"] < steps["plain"]["flops_per_question"]
     assert all(step["seconds"] > 0 and step["mfu"] > 0 for step in steps.values())
     table = [line for line in printed.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0] for line in table[2:]] == [f"| {name}" for name in steps]
+    assert [line.split(" | ")[1] for line in table[2:]] == list(steps)
     assert "they agree to 0.0001" in printed
 
 
@@ -92,7 +92,7 @@ def test_scaling_changes_one_size_at_a_time(scaling, tmp_path, capsys):
     assert rows[-1]["context_tokens"] > rows[-4]["context_tokens"]
     assert all(row["seconds_per_question"] > 0 for row in rows)
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert len(table) == 2 + len(rows)
+    assert [line.count(": ") for line in table[2:]] == [2, 1, 1, 3, 3]
 
 
 def test_a_llama_with_adapters_in_bfloat16(joint_step, tmp_path, monkeypatch, capsys):
