@@ -35,7 +35,7 @@ def help_text(block: str, root: Path = ROOT) -> str:
     lines = [
         "",
         f"Settings, block {block} of params.yaml: key = default (conf/config.yaml; a recipe may set another).",
-        "docs/training.md explains every one, with its range and the paper's value.",
+        "docs/settings.md has every block; docs/training.md compares with the paper.",
         f"Change one: dvc exp run -S {block}.KEY=VALUE",
         "",
     ]

@@ -1,4 +1,4 @@
-"""docs/settings.md describes every key that exists, and no other; docs/training.md every key of a training."""
+"""docs/settings.md describes every key that exists, and no other; docs/training.md has the starter's values."""
 
 from __future__ import annotations
 
@@ -43,13 +43,12 @@ def test_every_key_is_described_and_nothing_else() -> None:
     assert sorted(described) == sorted(keys(Settings))
 
 
-def test_the_training_guide_has_every_key_of_a_training_with_the_starters_value() -> None:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Choosing an objective")[0]
-    rows = re.findall(r"^\| `([^`]+)` \|[^|\n]*\|[^|\n]*\| ([^|\n]*) \| [^|\n]+ \|$", text, flags=re.MULTILINE)
+def test_the_training_guide_compares_the_starters_values_with_the_paper() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Where we differ from the paper")[1]
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|\n]*) \| [^|\n]+ \|$", text, flags=re.MULTILINE)
     described = [key for key, _ in rows]
-    known = set(keys(Settings))
-    assert len(described) == len(set(described))
-    assert {key for key in known if key.startswith(("train.", "prompt."))} <= set(described) <= known
+    assert len(described) == len(set(described)) > 20
+    assert set(described) <= set(keys(Settings))
     starter = yaml.safe_load(recipes.compose_text("starter", ROOT / "conf"))
     values = {key: settings_doc.default_of(key, starter) for key in described}
     assert {key: value for key, value in rows if values[key]} == {key: value for key, value in values.items() if value}
