@@ -23,6 +23,9 @@ export DO_NOT_TRACK ?= true
 export DVC_NO_ANALYTICS ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# Python keeps bytecode, whatever the caller's environment says: without it every process compiles torch, transformers and
+# MLflow again, which takes longer than most stages and tests.
+unexport PYTHONDONTWRITEBYTECODE
 # So that `make up JMLR_PREFECT_PORT=4300` works.
 export JMLR_PREFECT_PORT JMLR_MLFLOW_PORT JMLR_POSTGRES
 

@@ -88,15 +88,17 @@ def _dvc(folder: Path, *words: str) -> None:
 
 
 @pytest.fixture
-def tiny_repository(tmp_path: Path) -> Path:
+def tiny_repository(tmp_path: Path, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A DVC repository with data and one stage, which has run."""
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "a").write_text("first")
+    return Path(shutil.copytree(made_once("tiny_repository", _fill_tiny), tmp_path, dirs_exist_ok=True))
+
+
+def _fill_tiny(folder: Path) -> None:
+    make_dvc_repository(folder)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (folder / "data").mkdir()
+    (folder / "data" / "a").write_text("first")
     copy = f"{sys.executable} -c \"import shutil; shutil.copy('data/a', 'a.txt')\""
-    (tmp_path / "dvc.yaml").write_text(f"stages:\n  first:\n    cmd: {copy}\n    deps: [data]\n    outs: [a.txt]\n")
-    _dvc(tmp_path, "add", "-q", "data")
-    _dvc(tmp_path, "repro", "-q")
-    return tmp_path
+    (folder / "dvc.yaml").write_text(f"stages:\n  first:\n    cmd: {copy}\n    deps: [data]\n    outs: [a.txt]\n")
+    _dvc(folder, "add", "-q", "data")
+    _dvc(folder, "repro", "-q")

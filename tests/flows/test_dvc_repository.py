@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,14 +42,12 @@ def make_data(folder: Path) -> None:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "a")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
-    for name in [name for name in os.environ if name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")]:
-        monkeypatch.delenv(name)
-    folder = tmp_path / "first"
-    (folder / ".dvc").mkdir(parents=True)
+def repository(git_author: None, made_once: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made_once("shipped_repository", _fill), tmp_path / "first"))
+
+
+def _fill(folder: Path) -> None:
+    (folder / ".dvc").mkdir()
     for name in (".gitignore", ".dvcignore", "params.yaml", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "conf", folder / "conf")
@@ -60,7 +58,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     dvc(folder, "repro", "-q")
     call(folder, "git", "add", ".")
     call(folder, "git", "commit", "-q", "--no-verify", "-m", "first")
-    return folder
 
 
 def test_a_clone_that_makes_its_data_again_ends_up_to_date(repository: Path, tmp_path: Path) -> None:

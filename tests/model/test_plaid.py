@@ -173,9 +173,34 @@ def test_the_backend_finds_what_the_exact_one_finds(built, queries):
     assert share(tops(plaid.best(queries, 10), 10), exact) >= 0.98
 
 
+def test_colbert_ai_reads_the_files_and_finds_nearly_the_embeddings(built, queries, monkeypatch):
+    """Guards codes, residuals and buckets, none of which our own scores need, and the lists of passages."""
+    with quiet_cpu():
+        from colbert.search.index_storage import IndexScorer
+        from colbert.search.strided_tensor import StridedTensor
+
+        for kind in (IndexScorer, StridedTensor):  # C++, which the slow test below compiles
+            monkeypatch.setattr(kind, "try_load_torch_extensions", lambda use_gpu: None)
+        read = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
+        codes = read.embeddings.codes[: read.num_embeddings]  # it reads into a longer, uninitialised tensor
+        residuals = read.embeddings.residuals[: read.num_embeddings]
+        vectors = read.codec.decompress(type(read.embeddings)(codes, residuals))
+    stored = StoredEmbeddings.open(built)
+    assert read.doclens.tolist() == stored.lengths.tolist()
+    passages = torch.arange(len(stored.lengths)).repeat_interleave(read.doclens)
+    scores = [(query @ vectors.T).split(read.doclens.tolist(), dim=1) for query in queries]
+    scores = torch.stack([torch.stack([part.max(1).values.sum() for part in parts]) for parts in scores])
+    everything = torch.stack(list(ExactBackend(stored).score_all(queries)))
+    assert share(scores.topk(10).indices.tolist(), everything.topk(10).indices.tolist()) >= 0.9
+    torch.testing.assert_close(scores, everything, atol=1.0, rtol=0)
+    lists = read.ivf.tensor[: int(read.ivf.lengths.sum())].split(read.ivf.lengths.tolist())
+    for centroid, pids in enumerate(lists):
+        assert pids.tolist() == passages[codes == centroid].unique().tolist()
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("c++"), reason="colbert-ai's scorer compiles extensions")
-def test_colbert_ai_reads_the_files_and_ranks_by_them_nearly_as_well(built, queries, monkeypatch):
-    """Guards codes, residuals and buckets, none of which our own scores need."""
+def test_colbert_ai_ranks_by_the_files_nearly_as_well(built, queries, monkeypatch):
     from colbert.infra.config import ColBERTConfig
 
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # ninja

@@ -79,9 +79,10 @@ def test_other_weights_have_another_hash(retriever, tiny_retriever_folder, tmp_p
 def test_colbert_itself_loads_the_checkpoint_and_encodes_the_same(retriever, tmp_path, monkeypatch):
     from colbert.infra.config import ColBERTConfig
     from colbert.modeling.checkpoint import Checkpoint
+    from colbert.modeling.colbert import ColBERT
 
     # Its C++ extensions, which take long to compile, rank; encoding needs none.
-    monkeypatch.setattr(Checkpoint, "try_load_torch_extensions", lambda use_gpu: None)
+    monkeypatch.setattr(ColBERT, "try_load_torch_extensions", lambda use_gpu: None)
     retriever.save(tmp_path)
     checkpoint = Checkpoint(str(tmp_path), colbert_config=ColBERTConfig(query_maxlen=16, doc_maxlen=24))
     with torch.no_grad():

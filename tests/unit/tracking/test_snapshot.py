@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,14 +30,11 @@ def call(folder: Path, *command: str) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "a")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
-    for name in [name for name in os.environ if name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")]:
-        monkeypatch.delenv(name)
-    folder = tmp_path / "first"
-    folder.mkdir()
+def repository(git_author: None, made_once: Callable[..., Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made_once("snapshot_repository", _fill), tmp_path / "first"))
+
+
+def _fill(folder: Path) -> None:
     call(folder, "git", "init", "-q", ".")
     call(folder, sys.executable, "-m", "dvc", "init", "-q")
     (folder / ".gitignore").write_text("/build\n")
@@ -47,7 +44,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     call(folder, sys.executable, "-m", "dvc", "repro", "-q")
     call(folder, "git", "add", ".")
     call(folder, "git", "commit", "-q", "--no-verify", "-m", "first")
-    return folder
 
 
 def train_again(folder: Path, seed: int) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,31 +41,22 @@ stages:
 """
 
 
-def call(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def call(*command: str, folder: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
 
 @pytest.fixture
-def settings(tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(
+    git_author: None,
+    tracked: MlflowClient,
+    made_once: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Settings:
     """Of a repository that is the working folder, with a build of random bytes that is version 1."""
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "a")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
-    for name in [name for name in os.environ if name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "first").mkdir()
-    monkeypatch.chdir(tmp_path / "first")
-    call("git", "init", "-q", ".")
-    call(sys.executable, "-m", "dvc", "init", "-q")
-    Path("make.py").write_text(MAKE)
-    Path("dvc.yaml").write_text(PIPELINE.format(python=sys.executable))
-    Path("params.yaml").write_text(recipes.compose_text("starter", CONF))
-    call(sys.executable, "-m", "dvc", "repro", "-q")
-    call("git", "add", ".")
-    call("git", "commit", "-q", "--no-verify", "-m", "first")
+    monkeypatch.chdir(shutil.copytree(made_once("restored_repository", _fill), tmp_path / "first"))
     Path("note.txt").write_text("a file that git does not know yet\n")
 
     raw = yaml.safe_load(Path("params.yaml").read_text())
@@ -72,6 +64,15 @@ def settings(tracked: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     if not tracked.search_registered_models("name = 'restored'"):
         tracked.create_registered_model("restored")
     return config.parse(raw)
+
+
+def _fill(folder: Path) -> None:
+    (folder / "make.py").write_text(MAKE)
+    (folder / "dvc.yaml").write_text(PIPELINE.format(python=sys.executable))
+    (folder / "params.yaml").write_text(recipes.compose_text("starter", CONF))
+    for words in ("git init -q .", "dvc init -q", "dvc repro -q", "git add .", "git commit -q --no-verify -m first"):
+        tool, *rest = words.split()
+        call(*([sys.executable, "-m", "dvc"] if tool == "dvc" else [tool]), *rest, folder=folder)
 
 
 def register(client: MlflowClient, settings: Settings) -> str:
