@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from jmlr.evaluation.report.table import result_markdown
 from jmlr.registry.version.standing import Standing, run_page
 from jmlr.stages import costs, layout
+from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.store import tracking_uri
 
 _MEASURES = ("accuracy", "success_at_1")
@@ -85,9 +85,8 @@ def summary(outcome: str, challenger: Standing, champion: Standing | None, root:
     """The outcome, the result table and the cost in Markdown."""
     held = f"champion was version {champion.number}" if champion is not None else "there was no champion"
     parts = [f"# Version {challenger.number}: {outcome}", f"{held}; MLflow store {tracking_uri()}"]
-    metrics = root / layout.METRICS
-    if metrics.exists():
-        parts.append(result_markdown(json.loads(metrics.read_text(encoding="utf-8"))))
+    if metrics := read_metrics(root / layout.METRICS):
+        parts.append(result_markdown(metrics))
     if hours := challenger.tags.get("device_hours") or costs.summary():
         parts.append(f"Device hours: {hours}")
     return "\n\n".join([*parts, "Not for clinical use."])

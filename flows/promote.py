@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from flows.named_states import ACTIONABLE, completed, failed, gates_failed
 from flows.notifications import tell
 from flows.stage_task import delays, flows_settings, run_command
 from jmlr.errors import RegistryError
+from jmlr.files import read_json
 from jmlr.registry.promotion.champion import NOT_JUDGED
 from jmlr.stages import layout
 
@@ -63,10 +63,7 @@ def judge(words: Sequence[str] = ()) -> State[Any]:
 
 def judged() -> dict[str, Any]:
     """What the last `jmlr promote` wrote down; empty where there is none."""
-    if not GATES.exists():
-        return {}
-    found: dict[str, Any] = json.loads(GATES.read_text(encoding="utf-8"))
-    return found
+    return read_json(GATES, "jmlr promote")
 
 
 def _told(gate: dict[str, Any]) -> str:

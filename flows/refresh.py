@@ -6,7 +6,6 @@ come from, and a new version as challenger. The champion stays until the challen
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from flows.stage_task import run_command, run_stage
 from jmlr import config
 from jmlr.commands.passages.refreshed import Refreshed
 from jmlr.evaluation.notation import p_value, percent, points
+from jmlr.files import read_json
 from jmlr.stages import layout
 
 _REFRESHED = ["--refreshed"]
@@ -60,8 +60,8 @@ def propose(version: str) -> State[Any]:
         return completed(NOTHING_NEW, f"version {made.version} has these passages")
     run_command("evaluate", arguments=_REFRESHED)
     run_command("register", arguments=_REFRESHED)
-    comparison = json.loads(layout.COMPARISON.read_text(encoding="utf-8"))
-    number = json.loads(layout.REFRESHED_REGISTERED.read_text(encoding="utf-8"))["version"]
+    comparison = read_json(layout.COMPARISON, "jmlr evaluate --refreshed")
+    number = read_json(layout.REFRESHED_REGISTERED, "jmlr register --refreshed")["version"]
     publish(comparison, number)
     return completed(PROPOSED, describe(comparison, number))
 

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from jmlr.errors import JmlrError, MissingResource
+from jmlr.errors import DataError, JmlrError, MissingResource
 
 _UNFINISHED, _OLD = ".unfinished", ".old"
 _LONGEST_NAME_BYTES = 120
@@ -193,10 +193,54 @@ def write_text(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8", newline="")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object's content; nothing where there is no such file."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+@contextmanager
+def reading(path: Path, next_step: str) -> Iterator[None]:
+    """Within the block a file that jmlr made is read; if it is not as it was made, the error names it.
+
+    Args:
+        path: of the file.
+        next_step: the command that makes it again.
+
+    Raises:
+        DataError: if the file is missing, damaged or lacks something.
+    """
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        told = str(error).splitlines() or [""]
+        missing = isinstance(error, FileNotFoundError)
+        raise DataError(
+            "missing" if missing else f"damaged ({type(error).__name__}: {told[0]})",
+            expected="the file as jmlr wrote it",
+            where=str(path),
+            next_step=next_step,
+        ) from error
+
+
+def read_json(path: Path, next_step: str) -> dict[str, Any]:
+    """The JSON object in a file that jmlr made; nothing where there is no such file.
+
+    Raises:
+        DataError: if it is damaged; `next_step` makes it again.
+    """
+    if not path.exists():
+        return {}
+    with reading(path, next_step):
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError(f"a {type(found).__name__}, not an object")
     return found
+
+
+def read_json_lines(path: Path, next_step: str) -> list[dict[str, Any]]:
+    """The objects in the whole lines of a file that jmlr made; a last line that a kill left unfinished is passed over.
+
+    Raises:
+        DataError: if another line is damaged.
+    """
+    with reading(path, next_step):
+        text = path.read_text(encoding="utf-8")
+        return [dict(json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def write_json(path: Path, value: object, sort_keys: bool = False) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jmlr.errors import DataError
-from jmlr.files import replacing
+from jmlr.files import reading, replacing
 from jmlr.types import Leak, Passage, Question, Rejected
 
 _LISTS = {"options", "gold_passage_ids"}
@@ -47,6 +47,19 @@ def read_rows(path: Path, schema: pa.Schema, remedy: str = "dvc repro ingest") -
         DataError: if the table is missing, broken or has another schema.
     """
     return [row for batch in row_batches(path, schema, remedy) for row in batch]
+
+
+def read_made(path: Path, next_step: str, **asked: Any) -> pa.Table:
+    """A parquet table that jmlr made; `asked` goes to pyarrow: `columns`, `filters`, `schema`.
+
+    Raises:
+        DataError: if it is missing, damaged or lacks a column; `next_step` makes it again.
+    """
+    with reading(path, next_step):
+        table = pq.read_table(path, **asked)
+        if lacking := sorted(set(asked.get("columns") or ()) - set(table.column_names)):
+            raise LookupError(f"no column {', '.join(lacking)}")
+        return table
 
 
 def row_batches(

@@ -7,13 +7,15 @@ from pathlib import Path
 from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.config import Settings
 from jmlr.data.tables import read_passages
-from jmlr.files import read_json
+from jmlr.files import read_json, reading
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.registry.version import lookup as versions
 from jmlr.registry.version.facts import Abstaining
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving.model import Label, ServedModel
 from jmlr.tracking.store import connect
+
+_EVALUATE = "dvc repro evaluate"
 
 
 def load_version(spec: str, current: Settings) -> ServedModel:
@@ -70,4 +72,6 @@ def load_closed_book(reader: Path, name: str, settings: Settings) -> ServedModel
 
 def read_abstaining(metrics: Path, arm: str = "jmlr") -> Abstaining:
     """How sure an answer must be, as an evaluation chose it; where there is none, no answer is held back."""
-    return Abstaining.of_metrics(read_json(metrics), arm) if metrics.exists() else Abstaining()
+    found = read_json(metrics, _EVALUATE)
+    with reading(metrics, _EVALUATE):
+        return Abstaining.of_metrics(found, arm) if found else Abstaining()

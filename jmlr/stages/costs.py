@@ -6,7 +6,6 @@ They are kept outside DVC, which would take another figure for another result: i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -14,9 +13,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from jmlr.files import read_json_lines, reading
 from jmlr.stages import layout
 from jmlr.tracking.gpu_hours import count_devices
-from jmlr.training.cost.tries import Tries, Try, device_hours, read_tries
+from jmlr.training.cost.tries import REMEDY, Tries, Try, device_hours, read_tries
 
 COUNTED = ("base", "index", "train", "evaluate", "evaluate_version", "evaluate_reader", "evaluate_refreshed")
 BEAT_SECONDS = 60.0
@@ -69,12 +69,12 @@ def spent(since: datetime, root: Path = Path()) -> dict[str, float]:
     if not file.exists():
         return {}
     # Read here and not by read_tries, which mends an unfinished last line: that one may just be being written.
-    lines = file.read_text(encoding="utf-8")
-    newest = {row["try"]: row for row in map(json.loads, lines[: lines.rfind("\n") + 1].splitlines())}
     hours: dict[str, float] = {}
-    for row in newest.values():
-        if "at" not in row or datetime.fromisoformat(row["at"]) >= since:
-            hours[row["device"]] = hours.get(row["device"], 0.0) + device_hours(row["seconds"], row["devices"])
+    with reading(file, REMEDY):
+        newest = {row["try"]: row for row in read_json_lines(file, REMEDY)}
+        for row in newest.values():
+            if "at" not in row or datetime.fromisoformat(row["at"]) >= since:
+                hours[row["device"]] = hours.get(row["device"], 0.0) + device_hours(row["seconds"], row["devices"])
     return hours
 
 

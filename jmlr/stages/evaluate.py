@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
 from jmlr.config import Settings
-from jmlr.data.tables import read_passages, read_questions
+from jmlr.data.tables import read_made, read_passages, read_questions
 from jmlr.evaluation.session import Session
+from jmlr.files import read_json, reading
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
@@ -25,6 +23,8 @@ from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun, flatten
 from jmlr.types import Passage, Question
+
+_TRAIN = "dvc repro train"
 
 
 def run(settings: Settings) -> None:
@@ -99,14 +99,16 @@ def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, 
 
 
 def _origin(seconds: float) -> evaluation_files.Origin:
-    ledger = json.loads(layout.LEDGER.read_text(encoding="utf-8"))
+    ledger = read_json(layout.LEDGER, _TRAIN)
+    with reading(layout.LEDGER, _TRAIN):
+        hours = float(ledger["device_hours"])
     told = {
         **provenance(),
         "evaluation_seconds": f"{seconds:.0f}",
-        "training_device_hours": f"{float(ledger['device_hours']):.3f}",
+        "training_device_hours": f"{hours:.3f}",
         "tracking_uri": RunReference.read(layout.RUN).tracking_uri,
     }
-    return evaluation_files.Origin(told, ledger, pq.read_table(layout.HISTORY).to_pylist())
+    return evaluation_files.Origin(told, ledger, read_made(layout.HISTORY, _TRAIN).to_pylist())
 
 
 def _track(settings: Settings, metrics: Mapping[str, object]) -> None:

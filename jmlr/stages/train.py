@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -18,7 +17,7 @@ from jmlr.config import ARMS, Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import DataError, MissingResource
-from jmlr.files import sync, write_json
+from jmlr.files import read_json, sync, write_json
 from jmlr.index import build, candidates, generation, manifest
 from jmlr.index.bm25 import Bm25
 from jmlr.index.embeddings import StoredEmbeddings
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
 DONE_FILE = "done.json"
 _MARKER = layout.TRAIN / "training.json"
+_ANEW = f"rm -r {layout.TRAIN}, then dvc repro train"
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointM
 def _open_ledger(arm: str, opening: dict[str, dict[str, float | int]]) -> None:
     """Says before the first step what this arm trains, in ledger.json and on the console."""
     file = layout.LEDGER
-    others = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    others = read_json(file, _ANEW)
     write_json(file, {**others, arm: opening})
     for component, counts in opening.items():
         CONSOLE.print(
@@ -255,7 +255,7 @@ def _finished(arm: str) -> dict[str, Any] | None:
     file = _done_file(arm)
     if not file.exists():
         return None
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    record = read_json(file, _ANEW)
     if processes.is_first():
         CONSOLE.print(f"{arm}: finished in an earlier try")
     return record
@@ -263,7 +263,7 @@ def _finished(arm: str) -> dict[str, Any] | None:
 
 def _move_others_aside(made_of: Identity, arms: Sequence[str]) -> None:
     """Moves out of build/train what a finished training, another one, or an arm that is no longer asked for left."""
-    before = json.loads(_MARKER.read_text(encoding="utf-8")) if _MARKER.exists() else {}
+    before = read_json(_MARKER, _ANEW)
     if before.get("identity") == made_of:
         stray = [arm for arm in ARMS if arm not in arms]
         _move_aside([path for arm in stray for path in _files_of(arm)], f"{' and '.join(stray)}, not in train.arms,")

@@ -113,7 +113,7 @@ class Pipeline:
 
     def _known(self) -> dict[str, Any]:
         with never_failing(str(self.file)):
-            return read_json(self.file)
+            return read_json(self.file, f"rm {self.file}")
         return {}
 
     @contextmanager

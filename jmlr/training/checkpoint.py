@@ -20,7 +20,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from jmlr.errors import TrainingFailed
-from jmlr.files import replacing, sync, write_json
+from jmlr.files import reading, replacing, sync, write_json
 from jmlr.training.pools import PassageStore, Pools
 
 COMPLETE_FILE, POOLS_FILE = "complete.json", "pools.safetensors"
@@ -84,7 +84,10 @@ def forget(folder: Path) -> None:
 def last(folder: Path) -> Checkpoint | None:
     """The whole checkpoint of `folder` with the most steps; None if there is none."""
     files = folder.glob(f"{_PREFIX}*/{COMPLETE_FILE}")
-    found = [Checkpoint(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    found = []
+    for file in files:
+        with reading(file, f"rm -r {file.parent}, then the training goes on from the checkpoint before it"):
+            found.append(Checkpoint(**json.loads(file.read_text(encoding="utf-8"))))
     return max(found, key=lambda checkpoint: checkpoint.step, default=None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from jmlr.files import write_text
+from jmlr.files import read_json_lines, write_text
 
 
 class MetricSink(Protocol):
@@ -33,9 +33,8 @@ class History:
         self._arm, self._onward, self._file = arm, onward, file
         self.rows: list[dict[str, Any]] = []
         if file is not None and file.exists():
-            whole, _, unfinished = file.read_text(encoding="utf-8").rpartition("\n")
-            self.rows = [json.loads(line) for line in whole.splitlines()]
-            if unfinished:
+            self.rows = read_json_lines(file, f"rm {file}, then the curves begin where the training goes on")
+            if not file.read_text(encoding="utf-8").endswith("\n"):
                 self._rewrite()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from jmlr.config import Settings
 from jmlr.errors import DataError, ValidationFailed
-from jmlr.files import write_text
+from jmlr.files import read_json, reading, write_text
 from jmlr.stages import layout
 from jmlr.console import CONSOLE
 from jmlr.validation.drift import read_profile
@@ -25,10 +23,12 @@ def run(settings: Settings) -> None:
     if profile is None or not layout.VALIDATION_REPORT.exists():
         where = layout.PROFILE if profile is None else layout.VALIDATION_REPORT
         raise DataError("no such file", expected="data that were validated", where=str(where), next_step=_VALIDATE)
-    found = json.loads(layout.VALIDATION_REPORT.read_text(encoding="utf-8"))
-    if not found["success"]:
+    found = read_json(layout.VALIDATION_REPORT, _VALIDATE)
+    with reading(layout.VALIDATION_REPORT, _VALIDATE):
+        success, failures = found["success"], found["critical_failures"]
+    if not success:
         raise ValidationFailed(
-            f"{found['critical_failures']} critical expectation(s) failed in the last validation",
+            f"{failures} critical expectation(s) failed in the last validation",
             expected="data without one",
             where=str(layout.VALIDATION_REPORT),
             next_step=f"fix the data or the bounds in params.yaml (validate), then `{_VALIDATE}`",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from rich.text import Text
 from jmlr.config import Settings
 from jmlr.data.tables import passage_batches, read_leaks, read_questions
 from jmlr.errors import DataError, MissingResource
+from jmlr.files import read_json, reading
 from jmlr.stages import layout
 from jmlr.console import CONSOLE
 from jmlr.types import OPTION_LETTERS, Passage, Question
@@ -75,13 +75,16 @@ def stats() -> None:
         raise MissingResource(
             "missing", expected="ingested data", where=str(layout.COUNTS), next_step="dvc repro ingest"
         )
-    counts = json.loads(layout.COUNTS.read_text(encoding="utf-8"))
+    remedy = "dvc repro ingest"
+    counts = read_json(layout.COUNTS, remedy)
+    with reading(layout.COUNTS, remedy):
+        tallies = (("left out", counts["rejected_by_reason"]), ("leaks of test questions", counts["leaks"]))
+        repaired = counts["repaired"]
     CONSOLE.print(_passages_table())
     CONSOLE.print(_questions_table(read_questions(layout.QUESTIONS)))
-    for title, found in (("left out", counts["rejected_by_reason"]), ("leaks of test questions", counts["leaks"])):
+    for title, found in tallies:
         if found:
             CONSOLE.print(_tally(title, found))
-    repaired = counts["repaired"]
     CONSOLE.print(
         f"wrong characters repaired: {repaired['passages']:,} passages, {repaired['questions']:,} questions; "
         f"rows left out are listed in {layout.REJECTS}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from jmlr.errors import MissingResource
 from jmlr.evaluation.notation import arm_label, ordered_arms, percent
 from jmlr.evaluation.protocol import require_same
 from jmlr.evaluation.statistics.seeds import aggregate
+from jmlr.files import read_json
 from jmlr.stages import layout
+from jmlr.stages.evaluation_files import read_metrics
 
 
 def run(settings: Settings, folders: Sequence[Path]) -> None:
@@ -29,12 +30,13 @@ def run(settings: Settings, folders: Sequence[Path]) -> None:
 
     Raises:
         MissingResource: if a folder holds no evaluation.
+        DataError: if a file of one is damaged.
         ProtocolMismatch: if two were not evaluated in the same way; names both hashes and what differs.
     """
-    protocols = [_read(folder, layout.PROTOCOL.name) for folder in folders]
+    protocols = [_read(folder, layout.PROTOCOL.name, read_json) for folder in folders]
     for folder, protocol in zip(folders[1:], protocols[1:], strict=True):
         require_same(protocols[0], protocol, (str(folders[0]), str(folder)))
-    runs = [_read(folder, layout.METRICS.name) for folder in folders]
+    runs = [_read(folder, layout.METRICS.name, read_metrics) for folder in folders]
     together = aggregate(runs, settings.evaluate.confidence)
     for split, found in together.items():
         CONSOLE.print(_table(split, folders, runs, found))
@@ -44,14 +46,13 @@ def run(settings: Settings, folders: Sequence[Path]) -> None:
     )
 
 
-def _read(folder: Path, name: str) -> dict[str, Any]:
-    file = folder / name
+def _read(folder: Path, name: str, read: Callable[[Path, str], dict[str, Any]]) -> dict[str, Any]:
+    file, next_step = folder / name, f"evaluate it again: dvc repro evaluate, where {folder} is {layout.EVALUATE}"
     if not file.exists():
         raise MissingResource(
-            "no finished evaluation", expected=f"a folder with {name}", where=str(file), next_step="dvc repro evaluate"
+            "no finished evaluation", expected=f"a folder with {name}", where=str(file), next_step=next_step
         )
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+    return read(file, next_step)
 
 
 def _table(split: str, folders: Sequence[Path], runs: Sequence[dict[str, Any]], found: dict[str, Any]) -> Table:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
 from rich.table import Table
 
 from jmlr.answering.generation import rationale_in
 from jmlr.config import Settings
 from jmlr.console import CONSOLE
-from jmlr.data.tables import read_passages, read_questions, write_rows
+from jmlr.data.tables import read_made, read_passages, read_questions, write_rows
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.evaluation.rationales.chat_judge.agreement import summarise_judgements
 from jmlr.evaluation.rationales.chat_judge.endpoint import ChatClient, Endpoint
@@ -20,7 +19,7 @@ from jmlr.evaluation.rationales.chat_judge.pairs import Comparison, judge
 from jmlr.evaluation.rationales.concept_names import load_extractor
 from jmlr.evaluation.rationales.rationale import SCHEMA, Rationale, score_rationales, summarise_rationales, table_rows
 from jmlr.evaluation.rationales.token_similarity import BertScore
-from jmlr.files import write_json
+from jmlr.files import reading, write_json
 from jmlr.models.encoder import fetch
 from jmlr.stages import layout
 from jmlr.types import Question
@@ -78,8 +77,8 @@ def _rationales(arm: str, form: str) -> list[Rationale]:
         )
     questions = {question.question_id: question for question in read_questions(layout.QUESTIONS)}
     passages = {passage.passage_id: passage for passage in read_passages(layout.PASSAGES)}
-    rows = pq.read_table(layout.PREDICTIONS, filters=[("arm", "=", arm)]).to_pylist()
-    found = [row for row in rows if row["said"] is not None]
+    rows = read_made(layout.PREDICTIONS, "dvc repro evaluate", filters=[("arm", "=", arm)]).to_pylist()
+    found = [row for row in rows if row.get("said") is not None]
     if not found:
         raise MissingResource(
             f"the arm {arm} wrote nothing",
@@ -87,14 +86,15 @@ def _rationales(arm: str, form: str) -> list[Rationale]:
             where=str(layout.PREDICTIONS),
             next_step="dvc exp run -S evaluate.strict_text=true -S evaluate.rationale_tokens=128",
         )
-    return [
-        Rationale(
-            questions[row["question_id"]],
-            rationale_in(row["said"], form),
-            tuple(passages[one] for one in row["read_passage_ids"]),
-        )
-        for row in found
-    ]
+    with reading(layout.PREDICTIONS, "dvc repro evaluate"):  # it may be of other questions
+        return [
+            Rationale(
+                questions[row["question_id"]],
+                rationale_in(row["said"], form),
+                tuple(passages[one] for one in row["read_passage_ids"]),
+            )
+            for row in found
+        ]
 
 
 def _judge(settings: Settings, endpoint: Endpoint, written: dict[str, list[Rationale]]) -> dict[str, Any]:

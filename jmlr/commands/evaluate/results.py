@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import MissingResource
 from jmlr.evaluation.report.table import result_table
 from jmlr.stages import costs, layout
+from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.store import tracking_uri
 
 
@@ -34,13 +33,14 @@ def run(settings: Settings) -> None:
 
     Raises:
         MissingResource: if nothing is evaluated yet.
+        DataError: if the metrics are damaged.
     """
-    if not layout.METRICS.exists():
+    if not (metrics := read_metrics(layout.METRICS)):
         raise MissingResource(
             "missing", expected="the metrics of an evaluation", where=str(layout.METRICS), next_step="dvc repro"
         )
     CONSOLE.print(f"recipe {settings.recipe}, seed {settings.seed}")
-    CONSOLE.print(result_table(json.loads(layout.METRICS.read_text(encoding="utf-8"))))
+    CONSOLE.print(result_table(metrics))
     if hours := costs.summary():
         CONSOLE.print(f"device hours of this checkout: {hours}")
     CONSOLE.print("Where to look next (commands: after `source .venv/bin/activate`, or as .venv/bin/NAME):")

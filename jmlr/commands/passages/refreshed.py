@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from jmlr import config
 from jmlr.config import Settings
 from jmlr.errors import MissingResource
-from jmlr.files import read_json, write_json
+from jmlr.files import read_json, reading, write_json
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.record import REFRESHED_TAG
@@ -57,7 +56,8 @@ class Refreshed:
             raise MissingResource(
                 "nothing is refreshed", expected="a whole one", where=str(layout.REFRESHED), next_step=_REMEDY
             )
-        return cls(**json.loads(layout.REFRESHED_RECORD.read_text(encoding="utf-8")))
+        with reading(layout.REFRESHED_RECORD, _REMEDY):
+            return cls(**read_json(layout.REFRESHED_RECORD, _REMEDY))
 
     def pair(self) -> Pair:
         """The version's models with the new index, passages and settings.
@@ -115,4 +115,4 @@ def clear() -> None:
 
 def evaluated(folder: Path) -> dict[str, Any]:
     """What evaluated.json in the folder of an evaluation says; nothing where there is none."""
-    return read_json(folder / "evaluated.json")
+    return read_json(folder / "evaluated.json", "jmlr evaluate --refreshed")

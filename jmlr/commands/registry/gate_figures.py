@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from jmlr import fingerprint
 from jmlr.commands.evaluate.alone import EVALUATED_FILE
 from jmlr.commands.evaluate.version import evaluate_version
 from jmlr.config import Settings
 from jmlr.console import CONSOLE
-from jmlr.data.tables import read_passages
+from jmlr.data.tables import read_made, read_passages
 from jmlr.errors import JmlrError, MissingResource, RegistryError
 from jmlr.evaluation.protocol import require_same
 from jmlr.failure import may_pass
+from jmlr.files import read_json
 from jmlr.index import generation, manifest
 from jmlr.registry.promotion import comparison, gates
 from jmlr.registry.promotion.gates import Comparison, Gate
@@ -135,9 +133,7 @@ def _champions_evaluation(
 
 def _was_evaluated(folder: Path, version: ModelVersion, protocol: Mapping[str, Any]) -> bool:
     """Whether an earlier promotion evaluated this very pair under this protocol; the folder is whole or not there."""
-    if not (folder / EVALUATED_FILE).exists():
-        return False
-    told = json.loads((folder / EVALUATED_FILE).read_text(encoding="utf-8"))
+    told = read_json(folder / EVALUATED_FILE, f"rm -r {folder}, then jmlr promote evaluates it again")
     made_of = version.tags.get(PAIR_HASH_TAG), fingerprint.of_json(protocol)
     return (told.get("pair_hash"), told.get("protocol_hash")) == made_of
 
@@ -155,7 +151,8 @@ def _p50_seconds(settings: Settings, pair: Pair, papers: Record) -> float | None
 
     if papers.evaluation is None:
         return None
-    table = pd.read_parquet(papers.evaluation / layout.PREDICTIONS.name, columns=["question_id", "text", "options"])
+    columns, file = ["question_id", "text", "options"], papers.evaluation / layout.PREDICTIONS.name
+    table = read_made(file, "dvc repro evaluate, then jmlr register", columns=columns).to_pandas()
     rows = table.drop_duplicates("question_id").head(settings.promote.latency_questions + 1)
     asked = [Question(row.question_id, row.text, tuple(row.options), 0, "test") for row in rows.itertuples()]
     its = pair.settings(settings)

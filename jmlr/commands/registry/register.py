@@ -21,6 +21,7 @@ from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.standing import CHALLENGER
 from jmlr.registry.version.unit import Unit
 from jmlr.stages import costs, layout
+from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.line import Line
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.reference import RunReference
@@ -63,8 +64,9 @@ def run(settings: Settings) -> None:
     Raises:
         RegistryError: if the pair is not trained or not evaluated.
         MissingResource: if the tracking store does not answer.
+        DataError: if a file of training or evaluation is damaged.
     """
-    metrics = read_json(layout.METRICS)
+    metrics = read_metrics(layout.METRICS)
     unit = unit_of(trained_pair(), layout.EVALUATE, metrics, settings)
     unit.require()
     Line(tracking_uri()).connect()  # a version belongs to a run that MLflow knows
@@ -80,8 +82,8 @@ def run(settings: Settings) -> None:
             settings=settings,
             facts=unit.facts(tracked.run_id),
             metrics=metrics,
-            subgroups=read_json(layout.SUBGROUPS),
-            ledger=read_json(layout.LEDGER),
+            subgroups=read_json(layout.SUBGROUPS, "dvc repro evaluate"),
+            ledger=read_json(layout.LEDGER, "dvc repro train"),
             provenance={**found, "protocol_hash": protocol},
             sources={table.stem: count_sources(table) for table in (layout.PASSAGES, layout.QUESTIONS)},
             device_hours=hours,

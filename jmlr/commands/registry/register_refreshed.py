@@ -16,7 +16,10 @@ from jmlr.registry.version.package import Registered, register
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.standing import CHALLENGER
 from jmlr.stages import layout
+from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.provenance import provenance
+
+_EVALUATE = "jmlr evaluate --refreshed"
 
 
 def run(settings: Settings) -> None:
@@ -35,7 +38,7 @@ def run(settings: Settings) -> None:
     pair, source, its_settings = made.pair(), made.source(), made.settings()
     protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
     _require_evaluated(pair, protocol)
-    metrics = read_json(layout.REFRESHED_EVALUATION / layout.METRICS.name)
+    metrics = read_metrics(layout.REFRESHED_EVALUATION / layout.METRICS.name, _EVALUATE)
     unit = unit_of(pair, layout.REFRESHED_EVALUATION, metrics, settings)
     found = provenance()
     tags = {**found, **headline_tags(metrics), "recipe": its_settings.recipe, "protocol_hash": protocol}
@@ -44,7 +47,7 @@ def run(settings: Settings) -> None:
         settings=its_settings,
         facts=unit.facts(source.run_id),
         metrics=metrics,
-        subgroups=read_json(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name),
+        subgroups=read_json(layout.REFRESHED_EVALUATION / layout.SUBGROUPS.name, _EVALUATE),
         ledger={},
         provenance={**found, "protocol_hash": protocol, **made.as_tags(source)},
         sources={table.stem: count_sources(table) for table in (layout.REFRESHED_PASSAGES, layout.QUESTIONS)},
@@ -73,5 +76,5 @@ def _require_evaluated(pair: Pair, protocol: str) -> None:
             "not evaluated, or something else was" if there else "not evaluated",
             expected="an evaluation of build/refreshed on the questions of today",
             where=str(layout.REFRESHED_EVALUATION),
-            next_step="jmlr evaluate --refreshed",
+            next_step=_EVALUATE,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jmlr.config import EvaluateSettings
+from jmlr.data.tables import read_made
 from jmlr.errors import RegistryError
 from jmlr.evaluation.groups.subgroups import SMALL_BELOW, group_questions
 from jmlr.evaluation.groups.vignette import UNKNOWN
 from jmlr.evaluation.statistics.accuracy import PairedDifference, paired_difference
+from jmlr.files import read_json
 from jmlr.registry.promotion.gates import Comparison
 from jmlr.types import Question
 
 ARM = "jmlr"
+_EVALUATE = "jmlr register, after dvc repro evaluate"
 """The arm whose retriever, reader and index a version holds."""
 ITEMS = {"item_count", "items_hash"}
 """The parts of a protocol that the test data make."""
@@ -33,11 +35,8 @@ def read_protocol(evaluation: Path) -> dict[str, Any]:
     """
     file = evaluation / "protocol.json"
     if not file.exists():
-        raise RegistryError(
-            "missing", expected="an evaluation", where=str(file), next_step="jmlr register, after dvc repro evaluate"
-        )
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+        raise RegistryError("missing", expected="an evaluation", where=str(file), next_step=_EVALUATE)
+    return read_json(file, _EVALUATE)
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
@@ -84,9 +83,9 @@ def _answers(evaluation: Path, split: str) -> pd.DataFrame:
     """The arm's answers by question id, in the order of the ids."""
     file = evaluation / "predictions.parquet"
     if not file.exists():
-        raise RegistryError("missing", expected="the answers of an evaluation", where=str(file))
+        raise RegistryError("missing", expected="the answers of an evaluation", where=str(file), next_step=_EVALUATE)
     columns = ["question_id", "arm", "split", "text", "options", "subject", "question_type", "correct"]
-    table = pd.read_parquet(file, columns=columns)
+    table = read_made(file, _EVALUATE, columns=columns).to_pandas()
     table = table[(table["arm"] == ARM) & (table["split"] == split)].set_index("question_id").sort_index()
     if table.empty:
         raise RegistryError(

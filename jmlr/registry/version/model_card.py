@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import pyarrow.parquet as pq
 
 from jmlr.config import Settings
+from jmlr.data.tables import read_made
 from jmlr.evaluation import notation
 from jmlr.evaluation.report.claim_card import deviations
 from jmlr.registry.version.facts import Facts
@@ -52,7 +52,7 @@ def count_sources(table: Path) -> list[dict[str, Any]]:
     Returns:
         Rows of source, licence and count, most first; an empty licence is `not stated`.
     """
-    columns = pq.read_table(table, columns=["source", "licence"])
+    columns = read_made(table, "dvc repro ingest", columns=["source", "licence"])
     counted = columns.group_by(["source", "licence"]).aggregate([([], "count_all")]).to_pylist()
     rows = [
         {"source": row["source"] or "unnamed", "licence": row["licence"] or "not stated", "count": row["count_all"]}

@@ -6,7 +6,6 @@ own: one run may make several versions (`jmlr refresh`), and one registered agai
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
 from jmlr.errors import RegistryError
+from jmlr.files import read_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,5 +110,4 @@ def _download(client: MlflowClient, version: ModelVersion, path: str) -> Path | 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
     if folder is None or not (folder / name).exists():
         return None
-    found: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-    return found
+    return read_json(folder / name, "bring the version's artifact back, or register the pair again")

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jmlr.files import write_text
+from jmlr.files import read_json_lines, reading, write_text
 
 SECONDS_PER_HOUR = 3600.0
 BEAT_SECONDS = 10.0
 """A killed try loses at most so much of its cost."""
 
+REMEDY = "take the damaged line out, or move the file away: what it counts is lost then"
 RUNNING, CUT_OFF = "running", "cut off"
 
 
@@ -119,12 +120,12 @@ def read_tries(file: Path) -> list[dict[str, Any]]:
     """
     if not file.exists():
         return []
-    text = file.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        write_text(file, whole)
-    newest = {row["try"]: row for row in map(json.loads, whole.splitlines())}
-    return [
-        {**row, "outcome": CUT_OFF if row["outcome"] == RUNNING else row["outcome"]}
-        for _, row in sorted(newest.items())
-    ]
+    with reading(file, REMEDY):
+        newest = {row["try"]: row for row in read_json_lines(file, REMEDY)}
+        text = file.read_text(encoding="utf-8")
+        if not text.endswith("\n"):
+            write_text(file, text[: text.rfind("\n") + 1])
+        return [
+            {**row, "outcome": CUT_OFF if row["outcome"] == RUNNING else row["outcome"]}
+            for _, row in sorted(newest.items())
+        ]
