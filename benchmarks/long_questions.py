@@ -1,17 +1,20 @@
 """What of a long question is searched with: its beginning, its end, both, or windows whose MaxSim is summed.
 
-    python benchmarks/long_questions.py             # about 4 minutes on one core
+    python benchmarks/long_questions.py             # about 8 minutes on one core
+    python benchmarks/long_questions.py --answers   # the second experiment alone
 
-MedQA's stems have no gold passages. So questions of PubMedQA, whose passages are known, are put into MedQA's stems: at
-the beginning, in the middle or at the end, as a finding that matters may stand anywhere in a vignette and what is asked
-stands at its end. The stem keeps the length it has. The retriever is the untrained base (recipe pubmedqa). Intervals
-are bootstraps over questions; differences are paired. It tells rules apart, not how well vignettes are found.
+MedQA's stems have no gold passages. The first experiment puts questions of PubMedQA, whose passages are known, into
+MedQA's stems: at the beginning, in the middle or at the end. There the stem is noise, so a rule that keeps less of it
+has it easier. In the second the stem is what is searched with: passages (explanations of MedMCQA, snippets of BioASQ)
+that hold MedQA's right answer word for word are its gold. The retriever is the untrained base (recipe pubmedqa).
+Intervals are bootstraps over questions; differences are paired. It tells rules apart, not how well vignettes are found.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import sys
 import tempfile
@@ -22,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import tables
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from jmlr import recipes, telemetry
 from jmlr.config import SourceSettings
@@ -33,11 +37,14 @@ from jmlr.types import Passage, Question
 
 RESULTS = Path("benchmarks/results/long_questions.json")
 PLACES = ("beginning", "middle", "end")
-LENGTHS = (80, 128)
-NOW = "end"
+LENGTHS, ANSWER_LENGTHS = (80, 128), (64, 80)
+END = "end"
+BOTH = "beginning (1/3) and end (2/3)"
 BATCH = 32
 LEAST_WORDS = 100
 """Shorter stems are no vignettes."""
+LEAST_WORDS_ANSWERED, LEAST_ANSWER, MOST_HOLDING, PASSAGES = 60, 5, 80, 1800
+"""Of the second experiment: words of a stem, characters of an answer, passages that hold it, passages in all."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -48,12 +55,16 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--answers", action="store_true")
     parser.add_argument("--results", type=Path, default=RESULTS)
     asked = parser.parse_args(words)
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    write_json(asked.results, result := measure(asked.data, asked.questions, asked.documents))
+    before = json.loads(asked.results.read_text(encoding="utf-8")) if asked.answers else {}
+    result = before or measure(asked.data, asked.questions, asked.documents)
+    write_json(asked.results, result := {**result, "answers": of_answers(asked.data)})
     print(tables.long_questions(result))
+    print(tables.long_questions_answers(result))
     return 0
 
 
@@ -85,7 +96,7 @@ def measure(data: Path, count: int, documents: int) -> dict[str, object]:
                 found.setdefault(rule, []).append(np.array(of_rule))
             print(f"{tokens} tokens, {place}: done", file=sys.stderr)
         result += [
-            {"query_tokens": tokens, "rule": rule, **_figures(by_place, found[NOW], bounds)}
+            {"query_tokens": tokens, "rule": rule, **_figures(by_place, found[END], bounds)}
             for rule, by_place in found.items()
         ]
     lengths = [len(cutting.token_spans(stem, models[0].colbert.raw_tokenizer)) for stem in stems]
@@ -115,7 +126,7 @@ def _stems(data: Path, count: int) -> list[str]:
 
 def _vignette(question: str, stem: str, place: str) -> str:
     """The stem with a question in it; at the end, it stands in place of what the stem itself asks."""
-    sentences = re.split(r"(?<=[.?!])\s+", stem.strip())
+    sentences = _sentences(stem)
     if place == "end":
         return " ".join([*sentences[:-1], question])
     at = {"beginning": 0, "middle": len(sentences) // 2}[place]
@@ -126,18 +137,89 @@ def _scored(
     model: retriever.Retriever, text: str, stored: torch.Tensor, starts: np.ndarray, room: int
 ) -> dict[str, np.ndarray]:
     """MaxSim (N,) of all passages by every rule."""
-    tokenizer = model.colbert.raw_tokenizer
+    texts, tokenizer = _by_rule(model, text, room), model.colbert.raw_tokenizer
     windows = _windows(text, lambda left: cutting.beginning(left, tokenizer, room))
-    third = cutting.beginning(text, tokenizer, room // 3)
-    rest = cutting.question(text, tokenizer, room - room // 3 - 1)
-    texts = [windows[0], cutting.question(text, tokenizer, room), f"{third} {rest}", *windows[1:]]
-    scores = [_maxsim(stored, vectors, starts) for vectors in model.encode_queries(texts)]
+    scores = [_maxsim(stored, vectors, starts) for vectors in model.encode_queries([*texts.values(), *windows])]
+    windowed = np.sum(scores[len(texts) :], axis=0)
+    return {**dict(zip(texts, scores, strict=False)), "windows, MaxSim summed": windowed}
+
+
+def _by_rule(model: retriever.Retriever, text: str, room: int) -> dict[str, str]:
+    """What of the text is searched with."""
+    tokenizer = model.colbert.raw_tokenizer
+    # The rest of the room stays empty.
+    last = _end(" ".join(_sentences(text)[-2:]), tokenizer, room - room // 3)
     return {
-        "beginning": scores[0],
-        NOW: scores[1],
-        "beginning (1/3) and end (2/3)": scores[2],
-        "windows, MaxSim summed": scores[0] + np.sum(scores[3:], axis=0),
+        "beginning": cutting.beginning(text, tokenizer, room),
+        END: _end(text, tokenizer, room),
+        BOTH: cutting.question(text, tokenizer, room),
+        "beginning (1/3) and last two sentences": f"{cutting.beginning(text, tokenizer, room // 3)} {last}",
     }
+
+
+def _end(text: str, tokenizer: PreTrainedTokenizerBase, room: int) -> str:
+    spans = cutting.token_spans(text := text.rstrip(), tokenizer)
+    return cutting.ending(text, spans, room) if len(spans) > room else text
+
+
+@torch.no_grad()
+def of_answers(data: Path) -> list[dict[str, object]]:
+    """Reciprocal rank of the first passage that holds MedQA's answer, by length and rule; each rule against BOTH."""
+    stems, gold, texts = _answered(data)
+    settings = recipes.load("pubmedqa", Path("conf"))
+    result = []
+    with tempfile.TemporaryDirectory() as folder:
+        retriever.create(settings.base.retriever, settings.index, Path(folder), texts, settings.seed)
+        index = [settings.index.model_copy(update={"query_tokens": tokens}) for tokens in ANSWER_LENGTHS]
+        models = [retriever.Retriever.load(Path(folder), one).eval() for one in index]
+    stored, starts = _encoded(models[0], texts)
+    for tokens, model in zip(ANSWER_LENGTHS, models, strict=True):
+        ranks: dict[str, list[float]] = {}
+        for stem, own in zip(stems, gold, strict=True):
+            cut = _by_rule(model, stem, tokens - retriever.MARKERS)
+            for rule, vectors in zip(cut, model.encode_queries(list(cut.values())), strict=True):
+                ranks.setdefault(rule, []).append(1 / _rank(_maxsim(stored, vectors, starts), own))
+        result += [
+            {
+                "query_tokens": tokens,
+                "questions": len(stems),
+                "passages": len(texts),
+                "rule": rule,
+                "mean": float(np.mean(found)),
+                "minus_both": mean_interval(np.subtract(found, ranks[BOTH]), settings.evaluate, 1).bounds,
+            }
+            for rule, found in ranks.items()
+        ]
+        print(f"{tokens} tokens, answers: done", file=sys.stderr)
+    return result
+
+
+def _answered(data: Path) -> tuple[list[str], list[np.ndarray], list[str]]:
+    """Stems of MedQA whose answer is in 1 to MOST_HOLDING passages, which hold it (bool, N), and the passages."""
+    texts = [json.loads(line).get("exp") or "" for line in (data / "medmcqa_explained" / "dev.json").open()]
+    for file in sorted((data / "bioasq").rglob("*.json")):
+        for question in json.loads(file.read_text(encoding="utf-8"))["questions"]:
+            texts += [snippet["text"] for snippet in question.get("snippets", [])]
+    texts = sorted({text for one in texts if (text := " ".join(one.split()))})
+    stems, holding = [], []
+    for line in (data / "medqa" / "phrases_no_exclude_test.jsonl").open(encoding="utf-8"):
+        row = json.loads(line)
+        if len(row["answer"]) < LEAST_ANSWER or len(row["question"].split()) < LEAST_WORDS_ANSWERED:
+            continue
+        answer = re.compile(rf"\b{re.escape(row['answer'])}\b", re.IGNORECASE)
+        held = [place for place, text in enumerate(texts) if answer.search(text)]
+        if 1 <= len(held) <= MOST_HOLDING:
+            stems.append(row["question"])
+            holding.append(held)
+    kept = {place for held in holding for place in held}
+    others = [place for place in range(len(texts)) if place not in kept]
+    kept |= set(random.Random(0).sample(others, max(0, PASSAGES - len(kept))))
+    places = np.array(sorted(kept))
+    return stems, [np.isin(places, held) for held in holding], [texts[place] for place in places]
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.?!])\s+", text.strip())
 
 
 def _windows(text: str, first: Callable[[str], str]) -> list[str]:

@@ -280,6 +280,16 @@ def long_questions(result: Result) -> str:
     return markdown(["query tokens", "searched with", *places, "mean", "against the end"], rows)
 
 
+def long_questions_answers(result: Result) -> str:
+    """Reciprocal rank of a passage with MedQA's answer, by length and rule; against beginning and end, paired."""
+    rows = []
+    for row in result["answers"]:
+        gain = row["minus_both"]
+        told = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if any(gain.values()) else ""
+        rows.append([row["query_tokens"], row["rule"], f"{row['mean']:.3f}", told])
+    return markdown(["query tokens", "searched with", "mean", "against beginning and end"], rows)
+
+
 def partial_reencode(result: Result) -> str:
     """Success@k by how many passages the trained retriever encoded."""
     keys = [key for key in result["rows"][0] if key.startswith("success")]

@@ -42,8 +42,8 @@ class Prompted:
 class PromptWriter:
     """Turns passages, a question and an answer into reader tokens: those that the tokenizer gives for the whole text.
 
-    A passage or an option longer than its bound is cut at its end; a vignette asks at its end, so a question is cut at
-    its beginning (jmlr.models.cutting). Passages that do not fit into the whole are left out.
+    A passage or an option longer than its bound is cut at its end, a question in its middle (jmlr.models.cutting).
+    Passages that do not fit into the whole are left out.
     The layout says whether passages or question come first; "Answer:" always comes last. The prompt is tokenised as
     one text and the answer as it follows "Answer:". Where the tokenizer joins the two, what it joins is the answer's;
     one that joins more than "Answer:" with it is refused.

@@ -39,7 +39,7 @@ MARKERS = 3
 class Retriever(nn.Module):
     """ColBERT: a BERT-like encoder, a linear layer to H dimensions, one unit vector a token.
 
-    Queries are padded with [MASK] to `query_tokens`, or cut at their beginning; passages are cut at `passage_tokens`;
+    Queries are padded with [MASK] to `query_tokens`, or cut in their middle; passages are cut at `passage_tokens`;
     punctuation and padding of passages carry no embedding. Source: arXiv 2004.12832, section 3.2.
     """
 
@@ -86,7 +86,7 @@ class Retriever(nn.Module):
         return attention.sum(1).cpu().numpy(), self._counts(ids).sum(1).cpu().numpy()
 
     def encode_queries(self, texts: Sequence[str]) -> torch.Tensor:
-        """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`; a long question keeps its end."""
+        """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`; long questions are cut."""
         room = self._queries.tokens - MARKERS
         cut = [cutting.question(text, self._queries.tokenizer, room) for text in texts]
         ids, attention = self._queries.tensorize(cut)
