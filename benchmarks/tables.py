@@ -19,12 +19,17 @@ Rows = Sequence[Mapping[str, Any]]
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table.
 
+    Raises:
+        ValueError: a row has another number of cells than the head.
+
     >>> print(markdown(["a", "b"], [[1, "x"]]))
     | a | b |
     | --- | --- |
     | 1 | x |
     """
     lines = [head, ["---"] * len(head), *rows]
+    if any(len(line) != len(head) for line in lines):
+        raise ValueError(f"rows of other lengths than the head {head}")
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
@@ -43,16 +48,7 @@ def objectives(rows: Rows) -> str:
         gaps = _gaps(by_seed, arm, "jmlr") if arm.startswith("jmlr,") else []
         means = [_over_seeds([row[column] for row in own]) for column in columns]
         lines.append([arm, len(own), *means, _over_seeds(gaps) if gaps else ""])
-    head = [
-        "arm",
-        "seeds",
-        "accuracy",
-        "with gold passage",
-        "success@1",
-        "success@2",
-        "success@30",
-        "minus jmlr, by seed",
-    ]
+    head = ["arm", "seeds", "accuracy", "with gold passage", "success@1", "success@30", "minus jmlr, by seed"]
     parts = [markdown(head, sorted(lines, key=lambda line: (-line[1], -float(line[2].split()[0]))))]
     for first, second in (("jmlr", "rag"), ("rag", "closed_book")):
         if gaps := _gaps(by_seed, first, second):
