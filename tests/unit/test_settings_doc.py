@@ -44,7 +44,8 @@ def test_every_key_is_described_and_nothing_else() -> None:
 
 
 def test_the_training_guide_compares_the_starters_values_with_the_paper() -> None:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Where the starter differs from the paper")[1]
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    text = page.split("## Where the starter differs from the paper")[1]
     rows = re.findall(r"^\| `([^`]+)` \| ([^|\n]*) \| [^|\n]+ \|$", text, flags=re.MULTILINE)
     described = [key for key, _ in rows]
     assert len(described) == len(set(described)) > 15
