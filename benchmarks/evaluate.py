@@ -23,14 +23,14 @@ import plain_answering
 import tables
 import torch
 
-from jmlr import config, telemetry
+from jmlr import telemetry
 from jmlr.answering.answerer import Answerer, load_search
 from jmlr.answering.generation import say
-from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.files import write_json
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import PassageSearch
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.types import Hit, Question
 
@@ -111,7 +111,7 @@ def main(words: Sequence[str] | None = None) -> int:
     telemetry.stay_offline()
     asked = _options(words)
     torch.set_num_threads(asked.threads)
-    settings, passages = config.load(), read_passages(layout.PASSAGES)
+    settings, passages = params.load(), read_passages(layout.PASSAGES)
     questions = [one for one in read_questions(layout.QUESTIONS) if one.split == "test"][: asked.questions]
     search = load_search(layout.TRAINED_RETRIEVER, layout.TRAINED_INDEX, passages, settings)
     hits = mine(search, questions, settings.index.candidates)

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jmlr.config import BaseRetrieverSettings, IndexSettings
-from jmlr.config_data import SourceSettings
 from jmlr.data.formats import FORMATS
 from jmlr.files import making, write_text
 from jmlr.index import generation
 from jmlr.index.build import build
 from jmlr.index.embeddings import OFFSETS_FILE, VECTORS_FILE, StoredEmbeddings, write_passages
 from jmlr.models import retriever as retrievers
+from jmlr.settings import BaseRetrieverSettings, IndexSettings, SourceSettings
 from jmlr.types import Passage, Question
 
 SETTINGS = IndexSettings(

@@ -30,11 +30,11 @@ from plain_ingest import plain_ingest
 from raw_corpus import write_corpus
 
 from jmlr import telemetry
-from jmlr.config import BaseRetrieverSettings, IngestSettings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import RunInProcesses
 from jmlr.files import write_json
 from jmlr.models.encoder import tokenizer_text
+from jmlr.settings import BaseRetrieverSettings, IngestSettings
 
 RESULTS = Path("benchmarks/results/ingest.json")
 VERSIONS = ("ingest-1", "ingest-2", "again", "validate", "pandas")
@@ -112,7 +112,7 @@ def make(version: str, raw: Path, work: Path) -> dict[str, int]:
 
 def validated(work: Path) -> dict[str, int]:
     """Runs stage validate on the tables that ingest wrote; how many rows it checked."""
-    from jmlr import recipes
+    from jmlr.settings import recipes
     from jmlr.stages import layout, validate
 
     settings = recipes.load("starter")

@@ -27,12 +27,12 @@ import tables
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from jmlr import recipes, telemetry
-from jmlr.config import SourceSettings
+from jmlr import telemetry
 from jmlr.data.formats import pubmedqa
 from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.files import write_json
 from jmlr.models import cutting, retriever
+from jmlr.settings import SourceSettings, recipes
 from jmlr.types import Passage, Question
 
 RESULTS = Path("benchmarks/results/long_questions.json")

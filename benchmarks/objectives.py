@@ -28,9 +28,8 @@ import numpy as np
 import tables
 import torch
 
-from jmlr import config, telemetry
+from jmlr import telemetry
 from jmlr.answering.answerer import Answerer
-from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.evaluation.retrieval.rankings import success_at
 from jmlr.index import candidates, generation
@@ -38,6 +37,7 @@ from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.starter import base_reader
 from jmlr.training.joint import Corpus, JointModel
@@ -95,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     file = HELD_OUT_RESULTS if asked.held_out else RESULTS
     file.parent.mkdir(parents=True, exist_ok=True)
-    settings = config.load()
+    settings = params.load()
     for seed in asked.seeds if not asked.print_only else []:
         for arm in asked.arms:
             if not any(row["seed"] == seed and row["arm"] == arm for row in finished(file)):

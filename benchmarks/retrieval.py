@@ -27,7 +27,7 @@ import numpy as np
 import tables
 import torch
 
-from jmlr import config, telemetry
+from jmlr import telemetry
 from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.evaluation.retrieval.rankings import measures_by_question
@@ -38,6 +38,7 @@ from jmlr.index.bm25 import Bm25
 from jmlr.index.exact import ExactBackend
 from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.index.plaid_search import PlaidBackend
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.types import Passage, Question
 
@@ -65,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
     telemetry.stay_offline()
     asked = parse(words)
     torch.set_num_threads(asked.threads)
-    settings = config.load(asked.params)
+    settings = params.load(asked.params)
     passages = read_passages(placed(layout.PASSAGES, asked.build))
     splits = set(settings.evaluate.splits)
     questions = [
@@ -99,7 +100,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=layout.BUILD, help="the folder of a finished build")
-    parser.add_argument("--params", type=Path, default=config.PARAMS_FILE, help="what it was built with")
+    parser.add_argument("--params", type=Path, default=params.PARAMS_FILE, help="what it was built with")
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "2")))
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(words)
@@ -116,7 +117,7 @@ def before(results: Path) -> dict[str, Any]:
 
 
 def make_searches(
-    settings: config.Settings, passages: Sequence[Passage], build: Path, scratch: Path
+    settings: Settings, passages: Sequence[Passage], build: Path, scratch: Path
 ) -> dict[str, PassageSearch]:
     """Every row's search, in the order of the table."""
     bm25 = Bm25(passages)
@@ -136,7 +137,7 @@ def make_searches(
     return {**searches, **hybrids}
 
 
-def search(way: PassageSearch, questions: Sequence[Question], settings: config.Settings) -> tuple[Rankings, float]:
+def search(way: PassageSearch, questions: Sequence[Question], settings: Settings) -> tuple[Rankings, float]:
     """Each question's ranking, and the seconds a question took, its encoding included."""
     way.search([questions[0].text], 1)  # what is done once is not timed
     started = time.perf_counter()
@@ -145,9 +146,7 @@ def search(way: PassageSearch, questions: Sequence[Question], settings: config.S
     return {name: [hit.passage_id for hit in found] for name, found in hits.items()}, seconds
 
 
-def summarise(
-    settings: config.Settings, questions: Sequence[Question], rankings: Mapping[str, Rankings]
-) -> dict[str, Any]:
+def summarise(settings: Settings, questions: Sequence[Question], rankings: Mapping[str, Rankings]) -> dict[str, Any]:
     """One split's measures, their paired differences, and how much of the exact rankings PLAID finds."""
     values = {
         name: measures_by_question(questions, found, settings.evaluate.recall_at) for name, found in rankings.items()

@@ -16,8 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jmlr import recipes
-from jmlr.config import Settings
+from jmlr.settings import Settings, recipes
 from jmlr.training.cost.flops import Size
 
 ROOT = Path(__file__).parents[1]

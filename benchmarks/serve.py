@@ -30,9 +30,10 @@ import numpy as np
 import psutil
 import tables
 
-from jmlr import config, telemetry
+from jmlr import telemetry
 from jmlr.data.tables import read_questions
 from jmlr.files import write_json
+from jmlr.settings import params
 from jmlr.stages import layout
 
 RESULTS = Path("benchmarks/results/serve.json")
@@ -131,7 +132,7 @@ def serve(arm: str, threads: int) -> None:
     from jmlr.commands.serve.serve import BUILD, Wanted, run
 
     torch.set_num_threads(threads)
-    settings = config.load()
+    settings = params.load()
     changed = settings.serve.model_copy(update=ARMS[arm])
     run(settings.model_copy(update={"serve": changed}), Wanted(BUILD, port=0))
 

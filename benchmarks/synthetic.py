@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from jmlr import recipes
-from jmlr.config import IndexSettings, PromptSettings, TrainSettings
 from jmlr.models import adapters, shifted_sparse_attention
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
+from jmlr.settings import IndexSettings, PromptSettings, TrainSettings, recipes
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.types import Hit, Passage, Question

@@ -18,10 +18,9 @@ from typing import Any
 
 from flows.ending import ending_plainly, parser, positive
 from flows.servers import addresses
-from jmlr import config
-from jmlr.config import ScheduleSettings
 from jmlr.console import CONSOLE
 from jmlr.errors import ConfigError
+from jmlr.settings import ScheduleSettings, params
 
 NAME = "here"
 FLOWS = ("pipeline", "retrain", "promote", "refresh", "withdraw", "watch_data")
@@ -169,7 +168,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = reader.parse_args(words)
     os.environ.update(addresses())  # Prefect reads them when it is first imported
     with ending_plainly():
-        schedule = config.load().schedule
+        schedule = params.load().schedule
         if asked.work:
             work(schedule.work_pool)
         for line in deploy(plans(schedule, asked.every), schedule.work_pool, Path.cwd()):

@@ -21,10 +21,10 @@ from flows.named_states import ACTIONABLE, NOTHING_NEW, PROPOSED, completed, fai
 from flows.notifications import tell
 from flows.run_lock import only_run
 from flows.stage_task import run_command, run_stage
-from jmlr import config
 from jmlr.commands.passages.refreshed import Refreshed
 from jmlr.evaluation.notation import p_value, percent, points
 from jmlr.files import read_json
+from jmlr.settings import params
 from jmlr.stages import layout
 
 _REFRESHED = ["--refreshed"]
@@ -41,7 +41,7 @@ def refresh(folder: Path | None = None, version: str = "") -> State[Any]:
     if folder is not None:
         os.chdir(folder)  # settings and the tracking store are relative to it
     try:
-        with only_run(Path(), f"jmlr-refresh {version}".strip(), config.load().flows.when_running == "wait"):
+        with only_run(Path(), f"jmlr-refresh {version}".strip(), params.load().flows.when_running == "wait"):
             return propose(version)
     except ACTIONABLE as error:
         return failed(error)

@@ -25,10 +25,9 @@ from flows.promote import judge, judged
 from flows.run_lock import only_run
 from flows.stage_limit import over_budget
 from flows.stage_task import is_worth_a_retry, run_command
-from jmlr import config
-from jmlr.config import Settings
 from jmlr.errors import RegistryError
 from jmlr.registry.version.standing import Standing, challenger_and_champion
+from jmlr.settings import Settings, params
 
 _TRIES, _DELAY_SECONDS = 2, 30
 
@@ -47,7 +46,7 @@ def retrain(folder: Path | None = None, anyway: bool = False) -> State[Any]:
     if folder is not None:
         os.chdir(folder)  # settings and the tracking store are relative to it
     try:
-        settings = config.load()
+        settings = params.load()
         with only_run(Path(), "jmlr-retrain", settings.flows.when_running == "wait"):
             return _retrain(settings, anyway)
     except ACTIONABLE as error:

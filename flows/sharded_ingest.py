@@ -22,8 +22,8 @@ from flows.ending import count, ending_plainly, parser
 from flows.named_states import ACTIONABLE, failed
 from flows.shard_task import make_shard
 from flows.stage_task import run_stage
-from jmlr import config
 from jmlr.errors import ConfigError, MissingResource
+from jmlr.settings import params
 from jmlr.stages.ingest import shards_to_make
 
 # Dask tells of every connection.
@@ -80,7 +80,7 @@ def sharded_ingest() -> State[Any]:
     If a raw file is missing or broken the stage does not run.
     """
     try:
-        maker, units = shards_to_make(config.load())
+        maker, units = shards_to_make(params.load())
         print(f"{len(units)} shards to make")
         folder = str(Path.cwd())
         made = [make_shard.submit(maker, unit, folder) for unit in units]

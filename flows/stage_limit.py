@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from flows.subprocess_lines import CommandFailed, Limit
-from jmlr.config import FlowsSettings
 from jmlr.errors import BudgetReached, JmlrError
+from jmlr.settings import FlowsSettings
 from jmlr.stages import costs
 
 _SECONDS_PER_HOUR = 3600.0

@@ -18,9 +18,9 @@ from flows.named_states import failed
 from flows.stage_limit import limit_of
 from flows.subprocess_lines import CommandFailed, run_lines
 from flows.training_progress import TrainingProgress
-from jmlr import config, failure
-from jmlr.config import FlowsSettings
+from jmlr import failure
 from jmlr.errors import JmlrError
+from jmlr.settings import FlowsSettings, params
 
 JMLR = (sys.executable, "-m", "jmlr.cli")
 DVC = (sys.executable, "-m", "dvc")
@@ -47,8 +47,8 @@ def flows_settings(folder: Path | None = None) -> FlowsSettings | None:
     Raises:
         ConfigError: if params.yaml breaks a rule.
     """
-    path = (folder or Path.cwd()) / config.PARAMS_FILE
-    return config.load(path).flows if path.exists() else None
+    path = (folder or Path.cwd()) / params.PARAMS_FILE
+    return params.load(path).flows if path.exists() else None
 
 
 def run_stage(stage: str, folder: Path | None = None) -> str:

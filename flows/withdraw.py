@@ -21,7 +21,7 @@ from flows.notifications import tell
 from flows.refresh import propose
 from flows.run_lock import only_run
 from flows.stage_task import run_command
-from jmlr import config
+from jmlr.settings import params
 
 _KINDS = ("passage", "document", "source")
 
@@ -41,7 +41,7 @@ def withdraw(what: str, reason: str, kind: str = "", version: str = "", folder: 
         os.chdir(folder)
     kinds = ["--kind", kind] if kind else []
     try:
-        with only_run(Path(), f"jmlr-withdraw {what}", config.load().flows.when_running == "wait"):
+        with only_run(Path(), f"jmlr-withdraw {what}", params.load().flows.when_running == "wait"):
             run_command("withdraw", arguments=["--reason", reason, *kinds, "--", what])
             return propose(version)
     except ACTIONABLE as error:

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from jmlr.answering.answered import Answered
 from jmlr.answering.journal import Journal
-from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError
 from jmlr.index.candidates import check_questions
@@ -24,6 +23,7 @@ from jmlr.models.packing import pack
 from jmlr.models.prompt import Prompted, PromptWriter
 from jmlr.models.reader_check import check_reader
 from jmlr.models.retriever import Retriever
+from jmlr.settings import Settings
 from jmlr.types import Hit, Passage, Question
 
 if TYPE_CHECKING:

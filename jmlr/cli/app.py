@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jmlr import failure, settings_doc, telemetry
+from jmlr import failure, telemetry
 from jmlr.cli import registry, serving
 from jmlr.cli.table import run
 from jmlr.errors import ConfigError, JmlrError
+from jmlr.settings import description
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,7 +52,7 @@ class _CommandWithSettings(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the usual help, then the settings."""
         super().format_help(ctx, formatter)
-        formatter.write(settings_doc.help_text(str(self.name)))
+        formatter.write(description.help_text(str(self.name)))
 
 
 @app.callback()
@@ -185,7 +186,7 @@ def recipes(
     use: Annotated[str | None, typer.Option(help="Write params.yaml of this recipe, without running anything.")] = None,
 ) -> None:
     """List the recipes and what each needs; `dvc exp run -S recipe=NAME` runs one."""
-    from jmlr import recipes as catalogue
+    from jmlr.settings import recipes as catalogue
 
     if use is not None:
         catalogue.write_params(use)
@@ -224,10 +225,10 @@ def data_sample(
     seed: Annotated[int | None, typer.Option(help="Of the draw; by default that of params.yaml.")] = None,
 ) -> None:
     """Print a few rows drawn at random."""
-    from jmlr import config
     from jmlr.commands.data import view
+    from jmlr.settings import params
 
-    view.sample(config.load(), table.value, count, seed)
+    view.sample(params.load(), table.value, count, seed)
 
 
 @data_app.command("stats")

@@ -41,10 +41,10 @@ def run(name: str, *arguments: object, asks_hub: bool = False) -> None:
         arguments: after the settings.
         asks_hub: whether they name a hub model, so that the network may be used whatever the recipe.
     """
-    from jmlr import config, recipes
+    from jmlr.settings import params, recipes
     from jmlr.stages import costs, needs, tracked
 
-    settings = config.load()
+    settings = params.load()
     if not (asks_hub or recipes.uses_hub(settings)):
         telemetry.stay_offline()
     if name in needs.BEFORE_TRAINING:

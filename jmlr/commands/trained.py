@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jmlr.config import PARAMS_FILE
 from jmlr.registry.version.pair import Pair
+from jmlr.settings.params import PARAMS_FILE
 from jmlr.stages import layout
 
 

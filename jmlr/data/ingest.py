@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from jmlr.config import IngestSettings
+from jmlr.settings import IngestSettings
 from jmlr.data.chunking import Budget
 from jmlr.data.duplicates import first_that_says, repeated_ids
 from jmlr.data.leakage import PassageScreen, leaks_from_training

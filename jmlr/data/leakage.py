@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from jmlr.config import LeakageSettings
+from jmlr.settings import LeakageSettings
 from jmlr.data.shingles import BANDS, likeness, runs, signatures
 from jmlr.words import is_unspaced, words_of
 from jmlr.types import Leak, Passage, Question, Rejected

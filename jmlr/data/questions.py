@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jmlr.config import IngestSettings
+from jmlr.settings import IngestSettings
 from jmlr.data.chunking import gold_chunks
 from jmlr.data.formats import FORMATS
 from jmlr.data.leakage import without_test_questions

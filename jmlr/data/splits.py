@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from jmlr.config import IngestSettings
+from jmlr.settings import IngestSettings
 from jmlr.data.raw_files import plain_path
 from jmlr.types import Question
 

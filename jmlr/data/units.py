@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jmlr import fingerprint, types, words
-from jmlr.config import IngestSettings, SourceSettings
+from jmlr.settings import IngestSettings, SourceSettings
 from jmlr.data.formats import FORMATS
 from jmlr.data.raw_files import COMPRESSED, plain_bytes
 from jmlr.errors import DataError

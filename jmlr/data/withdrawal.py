@@ -13,7 +13,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from jmlr.config import Block
+from jmlr.settings import Block
 from jmlr.errors import DataError
 from jmlr.files import alone, write_text
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jmlr.answering.answered import Answered
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import GOLD_SUFFIX, RANKING_LABELS, ordered_arms
 from jmlr.evaluation.retrieval.rankings import measure_retrieval
 from jmlr.evaluation.statistics.accuracy import mean_interval, outcomes, paired_difference
+from jmlr.settings import Settings
 from jmlr.types import Question
 
 COMPARISONS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jmlr.config import Settings
 from jmlr.evaluation import arms
 from jmlr.evaluation.groups.public_sets import by_set
 from jmlr.evaluation.groups.subgroups import measure_subgroups
@@ -17,6 +16,7 @@ from jmlr.evaluation.session import Readings
 from jmlr.evaluation.statistics.abstention import Judged, measure_abstention
 from jmlr.evaluation.statistics.accuracy import outcomes
 from jmlr.evaluation.statistics.calibration import bin_edges, grade, measure_calibration, reliability
+from jmlr.settings import Settings
 from jmlr.types import Question
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.errors import ProtocolMismatch
+from jmlr.settings import Settings
 from jmlr.types import Question
 
 ANSWER_READING_RULE = "option likelihood, mean log-likelihood a token"

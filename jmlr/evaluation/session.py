@@ -12,9 +12,9 @@ from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import say, strict_choice
 from jmlr.answering.journal import Journal
 from jmlr.answering.option_orders import read_in_every_order
-from jmlr.config import Settings
 from jmlr.evaluation.notation import GOLD_SUFFIX
 from jmlr.evaluation.reliance.evidence import Evidence, without_each
+from jmlr.settings import Settings
 from jmlr.types import Hit, Passage, Question
 
 Hits = Mapping[str, Sequence[Hit]]

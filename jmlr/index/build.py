@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jmlr.config import IndexSettings
 from jmlr.errors import ConfigError, DataError, MissingResource
 from jmlr.index import encoding, generation, manifest
 from jmlr.index.backend import plaid_bytes
@@ -19,6 +18,7 @@ from jmlr.index.manifest import Manifest
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models import device
 from jmlr.models.retriever import Retriever
+from jmlr.settings import IndexSettings
 from jmlr.types import Passage
 
 

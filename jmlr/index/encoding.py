@@ -16,11 +16,11 @@ import torch
 from rich.progress import Progress
 
 from jmlr import fingerprint
-from jmlr.config import IndexSettings
 from jmlr.files import sync
 from jmlr.index.embeddings import OFFSETS_FILE, VECTORS_FILE, StoredEmbeddings
 from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
+from jmlr.settings import IndexSettings
 from jmlr.types import Passage
 
 PASSAGES_PER_BATCH = 32

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.config import IndexSettings
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource
 from jmlr.files import write_json
 from jmlr.index.backend import choose
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.generation import REMEDY
 from jmlr.models.retriever import Retriever
+from jmlr.settings import IndexSettings
 from jmlr.types import Passage
 
 FILE = "manifest.json"

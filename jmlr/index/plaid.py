@@ -15,12 +15,12 @@ from colbert.indexing.collection_indexer import CollectionIndexer
 from colbert.indexing.index_saver import IndexSaver
 from colbert.infra.config import ColBERTConfig
 
-from jmlr.config import IndexSettings
 from jmlr.files import write_json
 from jmlr.index.backend import count_partitions
 from jmlr.index.centroids import NearestCentroid, cluster
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.quiet import quiet_cpu
+from jmlr.settings import IndexSettings
 
 METADATA_FILE, PLAN_FILE = "metadata.json", "plan.json"
 

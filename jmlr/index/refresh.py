@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import IndexSettings
 from jmlr.index import generation, manifest
 from jmlr.index.build import check_passages, load_retriever, make
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.encoding import Known, Source
+from jmlr.settings import IndexSettings
 from jmlr.types import Passage
 
 

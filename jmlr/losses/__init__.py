@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from jmlr.config_train import ObjectiveSettings
 from jmlr.losses.distribution import emdr2_loss, loop_loss, pdist_loss, replug_lsr_loss
 from jmlr.losses.llm_rank import llm_rank_loss, scale_minmax
+from jmlr.settings import ObjectiveSettings
 
 _DISTRIBUTION_LOSSES = {
     "pdist": pdist_loss,

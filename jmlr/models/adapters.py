@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.parts import linear_layers, part_of_each
+from jmlr.settings import LoraSettings
 
 if TYPE_CHECKING:
     from peft import PeftModel

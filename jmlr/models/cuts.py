@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jmlr.config import IndexSettings
-from jmlr.config_rules import MARKERS
 from jmlr.data.chunking import TokenCounter
 from jmlr.models.prompt import CUE, PromptWriter
+from jmlr.settings import IndexSettings
+from jmlr.settings.rules import MARKERS
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
 if TYPE_CHECKING:

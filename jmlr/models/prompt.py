@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from cachetools import LRUCache
 
-from jmlr.config import PromptSettings
 from jmlr.errors import ConfigError
 from jmlr.models import cutting, positions
+from jmlr.settings import PromptSettings
 from jmlr.types import OPTION_LETTERS, Passage, Question
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from torch import nn
 from torch.nn import functional
 
 from jmlr import fingerprint
-from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import cutting, device, foreign_code, positions
 from jmlr.models.encoder import fetch
 from jmlr.models.retriever_tokens import MarkedTokenizer, missing_marks, silent_ids
 from jmlr.seeds import seed_of
+from jmlr.settings import BaseRetrieverSettings, IndexSettings
 
 if TYPE_CHECKING:
     from colbert.infra.config import ColBERTConfig

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from jmlr.config_train import TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora, hold_trained_in_float32
 from jmlr.models.reader_check import check_reader
+from jmlr.settings import TrainReaderSettings
 
 if TYPE_CHECKING:
     from peft import PeftModel

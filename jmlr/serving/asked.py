@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from jmlr.config import ServeSettings
 from jmlr.data.rows import as_ingested, broken_character
 from jmlr.serving.refusals import Refused, TooLarge
+from jmlr.settings import ServeSettings
 from jmlr.types import Question
 
 SHOWN_PASSAGES = 5

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from jmlr.config import ServeSettings
 from jmlr.serving.refusals import Unavailable
+from jmlr.settings import ServeSettings
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from jmlr.config import ServeSettings
 from jmlr.serving.asked import Asked
 from jmlr.serving.batcher import Batcher
 from jmlr.serving.gauges import Gauges
 from jmlr.serving.model import Label, Reply
+from jmlr.settings import ServeSettings
 
 
 class Model(Protocol):

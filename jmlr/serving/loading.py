@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from jmlr.answering.answerer import Answerer, load_searcher
-from jmlr.config import Settings
 from jmlr.data.tables import read_passages
 from jmlr.files import read_json, reading
 from jmlr.index.fusion import Hybrid, PassageSearch
@@ -13,6 +12,7 @@ from jmlr.registry.version import lookup as versions
 from jmlr.registry.version.facts import Abstaining
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving.model import Label, ServedModel
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 _EVALUATE = "dvc repro evaluate"

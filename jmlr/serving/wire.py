@@ -10,11 +10,11 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from jmlr.config import ServeSettings
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
 from jmlr.serving.model import Reply
 from jmlr.serving.refusals import Failed, Refused, TooLarge, TooSlow, WrongKind
+from jmlr.settings import ServeSettings
 
 _LOG = logging.getLogger("jmlr.serving")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
 from jmlr.models.prompt import PromptWriter
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.starter.tokenizer import texts_of
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
-from jmlr.config import Settings
 from jmlr.data.tables import read_made, read_passages, read_questions
 from jmlr.evaluation.session import Session
 from jmlr.files import read_json, reading
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid
+from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
 from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance

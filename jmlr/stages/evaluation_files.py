@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.evaluation import predictions
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
@@ -19,6 +18,7 @@ from jmlr.evaluation.report import claim_card, page, plots
 from jmlr.evaluation.session import Session
 from jmlr.files import read_json, reading, write_json
 from jmlr.index import manifest
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.types import Hit
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jmlr.answering.answerer import load_search
-from jmlr.config import Settings
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.index import build, candidates
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.types import Passage
 

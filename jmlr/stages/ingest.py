@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.ingest import Places, ingest, shard_maker
 from jmlr.data.runners import RunInProcesses
@@ -14,6 +13,7 @@ from jmlr.data.shards import ShardMaker
 from jmlr.data.units import Unit, units_of
 from jmlr.files import making
 from jmlr.models.encoder import tokenizer_text
+from jmlr.settings import Settings
 from jmlr.stages import layout
 
 

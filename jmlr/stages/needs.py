@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.errors import MissingResource
+from jmlr.settings import Settings
 from jmlr.validation.expectations import refuse_unknown_severities
 
 BEFORE_TRAINING = ("ingest", "validate", "base", "index")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jmlr.config import Settings
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import answering
 

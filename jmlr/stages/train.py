@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from jmlr import fingerprint
-from jmlr.config import ARMS, Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions, write_rows
 from jmlr.errors import DataError, MissingResource
@@ -25,6 +24,8 @@ from jmlr.models import adapters
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
+from jmlr.settings import Settings
+from jmlr.settings.training import ARMS
 from jmlr.stages import layout
 from jmlr.tracking.gpu_hours import count_devices
 from jmlr.tracking.reference import RunReference

@@ -8,7 +8,6 @@ import pandas as pd
 from tokenizers import Tokenizer
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import passage_batches, read_leaks, read_passages, read_questions
 from jmlr.files import making, write_json
@@ -16,6 +15,7 @@ from jmlr.models.cuts import Cuts
 from jmlr.models.encoder import tokenizer_text
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import load_tokenizer
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.starter.tokenizer import make_tokenizer, texts_of
 from jmlr.types import Passage, Question

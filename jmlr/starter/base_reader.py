@@ -10,10 +10,10 @@ import torch
 from rich.progress import track
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from jmlr.config import PromptSettings, StarterReaderSettings
 from jmlr.models.packing import PackedBatch, pack
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import packed_answer_losses
+from jmlr.settings import PromptSettings, StarterReaderSettings
 from jmlr.starter import induction
 from jmlr.starter.reading_items import ContextMaker
 from jmlr.starter.tokenizer import make_tokenizer

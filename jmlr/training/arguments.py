@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from jmlr.config import TrainSettings
+from jmlr.settings import TrainSettings
 from jmlr.training import processes
 
 

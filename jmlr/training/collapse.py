@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from jmlr.config_train import CollapseSettings
 from jmlr.errors import TrainingFailed
+from jmlr.settings import CollapseSettings
 from jmlr.training import processes
 from jmlr.training.step_callback import StepCallback
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from jmlr.config_train import RefreshDriftSettings
 from jmlr.models.retriever import Retriever
+from jmlr.settings import RefreshDriftSettings
 from jmlr.training.pools import PassageStore, best
 from jmlr.types import Question
 

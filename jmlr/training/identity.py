@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.config import Settings
+from jmlr.settings import Settings
 from jmlr.types import Hit, Passage, Question
 
 Identity = dict[str, str]

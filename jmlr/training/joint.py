@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from jmlr.config import TrainSettings
 from jmlr.losses import retriever_loss
 from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, pad
 from jmlr.models.reader import answer_token_losses
 from jmlr.models.retriever import Retriever
+from jmlr.settings import TrainSettings
 from jmlr.training import processes
 from jmlr.training.chunked_encoding import encode_in_chunks
 from jmlr.training.judging import judge

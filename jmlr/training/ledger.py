@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from jmlr.config import TrainSettings
 from jmlr.models.prompt import PromptWriter
+from jmlr.settings import TrainSettings
 from jmlr.training.param_groups import check_groups, count_parameters, group_parameters
 from jmlr.types import Question
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from jmlr.config import TrainSettings
 from jmlr.errors import TrainingFailed
+from jmlr.settings import TrainSettings
 
 COMPONENTS = ("reader", "retriever")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from jmlr.config import TrainSettings
 from jmlr.models.retriever import Retriever
+from jmlr.settings import TrainSettings
 from jmlr.training import processes
 from jmlr.training.drift import Drift
 from jmlr.training.joint import JointModel

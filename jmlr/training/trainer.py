@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from jmlr.config import TrainSettings
 from jmlr.errors import TrainingFailed
 from jmlr.seeds import seed_of
+from jmlr.settings import TrainSettings
 from jmlr.training import checkpoint, processes
 from jmlr.training.arguments import training_arguments
 from jmlr.training.checkpoint import Checkpoint

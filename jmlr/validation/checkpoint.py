@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jmlr.config import ValidateSettings
+from jmlr.settings import ValidateSettings
 from jmlr.validation.expectations import KEYS, SHOWN_BESIDE, Expected, Table, expected_of
 from jmlr.validation.outcome import Outcome, merged, shorten
 

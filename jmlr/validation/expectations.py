@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from jmlr.config import ValidateSettings
-from jmlr.config_data import Severity
 from jmlr.errors import ConfigError
+from jmlr.settings import ValidateSettings
+from jmlr.settings.data import Severity
 from jmlr.types import OPTION_LETTERS, SPLITS, Passage, Question
 from jmlr.validation.phi import KINDS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jmlr.config import ValidateSettings
 from jmlr.errors import ValidationFailed
+from jmlr.settings import ValidateSettings
 from jmlr.validation.drift import Comparison
 from jmlr.validation.outcome import Outcome
 

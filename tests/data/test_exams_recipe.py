@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jmlr import recipes
-from jmlr.config import Settings
+from jmlr.settings import recipes
+from jmlr.settings import Settings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import run_here
 from jmlr.data.tables import read_leaks, read_questions

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from jmlr.config import BaseRetrieverSettings, IngestSettings
+from jmlr.settings import BaseRetrieverSettings, IngestSettings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import run_here
 from jmlr.data.tables import read_passages, read_questions

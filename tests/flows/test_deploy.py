@@ -15,9 +15,8 @@ import psutil
 import pytest
 
 from flows import background, deploy, servers
-from jmlr import config
-from jmlr.config import ScheduleSettings
 from jmlr.errors import ConfigError, MissingResource
+from jmlr.settings import ScheduleSettings, params
 
 ROOT = Path(__file__).parents[2]
 NIGHTLY = ScheduleSettings(cron="0 3 * * *", time_zone="Europe/Berlin", watch_seconds=300, work_pool="jmlr")
@@ -80,10 +79,10 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path, free_port: int) 
     ],
 )
 def test_a_schedule_that_is_none_is_refused_by_its_key(key: str, value: object, message: str) -> None:
-    raw = config.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
+    raw = params.load(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
     raw["schedule"][key] = value
     with pytest.raises(ConfigError, match=message):
-        config.parse(raw)
+        params.parse(raw)
 
 
 # --- a real server, a real worker -----------------------------------------------------------------------------------
@@ -94,8 +93,8 @@ from pathlib import Path
 from flows.servers import addresses
 os.environ.update(addresses())
 from flows import deploy
-from jmlr import config
-schedule = config.load().schedule
+from jmlr.settings import params
+schedule = params.load().schedule
 wanted = [
     deploy.Plan("pipeline", every_seconds=60, on_new_data=True, parameters={"also_register": False}),
     deploy.Plan("watch_data", every_seconds=15, once_at_a_time=True),

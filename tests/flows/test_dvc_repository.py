@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jmlr import config, recipes
+from jmlr.settings import params, recipes
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def test_one_command_switches_the_recipe(repository: Path) -> None:
     outside.mkdir(parents=True)
     (outside / "ori_pqal.json").write_text("{}")
     dvc(repository, "exp", "run", "-S", "recipe=pubmedqa", "-S", "seed=7")
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     assert (settings.recipe, settings.seed) == ("pubmedqa", 7)
     dvc(repository, "exp", "run", "-S", "recipe=starter")
     assert (repository / "params.yaml").read_text() == recipes.compose_text("starter", ROOT / "conf")

@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from flows import sharded_ingest
-from jmlr import config
 from jmlr.data.ingest import ingest
 from jmlr.data.runners import run_here
 from jmlr.errors import ConfigError, DataError, MissingResource
 from jmlr.failure import may_pass
 from jmlr.models.encoder import tokenizer_text
+from jmlr.settings import params
 from jmlr.stages.ingest import places_in
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_the_cluster_makes_the_same_bytes_as_one_process(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     write_sources(tmp_path / "data")
-    settings = config.load(repository[0] / "params.yaml")
+    settings = params.load(repository[0] / "params.yaml")
     tokenizer = tokenizer_text(settings.base.retriever)
     found = ingest(settings.ingest, settings.seed, tokenizer, places_in(tmp_path / "here"), run_here)
     assert found["rejected_by_reason"]["says the same as another passage"] >= 15

@@ -15,17 +15,16 @@ from flows.run_lock import AlreadyRunning
 from flows.stage_limit import limit_of, over_budget
 from flows.stage_task import explain
 from flows.subprocess_lines import CommandFailed
-from jmlr import config
-from jmlr.config import FlowsSettings
 from jmlr.errors import BudgetReached
 from jmlr.failure import Failure
+from jmlr.settings import FlowsSettings, params
 from jmlr.stages import layout
 
 ROOT = Path(__file__).parents[2]
 
 
 def settings(**changes: Any) -> FlowsSettings:
-    shipped = config.load(ROOT / "params.yaml").flows
+    shipped = params.load(ROOT / "params.yaml").flows
     return FlowsSettings.model_validate({**shipped.model_dump(), **changes})
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from jmlr.config import BaseRetrieverSettings, IndexSettings
 from jmlr.index import candidates, generation, manifest
 from jmlr.index.build import build
 from jmlr.index.embeddings import StoredEmbeddings
@@ -22,6 +21,7 @@ from jmlr.index.refresh import Changes, refresh
 from jmlr.index.search import Searcher
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
+from jmlr.settings import BaseRetrieverSettings, IndexSettings
 from jmlr.starter.dataset import make_passages
 from jmlr.starter.knowledge import load
 from jmlr.types import Passage, Question

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jmlr.config import IndexSettings, PromptSettings, TrainSettings
+from jmlr.settings import IndexSettings, PromptSettings, TrainSettings
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:

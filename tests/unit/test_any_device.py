@@ -9,16 +9,15 @@ import pytest
 import torch
 from closeness import FLOAT32, assert_close
 
-from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import say
-from jmlr.config import BaseRetrieverSettings
 from jmlr.data.tables import write_passages
 from jmlr.index import build as index
 from jmlr.models import device
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
 from jmlr.serving.matches import match_words
+from jmlr.settings import BaseRetrieverSettings, Settings, params
 
 pytestmark = pytest.mark.numerical
 
@@ -74,8 +73,8 @@ def test_a_projection_is_made_on_the_best_device(
 
 
 @pytest.fixture
-def settings(repository: Path, prompt_settings, tiny_index_settings) -> config.Settings:
-    settings = config.load(repository / "params.yaml")
+def settings(repository: Path, prompt_settings, tiny_index_settings) -> Settings:
+    settings = params.load(repository / "params.yaml")
     train = settings.train.model_copy(update={"read_passages": 2})
     return settings.model_copy(update={"train": train, "prompt": prompt_settings, "index": tiny_index_settings})
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from flows import promote
-from jmlr import recipes
 from jmlr.commands.data import accept, view
 from jmlr.commands.evaluate import compare, rationales, results
 from jmlr.commands.passages.refreshed import Refreshed, evaluated
@@ -19,6 +18,7 @@ from jmlr.errors import DataError
 from jmlr.files import read_json
 from jmlr.registry.promotion import comparison
 from jmlr.serving.loading import read_abstaining
+from jmlr.settings import recipes
 from jmlr.stages import costs, layout
 from jmlr.training import checkpoint
 from jmlr.types import Passage, Question

@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from jmlr import config
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.index.build import build
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Question
 
@@ -30,11 +30,11 @@ def place(
     tiny_tokenizer, tiny_questions, prompt_settings,
 ) -> None:  # fmt: skip
     """A finished build of tiny models."""
-    settings = config.load(repository / "params.yaml").model_copy(
+    settings = params.load(repository / "params.yaml").model_copy(
         update={"index": tiny_index_settings.model_copy(update={"bits": 2}), "prompt": prompt_settings}
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(config, "load", lambda: settings)
+    monkeypatch.setattr(params, "load", lambda: settings)
     layout.INGEST.mkdir(parents=True)
     write_passages(layout.PASSAGES, tiny_passages)
     questions = [Question(f"t{n}", one.text, one.options, 1, "test") for n, one in enumerate(tiny_questions[:5])]

@@ -8,8 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from jmlr import recipes
-from jmlr.config import TrainSettings
+from jmlr.settings import TrainSettings, recipes
 from jmlr.types import Question
 
 

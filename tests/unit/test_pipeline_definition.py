@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from jmlr.cli import app
-from jmlr.config import Settings
+from jmlr.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 stage_code = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("stage_code.py"))))
@@ -115,7 +115,7 @@ def keys_of(module: str) -> list[str]:
     waiting, seen = [Code(module)], set()
     while waiting:
         code = waiting.pop()
-        if code not in seen and code.module != "jmlr.config":
+        if code not in seen and not code.module.startswith("jmlr.settings"):
             seen.add(code)
             found |= keys_read(code.tree())
             waiting.extend(code.given_all_settings())
@@ -146,7 +146,7 @@ def test_every_stage_depends_on_the_code_it_runs_and_on_no_other() -> None:
     imports = stage_code.import_graph()
     assert stage_code.pipeline(imports) == stage_code.PIPELINE.read_text(encoding="utf-8"), "run `make deps`"
     for stage in STAGES:
-        shared = {f"jmlr/{name}.py" for name in ("types", "fingerprint", "files", "config", "cli/table")}
+        shared = {f"jmlr/{name}.py" for name in ("types", "fingerprint", "files", "settings/params", "cli/table")}
         assert shared | {f"jmlr/stages/{stage}.py"} <= {path.as_posix() for path in stage_code.files_of(imports, stage)}
     assert "jmlr/starter/knowledge" in STAGES["base"]["deps"]  # read by code that is imported inside a function
     assert "jmlr/evaluation/report/report.html.j2" in {str(path) for path in stage_code.files_of(imports, "evaluate")}

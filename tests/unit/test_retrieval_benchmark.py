@@ -11,7 +11,6 @@ from types import ModuleType
 import pytest
 import yaml
 
-from jmlr import config
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.index.build import build
 from jmlr.types import Passage, Question
@@ -43,7 +42,7 @@ def test_every_row_is_measured(retrieval, save_tiny_colbert, tmp_path, capsys):
     params["evaluate"]["recall_at"] = [1, 5, 10]
     params["ingest"].update(passage_tokens=20, overlap_tokens=5)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    index = config.load(tmp_path / "params.yaml").index
+    index = params.load(tmp_path / "params.yaml").index
     retriever = save_tiny_colbert(tmp_path / "saved", seed=3, words=WORDS)
     for stage in ("base", "train"):
         shutil.copytree(retriever, place / stage / "retriever")

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from jmlr import recipes
+from jmlr.settings import recipes
 
 ROOT = Path(__file__).parents[2]
 

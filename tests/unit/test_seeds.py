@@ -6,9 +6,9 @@ import pytest
 import torch
 import yaml
 
-from jmlr import config
 from jmlr.errors import ConfigError
 from jmlr.seeds import seed_of
+from jmlr.settings import params
 from jmlr.training.rows import StepRows
 
 
@@ -33,7 +33,7 @@ def test_neighbouring_seeds_share_no_order_of_questions():
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_every_seed_of_the_settings_works_to_the_end(repository, seed):
     raw = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    accepted = config.parse({**raw, "seed": seed}).seed
+    accepted = params.parse({**raw, "seed": seed}).seed
     from transformers import set_seed
 
     state = torch.get_rng_state()
@@ -46,4 +46,4 @@ def test_every_seed_of_the_settings_works_to_the_end(repository, seed):
 def test_a_seed_that_numpy_refuses_is_refused_at_load(repository, seed):
     raw = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     with pytest.raises(ConfigError, match="seed: Input should be"):
-        config.parse({**raw, "seed": seed})
+        params.parse({**raw, "seed": seed})

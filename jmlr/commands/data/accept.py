@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jmlr.config import Settings
+from jmlr.settings import Settings
 from jmlr.errors import DataError, ValidationFailed
 from jmlr.files import read_json, reading, write_text
 from jmlr.stages import layout

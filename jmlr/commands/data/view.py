@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jmlr.config import Settings
+from jmlr.settings import Settings
 from jmlr.data.tables import passage_batches, read_leaks, read_questions
 from jmlr.errors import DataError, MissingResource
 from jmlr.files import read_json, reading

@@ -12,7 +12,6 @@ from typing import Any
 
 from jmlr import fingerprint
 from jmlr.answering.answerer import load_searcher
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.errors import ConfigError
@@ -23,6 +22,7 @@ from jmlr.files import making, write_json
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.fusion import Hybrid, PassageSearch
+from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
 from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance

@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import MissingResource
 from jmlr.evaluation.notation import arm_label, ordered_arms, percent
 from jmlr.evaluation.protocol import require_same
 from jmlr.evaluation.statistics.seeds import aggregate
 from jmlr.files import read_json
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.stages.evaluation_files import read_metrics
 

@@ -9,7 +9,6 @@ from typing import Any
 from rich.table import Table
 
 from jmlr.answering.generation import rationale_in
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_made, read_passages, read_questions, write_rows
 from jmlr.errors import ConfigError, MissingResource
@@ -21,6 +20,7 @@ from jmlr.evaluation.rationales.rationale import SCHEMA, Rationale, score_ration
 from jmlr.evaluation.rationales.token_similarity import BertScore
 from jmlr.files import reading, write_json
 from jmlr.models.encoder import fetch
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.types import Question
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from jmlr import fingerprint
 from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of, show
-from jmlr.config import Settings
 from jmlr.errors import ConfigError
 from jmlr.models import hub
+from jmlr.settings import Settings
 from jmlr.stages import layout
 
 

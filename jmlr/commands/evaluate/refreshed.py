@@ -11,7 +11,6 @@ from rich.table import Table
 from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of
 from jmlr.commands.evaluate.version import evaluate_version
 from jmlr.commands.passages.refreshed import Refreshed, evaluated
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import batches_of, read_questions
 from jmlr.errors import MissingResource
@@ -20,6 +19,7 @@ from jmlr.evaluation.protocol import protocol_hash
 from jmlr.evaluation.reliance.changed_answers import compare_answers, read_arm
 from jmlr.files import write_json
 from jmlr.registry.version.pair import hash_rule
+from jmlr.settings import Settings
 from jmlr.stages import layout
 
 _ARM = "jmlr"

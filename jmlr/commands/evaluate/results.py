@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import MissingResource
 from jmlr.evaluation.report.table import result_table
+from jmlr.settings import Settings
 from jmlr.stages import costs, layout
 from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.store import tracking_uri

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of, show
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import hash_rule
+from jmlr.settings import Settings
 from jmlr.tracking.provenance import UNKNOWN, provenance
 from jmlr.tracking.store import connect
 

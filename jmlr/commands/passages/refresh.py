@@ -11,7 +11,6 @@ import yaml
 from jmlr.commands.evaluate.version import spec_of
 from jmlr.commands.passages import refreshed
 from jmlr.commands.passages.refreshed import Refreshed, refreshed_pair
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages
 from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
@@ -20,6 +19,7 @@ from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.standing import challenger_and_champion
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 from jmlr.types import Passage

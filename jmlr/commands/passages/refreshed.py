@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jmlr import config
-from jmlr.config import Settings
 from jmlr.errors import MissingResource
 from jmlr.files import read_json, reading, write_json
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.record import REFRESHED_TAG
 from jmlr.registry.version.standing import Standing
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 
@@ -87,7 +86,7 @@ class Refreshed:
 
     def settings(self) -> Settings:
         """The settings it answers with: prompt, models and index of the version, the rest as it was at the refresh."""
-        return config.load(layout.REFRESHED_PARAMS, rules=False)
+        return params.load(layout.REFRESHED_PARAMS, rules=False)
 
     def as_tags(self, source: Standing) -> dict[str, str]:
         """What its own version is to say of where it comes from.

@@ -6,7 +6,6 @@ import datetime
 from dataclasses import dataclass
 
 from jmlr.commands.passages.withdrawal_view import show
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.withdrawal import WITHDRAWN_FILE, Entry, append, read, standing
 from jmlr.errors import JmlrError
@@ -14,6 +13,7 @@ from jmlr.files import write_json
 from jmlr.registry.withdrawal import versions as withdrawal
 from jmlr.registry.withdrawal.impact import assess
 from jmlr.registry.withdrawal.withdrawable import Withdrawable
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.person import who
 from jmlr.tracking.store import connect

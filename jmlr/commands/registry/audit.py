@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.registry.promotion.audit import INTENTS
 from jmlr.registry.promotion.champion import Registry
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.registry.version import published
 from jmlr.registry.version.lookup import files, resolve
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from jmlr import fingerprint
 from jmlr.commands.evaluate.alone import EVALUATED_FILE
 from jmlr.commands.evaluate.version import evaluate_version
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_made, read_passages
 from jmlr.errors import JmlrError, MissingResource, RegistryError
@@ -26,6 +25,7 @@ from jmlr.registry.version.lookup import files
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair, hash_rule
 from jmlr.registry.version.record import Record
 from jmlr.registry.withdrawal.versions import withdrawn_passages
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 from jmlr.types import Question

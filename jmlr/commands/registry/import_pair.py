@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import BaseRetrieverSettings, Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError, MissingResource
@@ -13,6 +12,7 @@ from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
 from jmlr.registry.version.published import RETRIEVER_FOLDER
+from jmlr.settings import BaseRetrieverSettings, Settings
 from jmlr.stages import layout
 
 

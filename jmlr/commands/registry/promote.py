@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from jmlr.commands.registry.gate_figures import judge
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import GateFailed, RegistryError, WaitingForApproval
 from jmlr.files import write_json
@@ -15,6 +14,7 @@ from jmlr.registry.promotion import gates
 from jmlr.registry.promotion.audit import rollback_of
 from jmlr.registry.promotion.champion import Judged, Registry
 from jmlr.registry.version.lookup import resolve
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 

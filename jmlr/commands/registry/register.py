@@ -8,7 +8,6 @@ from typing import Any
 
 from jmlr.commands.registry import papers
 from jmlr.commands.trained import trained_pair
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_questions
 from jmlr.evaluation.notation import success_at_1
@@ -20,6 +19,7 @@ from jmlr.registry.version.package import Registered, register
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.standing import CHALLENGER
 from jmlr.registry.version.unit import Unit
+from jmlr.settings import Settings
 from jmlr.stages import costs, layout
 from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.line import Line

@@ -5,7 +5,6 @@ from __future__ import annotations
 from jmlr.commands.passages.refreshed import Refreshed, evaluated
 from jmlr.commands.registry import papers
 from jmlr.commands.registry.register import headline_tags, unit_of
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
@@ -15,6 +14,7 @@ from jmlr.registry.version.model_card import CardInputs, count_sources, describe
 from jmlr.registry.version.package import Registered, register
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.standing import CHALLENGER
+from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.provenance import provenance

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jmlr.config import PARAMS_FILE, Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import RegistryError
 from jmlr.registry.version import record
 from jmlr.registry.version.lookup import resolve
 from jmlr.registry.version.pair import Pair, is_registered_pair
+from jmlr.settings import Settings
+from jmlr.settings.params import PARAMS_FILE
 from jmlr.stages import layout
 from jmlr.tracking.provenance import UNKNOWN
 from jmlr.tracking.snapshot import restore_snapshot

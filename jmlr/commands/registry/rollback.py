@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version.lookup import resolve
 from jmlr.registry.withdrawal.versions import withdrawn_passages
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 from rich.table import Table
 
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
+from jmlr.settings import Settings
 from jmlr.tracking.line import Line
 from jmlr.tracking.pipeline import HOURS
 from jmlr.tracking.runs import RunFamily, families

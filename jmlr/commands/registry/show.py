@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from jmlr.commands.registry import audit
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.evaluation.report.table import result_table
 from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version import record
 from jmlr.registry.version.lookup import resolve
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:

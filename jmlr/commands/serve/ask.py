@@ -10,13 +10,13 @@ from rich.markup import escape
 from jmlr.answering.answerer import Answerer
 from jmlr.commands.evaluate.version import spec_of
 from jmlr.commands.trained import trained_pair
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.data.rows import asked_question, broken_character, fault
 from jmlr.errors import JmlrError
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.withdrawal.versions import withdrawn_passages
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 from jmlr.types import OPTION_LETTERS
 

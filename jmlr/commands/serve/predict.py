@@ -9,12 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from jmlr import fingerprint
-from jmlr.config import Settings
 from jmlr.console import CONSOLE
 from jmlr.errors import DataError
 from jmlr.files import alone
 from jmlr.registry.version import batch
 from jmlr.registry.version.lookup import load, resolve
+from jmlr.settings import Settings
 from jmlr.tracking.store import connect
 
 ROWS_AT_ONCE = 64

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jmlr.commands.trained import trained_pair
-from jmlr.config import ServeSettings, Settings
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
@@ -15,6 +14,7 @@ from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
 from jmlr.serving.model import Label, ServedModel
+from jmlr.settings import ServeSettings, Settings
 from jmlr.stages import layout
 from jmlr.types import Question
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.formats import jmlr as released_jmlr
 from jmlr.data.formats import jsonl, medmcqa, medqa, medquad, mirage, mmlu, pubmedqa, text
 from jmlr.data.splits import by_subject, by_text

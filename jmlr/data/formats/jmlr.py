@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import field, json_document
 from jmlr.data.rows import answer_index, clean, content_id, letter_index, texts_of, unread, usable
 from jmlr.data.splits import split_from_name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import field, plain_path
 from jmlr.data.rows import agreed, answer_index, line_rows, text_of, texts_of
 from jmlr.errors import DataError

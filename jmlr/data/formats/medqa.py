@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import field
 from jmlr.data.rows import agreed, clean, content_id, letter_index, lettered_options, line_rows, text_of
 from jmlr.data.splits import split_from_name

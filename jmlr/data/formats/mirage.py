@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import field, json_document
 from jmlr.data.rows import clean, letter_index, lettered_options, text_of, unread, usable
 from jmlr.types import Question, Row

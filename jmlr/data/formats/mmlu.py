@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import plain_path, read_text
 from jmlr.data.rows import clean, content_id, letter_index, usable
 from jmlr.data.splits import split_from_name

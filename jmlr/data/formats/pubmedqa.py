@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import COMPRESSED, field, json_document
 from jmlr.data.rows import agreed, answer_index, clean, text_of, texts_of, unread, usable
 from jmlr.errors import DataError

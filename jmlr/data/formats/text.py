@@ -9,7 +9,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.raw_files import plain_path, read_text
 from jmlr.data.rows import clean, content_id
 from jmlr.types import Passage, Rejected, Row

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jmlr.config import EvaluateSettings
 from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 NAMES = {

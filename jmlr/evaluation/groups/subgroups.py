@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.evaluation.groups.vignette import AGE_GROUPS, SEXES, UNKNOWN, read_patient
 from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
 from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, outcomes, share_interval
 from jmlr.evaluation.statistics.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 MAX_GROUPS = 25

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.rationales.concepts import ConceptExtractor
 from jmlr.evaluation.rationales.token_similarity import TextSimilarity
 from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
 ROUGE = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}

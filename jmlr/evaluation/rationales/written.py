@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import ordered_arms
 from jmlr.evaluation.rationales.concept_names import load_extractor
 from jmlr.evaluation.rationales.rationale import Rationale, score_rationales, summarise_rationales
 from jmlr.evaluation.session import Session
+from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
 

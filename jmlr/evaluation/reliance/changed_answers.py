@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jmlr.config import EvaluateSettings
 from jmlr.data.tables import read_rows
 from jmlr.errors import DataError
 from jmlr.evaluation import predictions
 from jmlr.evaluation.statistics.accuracy import mean_interval, paired_difference
+from jmlr.settings import EvaluateSettings
 
 Row = Mapping[str, Any]
 """Of predictions.parquet."""

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.data.tables import write_rows
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Hit, Question
 
 SUPPORT_BOUND = 0.05

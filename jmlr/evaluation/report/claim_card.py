@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jmlr.config import Settings
 from jmlr.evaluation.groups.public_sets import paper_table
 from jmlr.evaluation.notation import PLAIN_ARMS, arm_label, ordered_arms, percent, points, success_at_1
 from jmlr.files import write_text
+from jmlr.settings import Settings
 
 CLAIM_CARD_FILE = "claim_card.md"
 _NOT_RUN = "not run here"

@@ -12,13 +12,13 @@ from typing import Any
 import jinja2
 
 from jmlr.answering.answered import Answered
-from jmlr.config import Settings
 from jmlr.evaluation import notation
 from jmlr.evaluation.groups.public_sets import PAPER_SETS, paper_table
 from jmlr.evaluation.report import figures, plots
 from jmlr.evaluation.report.examples import worked_examples
 from jmlr.evaluation.report.headline import headline
 from jmlr.files import write_text
+from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
 REPORT_FILE = "report.html"

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.settings import EvaluateSettings
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 MIN_ANSWERED = 20

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 
@@ -115,7 +115,7 @@ def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed:
     Raises:
         DataError: if there is no question.
 
-    >>> from jmlr.config import EvaluateSettings
+    >>> from jmlr.settings import EvaluateSettings
     >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
     >>> found = mean_interval(np.array([1, 1, 1, 1]), settings, seed=1)
     >>> found.value, round(found.low, 3), found.high
@@ -141,7 +141,7 @@ def bootstrap_interval(values: NDArray[np.generic], settings: EvaluateSettings, 
     Raises:
         DataError: if there is no question.
 
-    >>> from jmlr.config import EvaluateSettings
+    >>> from jmlr.settings import EvaluateSettings
     >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
     >>> bootstrap_interval(np.array([1, 1, 1, 0]), settings, seed=1)
     Interval(value=0.75, low=0.25, high=1.0, questions=4)

@@ -20,9 +20,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from jmlr.answering.answered import TEMPERATURE_RANGE, Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import mean_interval, outcomes
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 BINS = 10

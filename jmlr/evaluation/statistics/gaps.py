@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import Interval, share_interval
+from jmlr.settings import EvaluateSettings
 
 _ROUNDING = 1e-9
 

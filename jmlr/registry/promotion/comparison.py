@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jmlr.config import EvaluateSettings
 from jmlr.data.tables import read_made
 from jmlr.errors import RegistryError
 from jmlr.evaluation.groups.subgroups import SMALL_BELOW, group_questions
@@ -18,6 +17,7 @@ from jmlr.evaluation.groups.vignette import UNKNOWN
 from jmlr.evaluation.statistics.accuracy import PairedDifference, paired_difference
 from jmlr.files import read_json
 from jmlr.registry.promotion.gates import Comparison
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 ARM = "jmlr"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jmlr.config import PromoteSettings
 from jmlr.evaluation.statistics.accuracy import PairedDifference
+from jmlr.settings import PromoteSettings
 
 NO_CHAMPION = "no champion yet"
 _LEAKS = ("test_not_in_train", "test_not_in_passages")

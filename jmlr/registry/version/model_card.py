@@ -10,11 +10,11 @@ from typing import Any
 
 import jinja2
 
-from jmlr.config import Settings
 from jmlr.data.tables import read_made
 from jmlr.evaluation import notation
 from jmlr.evaluation.report.claim_card import deviations
 from jmlr.registry.version.facts import Facts
+from jmlr.settings import Settings
 
 TEMPLATE = "model_card.md.j2"
 _ARM = "jmlr"

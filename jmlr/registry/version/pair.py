@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from jmlr import fingerprint
-from jmlr.config import EvaluateSettings, Settings
-from jmlr.config_own import parse_own
 from jmlr.errors import ConfigError, RegistryError
 from jmlr.index import generation
+from jmlr.settings import EvaluateSettings, Settings
+from jmlr.settings.params import parse_own
 
 PAIR_HASH_TAG, PAIR_HASH_RULE_TAG = "pair_hash", "pair_hash_rule"
 HASH_RULE = 2

@@ -8,8 +8,8 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from jmlr.config import TrainSettings
 from jmlr.errors import BudgetReached
+from jmlr.settings import TrainSettings
 from jmlr.training import processes
 from jmlr.training.cost.flops import TokenCounter
 from jmlr.training.cost.tries import SECONDS_PER_HOUR, Tries, Try

@@ -9,7 +9,6 @@ import pytest
 import torch
 from transformers import BloomConfig, BloomForCausalLM
 
-from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.errors import DataError, MissingResource, TrainingFailed
@@ -18,14 +17,15 @@ from jmlr.evaluation.readings import over_orders
 from jmlr.evaluation.statistics.accuracy import outcomes
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
+from jmlr.settings import Settings, params
 from jmlr.types import Hit, Question
 
 pytestmark = pytest.mark.numerical
 
 
 @pytest.fixture
-def settings(repository: Path, prompt_settings) -> config.Settings:
-    settings = config.load(repository / "params.yaml")
+def settings(repository: Path, prompt_settings) -> Settings:
+    settings = params.load(repository / "params.yaml")
     evaluate = settings.evaluate.model_copy(update={"questions_per_batch": 5})
     train = settings.train.model_copy(update={"read_passages": 2})
     return settings.model_copy(update={"evaluate": evaluate, "train": train, "prompt": prompt_settings})

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 import torch
 
-from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import rationale_in, say, strict_choice
 from jmlr.models.prompt import PromptWriter, pad
 from jmlr.models.reader import answer_token_losses
+from jmlr.settings import params
 from jmlr.types import Hit, Question
 
 ASKED = Question("q1", "?", ("Joint fluid microscopy", "ECG", "ecg.", "Biopsy"), 0, "test")
@@ -19,7 +19,7 @@ ASKED = Question("q1", "?", ("Joint fluid microscopy", "ECG", "ecg.", "Biopsy"),
 
 @pytest.fixture
 def answerer(repository, prompt_settings, tiny_tokenizer, tiny_passages, make_tiny_reader):
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     evaluate = settings.evaluate.model_copy(update={"questions_per_batch": 3})
     train = settings.train.model_copy(update={"read_passages": 2})
     settings = settings.model_copy(update={"evaluate": evaluate, "train": train, "prompt": prompt_settings})

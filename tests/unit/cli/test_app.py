@@ -10,12 +10,11 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from jmlr import recipes
 from jmlr.cli import app
 from jmlr.cli.table import MODULES
 from jmlr.commands.passages.withdraw import Asked
-from jmlr.config import Settings
 from jmlr.errors import DataError
+from jmlr.settings import Settings, recipes
 
 CONF = Path(__file__).parents[3] / "conf"
 STAGES = ["ingest", "validate", "base", "index", "train", "evaluate", "register", "results"]

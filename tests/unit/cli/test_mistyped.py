@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jmlr import recipes
 from jmlr.cli import app
+from jmlr.settings import recipes
 
 CONF = Path(__file__).parents[3] / "conf"
 

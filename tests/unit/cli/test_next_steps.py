@@ -17,7 +17,7 @@ import typer.main
 import yaml
 
 from jmlr.cli import app
-from jmlr.config import Settings
+from jmlr.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 STAGES = set(yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
@@ -120,7 +120,7 @@ def settings_keys() -> set[str]:
 
 def all_blocks(block: type) -> set[type]:
     """Every class of settings."""
-    from jmlr.config_data import Block
+    from jmlr.settings import Block
 
     found, todo = set(), [Block]
     while todo:

@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from jmlr import recipes
 from jmlr.cli import app
 from jmlr.cli.table import MODULES
 from jmlr.commands.registry.promote import Asked
 from jmlr.errors import GateFailed, JmlrError, WaitingForApproval
+from jmlr.settings import recipes
 
 Call = Callable[..., tuple[int, tuple[object, ...]]]
 CONF = Path(__file__).parents[3] / "conf"

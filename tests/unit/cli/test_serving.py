@@ -9,12 +9,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from jmlr import config, recipes
 from jmlr.cli import app
 from jmlr.commands.serve import serve
 from jmlr.commands.serve.serve import COMPARED, Wanted
 from jmlr.errors import RegistryError
 from jmlr.serving.model import Label
+from jmlr.settings import Settings, params, recipes
 
 CONF = Path(__file__).parents[3] / "conf"
 
@@ -50,8 +50,8 @@ def test_the_commands_hand_on_what_is_wanted(calls: list[Wanted], words: list[st
 
 
 @pytest.fixture
-def settings(repository: Path) -> config.Settings:
-    return config.load(repository / "params.yaml")
+def settings(repository: Path) -> Settings:
+    return params.load(repository / "params.yaml")
 
 
 class Loaded:
@@ -59,10 +59,10 @@ class Loaded:
         self.label = Label("jmlr", None, spec, pair_hash)
 
 
-def test_what_there_is_to_compare_is_loaded_once(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_to_compare_is_loaded_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"@champion": "a", "@challenger": "a", "2": "b"}
 
-    def load(settings: config.Settings, spec: str) -> Loaded:
+    def load(settings: Settings, spec: str) -> Loaded:
         if spec not in there:
             raise RegistryError("no such version", where=spec)
         return Loaded(spec, there[spec])
@@ -84,15 +84,13 @@ def test_what_there_is_to_compare_is_loaded_once(settings: config.Settings, monk
     ("host", "called"),
     [(None, True), ("localhost", True), ("jmlr.example.org", True), ("0.0.0.0", False)],
 )
-def test_a_host_that_is_named_may_be_called_by_its_name(
-    settings: config.Settings, host: str | None, called: bool
-) -> None:
+def test_a_host_that_is_named_may_be_called_by_its_name(settings: Settings, host: str | None, called: bool) -> None:
     limits = serve._limits(settings.serve, Wanted(host=host))
     assert (limits.host in limits.hosts) == called
 
 
 def test_without_a_build_there_is_neither_pair_nor_closed_book(
-    settings: config.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for spec in (serve.BUILD, serve.CLOSED_BOOK):

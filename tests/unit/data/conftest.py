@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from jmlr.config import IngestSettings, SourceSettings
+from jmlr.settings import IngestSettings, SourceSettings
 from jmlr.data.ingest import Places, ingest
 from jmlr.data.runners import run_here
 from jmlr.data.tables import read_leaks, read_passages, read_questions

@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from jmlr import config
-from jmlr.config import SourceSettings
+from jmlr.settings import params
+from jmlr.settings import SourceSettings
 from jmlr.data.formats import FORMATS
 from jmlr.data.repair import repaired_question
 from jmlr.data.rows import as_ingested
@@ -23,7 +23,7 @@ OPTIONS = ["vitamin  C", "\ufb01brate &amp; \u00b5g"]
 
 @pytest.fixture(scope="module")
 def settings(repository):
-    return config.load(repository / "params.yaml")
+    return params.load(repository / "params.yaml")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from jmlr import config
+from jmlr.settings import params
 from jmlr.data import raw_files, shards
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError, MissingResource
@@ -284,7 +284,7 @@ def checkout(tmp_path, repository, monkeypatch) -> Path:
 
 
 def test_command_prints_the_error_and_leaves_the_old_tables(checkout):
-    stage.run(config.load(), workers=1)
+    stage.run(params.load(), workers=1)
     before = bytes_below(layout.INGEST)
     write(checkout / "data/passages.jsonl", PASSAGES[:-20])
     done = subprocess.run([sys.executable, "-m", "jmlr.cli", "ingest"], capture_output=True, text=True, check=False)
@@ -301,7 +301,7 @@ KILLED_IN = {
 KILL = """
 import os, signal
 from unittest import mock
-from jmlr import config
+from jmlr.settings import params
 from jmlr.stages import ingest
 calls = []
 def stop(*arguments):
@@ -311,7 +311,7 @@ def stop(*arguments):
     return real(*arguments)
 from {module} import {name} as real
 with mock.patch("{module}.{name}", stop):
-    ingest.run(config.load(), workers=1)
+    ingest.run(params.load(), workers=1)
 """
 
 
@@ -324,9 +324,9 @@ def test_killed_run_leaves_nothing_that_the_next_one_would_take(checkout, moment
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert not layout.INGEST.exists()
     assert [*layout.BUILD.rglob(".*.unfinished")], "killed too early or too late to prove anything"
-    stage.run(config.load(), workers=1)
+    stage.run(params.load(), workers=1)
     after_kill = bytes_below(layout.BUILD)
     subprocess.run(["rm", "-rf", str(layout.BUILD)], check=True)
-    stage.run(config.load(), workers=1)
+    stage.run(params.load(), workers=1)
     assert after_kill == bytes_below(layout.BUILD)
     assert len(read_passages(layout.PASSAGES)) == 3000

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from jmlr.config import LeakageSettings
+from jmlr.settings import LeakageSettings
 from jmlr.data import leakage
 from jmlr.data.chunking import Budget, TokenCounter, chunk_passages
 from jmlr.data.leakage import PassageScreen, leaks_from_training, without_test_questions

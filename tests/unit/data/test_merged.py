@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data import merged as module
 from jmlr.data import shards
 from jmlr.data.chunking import Budget

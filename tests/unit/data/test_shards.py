@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xxhash
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data import shards, units
 from jmlr.data.chunking import Budget
 from jmlr.data.formats import FORMATS

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from jmlr import config
-from jmlr.config import BaseRetrieverSettings, LeakageSettings
+from jmlr.settings import params
+from jmlr.settings import BaseRetrieverSettings, LeakageSettings
 from jmlr.data.chunking import TokenCounter
 from jmlr.data.ingest import ingest
 from jmlr.data.leakage import PassageScreen
@@ -97,7 +97,7 @@ def test_runners_get_each_missing_shard_once(tmp_path: Path, monkeypatch: pytest
     Path("raw").mkdir()
     Path("raw/some.jsonl").write_text('{"passage_id": "p", "text": "Gout is painful."}\n')
     source = {"path": "some.jsonl", "format": "jsonl", "licence": "CC0-1.0"}
-    block = config.load(ROOT / "params.yaml").ingest
+    block = params.load(ROOT / "params.yaml").ingest
     block = type(block)(**{**block.model_dump(), "root": "raw", "sources": [source]})
     block = block.model_copy(update={"sources": 2 * block.sources})  # settings refuse a source that comes twice
     sent: list[int] = []

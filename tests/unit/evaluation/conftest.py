@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings, Settings, parse
+from jmlr.settings import EvaluateSettings, Settings
+from jmlr.settings.params import parse
 from jmlr.types import Hit, Passage, Question
 
 CONFIG = Path(__file__).parents[3] / "conf" / "config.yaml"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jmlr.answering.answered import Answered
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.arms import summarise
+from jmlr.settings import Settings
 from jmlr.types import Question
 
 GOLD = [Question(f"g{n}", "?", ("a", "b", "c", "d"), 0, "test", gold_passage_ids=("p",)) for n in range(4)]

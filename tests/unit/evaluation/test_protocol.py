@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from jmlr.config import Settings
 from jmlr.errors import ProtocolMismatch
 from jmlr.evaluation.protocol import protocol, protocol_hash, require_same
+from jmlr.settings import Settings
 from jmlr.types import Question
 
 QUESTIONS = [

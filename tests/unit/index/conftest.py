@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from jmlr.config import IndexSettings
 from jmlr.index import generation
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
+from jmlr.settings import IndexSettings
 from jmlr.types import Passage
 
 WORDS = (

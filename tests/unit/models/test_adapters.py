@@ -7,12 +7,12 @@ import torch
 from closeness import assert_close
 from safetensors.torch import load_file
 
-from jmlr.config_train import LoraSettings
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora, merge_and_save
 from jmlr.models.parts import part_of_each
 from jmlr.models.prompt import Prompted, pad
+from jmlr.settings import LoraSettings
 from jmlr.training.movement import WeightChange, require_movement
 
 pytestmark = pytest.mark.numerical

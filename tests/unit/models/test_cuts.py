@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tokenizers import Tokenizer
 
-from jmlr.config import BaseRetrieverSettings
 from jmlr.models.cuts import Cuts
 from jmlr.models.encoder import tokenizer_text
 from jmlr.models.prompt import PromptWriter
+from jmlr.settings import BaseRetrieverSettings
 from jmlr.types import Passage, Question
 
 BEGINNING = "uric acid crystal toe pain fever cough lung infection heart failure"

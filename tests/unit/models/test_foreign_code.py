@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jmlr.config import BaseRetrieverSettings
 from jmlr.errors import MissingResource, UntrustedModel
 from jmlr.models import encoder, reader
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
+from jmlr.settings import BaseRetrieverSettings
 
 AUTO_MAP = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel", "AutoModelForCausalLM": "evil.EvilModel"}
 

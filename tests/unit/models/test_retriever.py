@@ -9,10 +9,10 @@ import pytest
 import torch
 from closeness import assert_close
 
-from jmlr.config import BaseRetrieverSettings
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
+from jmlr.settings import BaseRetrieverSettings
 
 pytestmark = pytest.mark.numerical
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from closeness import assert_close
 
-from jmlr.config_train import LoraSettings, TrainReaderSettings
 from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models import trainable_reader
 from jmlr.models.adapters import merge_and_save
 from jmlr.models.prompt import Prompted, pad
 from jmlr.models.trainable_reader import load_for_training, quantisation, require_quantisation, scaled
+from jmlr.settings import LoraSettings, TrainReaderSettings
 
 pytestmark = pytest.mark.numerical
 

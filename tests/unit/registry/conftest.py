@@ -14,13 +14,14 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from jmlr import config, fingerprint, recipes
+from jmlr import fingerprint
 from jmlr.answering.answered import Answered
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.registry.version.facts import Abstaining
 from jmlr.registry.version.package import Registered, register
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.unit import Unit
+from jmlr.settings import params, recipes
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 from jmlr.types import Hit, Passage, Question
@@ -127,7 +128,7 @@ def lora_project(
         tiny_tokenizer.save_pretrained(layout.BASE_READER)
         build.build(layout.BASE_RETRIEVER, tiny_passages, tiny_index_settings, layout.INDEX, 1)
         candidates.write(layout.CANDIDATES, {question.question_id: hits for question in tiny_questions})
-        train.run(config.load())
+        train.run(params.load())
         layout.EVALUATE.mkdir()
         layout.METRICS.write_text("{}")
     return project

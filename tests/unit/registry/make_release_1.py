@@ -93,7 +93,8 @@ def write_models(folder: Path) -> None:
 
 
 def write_params() -> None:
-    from jmlr import fingerprint, recipes
+    from jmlr import fingerprint
+    from jmlr.settings import recipes
 
     root = Path(recipes.__file__).parents[1]
     raw = yaml.safe_load(recipes.compose_text("starter", root / "conf"))

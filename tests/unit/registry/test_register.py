@@ -8,24 +8,24 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr import config
 from jmlr.commands.registry import register
 from jmlr.errors import RegistryError
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.unit import Unit
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 
 
 @pytest.fixture
-def settings(trained_with_lora: Unit, model_name: str) -> config.Settings:
+def settings(trained_with_lora: Unit, model_name: str) -> Settings:
     raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["track"] |= {"registered_model": model_name, "index_store": "kept"}
     Path("params.yaml").write_text(yaml.safe_dump(raw))
-    return config.load()
+    return params.load()
 
 
 def test_a_version_has_card_description_tags_and_a_kept_index(
-    settings: config.Settings, model_name: str, tracked: MlflowClient, capsys: pytest.CaptureFixture[str]
+    settings: Settings, model_name: str, tracked: MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register.run(settings)
     register.run(settings)
@@ -44,7 +44,7 @@ def test_a_version_has_card_description_tags_and_a_kept_index(
     assert found.evaluation is not None
 
 
-def test_a_pair_that_is_not_evaluated_is_refused(settings: config.Settings) -> None:
+def test_a_pair_that_is_not_evaluated_is_refused(settings: Settings) -> None:
     layout.METRICS.unlink()
     with pytest.raises(RegistryError, match=r"metrics\.json: missing; expected an evaluated pair"):
         register.run(settings)

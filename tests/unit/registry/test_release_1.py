@@ -11,16 +11,15 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr import config
 from jmlr.commands.evaluate import version as evaluate_version
 from jmlr.commands.registry import export, gate_figures, restore, show
 from jmlr.commands.serve import predict
-from jmlr.config import Settings
-from jmlr.config_own import OWN
 from jmlr.registry.promotion.champion import Judged, Registry
 from jmlr.registry.version import record
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.serving.loading import load_version
+from jmlr.settings import Settings, params
+from jmlr.settings.params import OWN
 from jmlr.tracking.store import connect
 from jmlr.types import Question
 
@@ -45,7 +44,7 @@ def settings(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.delenv("RANK", raising=False)
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
-    return config.load()
+    return params.load()
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def expected() -> list[dict]:
 def test_whoever_asks_gets_the_same_settings_of_the_version(settings: Settings, client: MlflowClient) -> None:
     pair = files(client, resolve(client, "jmlr", "@champion")).pair
     assert "settings_version" not in yaml.safe_load(pair.params.read_text())
-    whole, alone, beside = config.load(pair.params), pair.settings(), pair.settings(settings)
+    whole, alone, beside = params.load(pair.params), pair.settings(), pair.settings(settings)
     for name in OWN:
         assert getattr(whole, name) == getattr(alone, name) == getattr(beside, name)
     assert (beside.serve, beside.evaluate) == (settings.serve, settings.evaluate)

@@ -13,14 +13,13 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from jmlr import config
-from jmlr.config import ServeSettings
 from jmlr.serving import server
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
 from jmlr.serving.matches import Match
 from jmlr.serving.model import Cited, Effect, Label, Reply
+from jmlr.settings import ServeSettings, params
 from jmlr.types import Question
 
 PAYLOAD = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
@@ -56,7 +55,7 @@ class StubModel:
 @pytest.fixture(scope="session")
 def limits(repository: Path) -> ServeSettings:
     """Those of the starter, but with nothing to wait for."""
-    settings = config.load(repository / "params.yaml").serve
+    settings = params.load(repository / "params.yaml").serve
     return settings.model_copy(update={"batch_wait_milliseconds": 0.0, "drain_seconds": 0.0, "hosts": ("testserver",)})
 
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from jmlr import config
 from jmlr.errors import RegistryError
 from jmlr.registry.version.facts import Abstaining
 from jmlr.serving import loading
 from jmlr.serving.model import Label
+from jmlr.settings import params
 
 
 class Pair:
@@ -44,7 +44,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def test_a_version_knows_its_name_number_role_and_threshold(
     repository: Path, store: SimpleNamespace, spec: str, role: str
 ) -> None:
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     loading.load_version(spec, settings)
     [(pair, label, abstaining, current)] = store.loaded
     assert label == Label("jmlr", "4", role, "kept")
@@ -55,10 +55,10 @@ def test_a_version_knows_its_name_number_role_and_threshold(
 
 def test_a_version_without_a_kept_hash_is_hashed(repository: Path, store: SimpleNamespace) -> None:
     store.tags.clear()
-    loading.load_version("4", config.load(repository / "params.yaml"))
+    loading.load_version("4", params.load(repository / "params.yaml"))
     assert store.loaded[0][1].pair_hash == "counted anew"
 
 
 def test_a_version_that_is_not_there_is_told(repository: Path, store: SimpleNamespace) -> None:
     with pytest.raises(RegistryError, match="no such version"):
-        loading.load_version("@nobody", config.load(repository / "params.yaml"))
+        loading.load_version("@nobody", params.load(repository / "params.yaml"))

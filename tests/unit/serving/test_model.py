@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from jmlr import config, recipes
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
-from jmlr.config import Settings
 from jmlr.data.tables import write_passages
 from jmlr.evaluation.reliance.evidence import without_each
 from jmlr.index.build import build
@@ -23,6 +21,7 @@ from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
 from jmlr.serving.loading import load_closed_book, load_pair, read_abstaining
 from jmlr.serving.model import Label, ServedModel
+from jmlr.settings import Settings, params, recipes
 from jmlr.types import Passage, Question
 
 LABEL = Label("jmlr", "1", "champion", "hash")
@@ -30,7 +29,7 @@ LABEL = Label("jmlr", "1", "champion", "hash")
 
 @pytest.fixture(scope="module")
 def settings(repository: Path, tiny_index_settings, prompt_settings) -> Settings:
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     return settings.model_copy(update={"index": tiny_index_settings, "prompt": prompt_settings})
 
 

@@ -23,11 +23,11 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location("stub", sys.argv[1])
 stub = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(stub)
-from jmlr import config
+from jmlr.settings import params
 from jmlr.serving import server
 from jmlr.serving.app import create_app
 from jmlr.serving.desk import Desk
-limits = config.load(Path(sys.argv[2])).serve.model_copy(update={"drain_seconds": 1.0, "batch_questions": 1})
+limits = params.load(Path(sys.argv[2])).serve.model_copy(update={"drain_seconds": 1.0, "batch_questions": 1})
 desk = Desk([stub.StubModel(before=lambda asked: time.sleep(1.5))], limits)
 taken = server.bind("127.0.0.1", 0)
 print(server.address_of(taken), flush=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from jmlr import config
 from jmlr.answering import answerer
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
@@ -18,6 +17,7 @@ from jmlr.index.build import build
 from jmlr.index.fusion import Hybrid
 from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
+from jmlr.settings import Settings, params
 from jmlr.stages import evaluate, evaluation_files, layout
 from jmlr.types import Hit, Passage, Question
 
@@ -40,9 +40,9 @@ def place(
 
 
 @pytest.fixture
-def make_settings(repository: Path, tiny_index_settings) -> Callable[..., config.Settings]:
-    def make(hybrid: bool, arms: tuple[str, ...] = ("closed_book", "rag", "jmlr")) -> config.Settings:
-        settings = config.load(repository / "params.yaml")
+def make_settings(repository: Path, tiny_index_settings) -> Callable[..., Settings]:
+    def make(hybrid: bool, arms: tuple[str, ...] = ("closed_book", "rag", "jmlr")) -> Settings:
+        settings = params.load(repository / "params.yaml")
         index = tiny_index_settings.model_copy(update={"bits": 2, "hybrid": hybrid})
         train = settings.train.model_copy(update={"arms": arms})
         return settings.model_copy(update={"index": index, "train": train})
@@ -50,7 +50,7 @@ def make_settings(repository: Path, tiny_index_settings) -> Callable[..., config
     return make
 
 
-def dense(place: Path, when: str, settings: config.Settings, passages: list[Passage]) -> Searcher:
+def dense(place: Path, when: str, settings: Settings, passages: list[Passage]) -> Searcher:
     retriever, index = {
         "before": (layout.BASE_RETRIEVER, layout.INDEX),
         "after": (layout.TRAINED_RETRIEVER, layout.TRAINED_INDEX),

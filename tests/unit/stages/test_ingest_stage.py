@@ -4,8 +4,8 @@ import csv
 import json
 from types import SimpleNamespace
 
-from jmlr.config import BaseRetrieverSettings, IngestSettings
 from jmlr.data.tables import read_passages, read_questions
+from jmlr.settings import BaseRetrieverSettings, IngestSettings
 from jmlr.stages import ingest, layout
 
 ROWS = [

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from jmlr import config, recipes
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import DataError, TrainingFailed
 from jmlr.index import build, candidates
+from jmlr.settings import params, recipes
 from jmlr.stages import layout, train
 from jmlr.types import Hit, Passage
 
@@ -28,7 +28,7 @@ def settings(make_train_settings, tiny_index_settings, prompt_settings):
     raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
     raw["evaluate"]["recall_at"] = [1, 5]
     raw["ingest"] |= {"passage_tokens": tiny_index_settings.passage_tokens - 3, "overlap_tokens": 4}
-    return config.parse(raw)
+    return params.parse(raw)
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jmlr import recipes
 from jmlr.commands.data import accept
-from jmlr.config import Settings, ValidateSettings
 from jmlr.data.tables import write_leaks, write_passages, write_questions
 from jmlr.errors import ConfigError, DataError, ValidationFailed
+from jmlr.settings import Settings, ValidateSettings, recipes
 from jmlr.stages import layout, validate
 from jmlr.types import Leak, Passage, Question
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.config import StarterReaderSettings
+from jmlr.settings import StarterReaderSettings
 from jmlr.starter import dataset
 from jmlr.starter.knowledge import Condition, load
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from jmlr.config import StarterReaderSettings
+from jmlr.settings import StarterReaderSettings
 from jmlr.starter import induction
 from jmlr.starter.base_reader import build
 

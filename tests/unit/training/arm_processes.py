@@ -20,11 +20,11 @@ import transformers.trainer  # noqa: F401
 from colbert.modeling.base_colbert import BaseColBERT  # noqa: F401
 from safetensors.torch import save_file
 
-from jmlr.config import IndexSettings, PromptSettings, TrainSettings
 from jmlr.errors import JmlrError
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
+from jmlr.settings import IndexSettings, PromptSettings, TrainSettings
 from jmlr.training import checkpoint, processes
 from jmlr.training.joint import Corpus, JointModel
 from jmlr.training.pools import PassageStore, Pools

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.config_train import RefreshDriftSettings
+from jmlr.settings import RefreshDriftSettings
 from jmlr.training.drift import Drift
 from jmlr.training.movement import WeightChange, gradient_norms
 

@@ -7,8 +7,8 @@ import warnings
 import pytest
 from transformers import TrainerState
 
-from jmlr.config_train import CollapseSettings
 from jmlr.errors import TrainingFailed
+from jmlr.settings import CollapseSettings
 from jmlr.training.collapse import CollapseGuard
 from jmlr.training.sink import History
 from jmlr.training.trainer import ArmRun, train_arm

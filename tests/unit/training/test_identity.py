@@ -7,9 +7,8 @@ import typing
 import pytest
 from pydantic import BaseModel
 
-from jmlr import fingerprint, recipes
-from jmlr.config import Settings
-from jmlr.config_train import CollapseSettings, LoraSettings, RefreshDriftSettings
+from jmlr import fingerprint
+from jmlr.settings import CollapseSettings, LoraSettings, RefreshDriftSettings, Settings, recipes
 from jmlr.training import identity
 from jmlr.types import Hit
 

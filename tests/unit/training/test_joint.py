@@ -151,9 +151,9 @@ def test_a_pool_smaller_than_the_sample_is_enough(make_joint):
 
 
 def test_a_joint_step_through_adapters_and_shifted_sparse_attention(make_joint, make_tiny_reader):
-    from jmlr.config_train import LoraSettings
     from jmlr.models import shifted_sparse_attention
     from jmlr.models.adapters import add_lora
+    from jmlr.settings import LoraSettings
 
     shifted_sparse_attention.register()
     model = make_joint("jmlr")

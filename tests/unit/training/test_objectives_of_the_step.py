@@ -8,10 +8,10 @@ import pytest
 import torch
 from closeness import FLOAT32, assert_close
 
-from jmlr.config_train import ObjectiveSettings
 from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
 from jmlr.models.prompt import pad
+from jmlr.settings import ObjectiveSettings
 from jmlr.training import judging
 from jmlr.training.sampling import sample_passages
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from closeness import assert_close
 
-from jmlr.config_train import RefreshDriftSettings
 from jmlr.models.maxsim import maxsim
+from jmlr.settings import RefreshDriftSettings
 from jmlr.training.drift import Drift, mean_overlap
 from jmlr.training.pools import PassageStore
 from jmlr.training.sink import History

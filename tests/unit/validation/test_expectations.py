@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.config import ValidateSettings
 from jmlr.errors import ConfigError
+from jmlr.settings import ValidateSettings
 from jmlr.validation.expectations import KEYS, expected_of, refuse_unknown_severities
 
 BOUNDS = ValidateSettings(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jmlr.config import ValidateSettings
 from jmlr.errors import ValidationFailed
+from jmlr.settings import ValidateSettings
 from jmlr.validation.data_docs import make_self_contained
 from jmlr.validation.drift import Comparison, Drift
 from jmlr.validation.outcome import Outcome, merged

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
 from jmlr.evaluation.statistics.accuracy import mean_interval
+from jmlr.settings import Settings
 
 _DECIMALS = 6
 

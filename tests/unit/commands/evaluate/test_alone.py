@@ -15,7 +15,6 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.commands.evaluate import compare, reader
 from jmlr.commands.evaluate import version as evaluate_version
@@ -24,6 +23,7 @@ from jmlr.errors import ConfigError, FingerprintMismatch, MissingResource, Untru
 from jmlr.files import write_json
 from jmlr.index.build import build
 from jmlr.registry.version.pair import Pair
+from jmlr.settings import Settings, params
 from jmlr.stages import evaluate, layout
 from jmlr.tracking.reference import RunReference
 from jmlr.tracking.run import TrainingRun
@@ -67,8 +67,8 @@ def _asked(question: Question, number: int) -> Question:
 
 
 @pytest.fixture
-def settings(repository: Path, tiny_index_settings, prompt_settings) -> config.Settings:
-    found = config.load(repository / "params.yaml")
+def settings(repository: Path, tiny_index_settings, prompt_settings) -> Settings:
+    found = params.load(repository / "params.yaml")
     index = tiny_index_settings.model_copy(update={"bits": 2})
     evaluate = found.evaluate.model_copy(update={"bootstrap_samples": 100, "splits": ("test",)})
     train = found.train.model_copy(update={"sampling": found.train.sampling.model_copy(update={"passages": 4})})
@@ -78,7 +78,7 @@ def settings(repository: Path, tiny_index_settings, prompt_settings) -> config.S
 
 
 @pytest.fixture
-def version(place: Path, settings: config.Settings, monkeypatch) -> Callable[..., Path]:
+def version(place: Path, settings: Settings, monkeypatch) -> Callable[..., Path]:
     """Puts the pair, with a params.yaml that keyword arguments change, where the registry's version 3 is found."""
 
     def put(**blocks: dict) -> Path:
@@ -148,7 +148,7 @@ def test_two_evaluations_under_one_protocol_are_compared(place, settings, versio
 
 
 @pytest.fixture
-def trained(place, settings, tiny_retriever_folder, tiny_passages, mlflow_store, monkeypatch) -> config.Settings:
+def trained(place, settings, tiny_retriever_folder, tiny_passages, mlflow_store, monkeypatch) -> Settings:
     """A finished training with its MLflow run; the settings name the joint arm alone."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     shutil.copytree(tiny_retriever_folder, layout.BASE_RETRIEVER)

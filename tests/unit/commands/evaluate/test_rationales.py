@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pyarrow.parquet as pq
 import pytest
 
-from jmlr import config
 from jmlr.answering.answered import Answered
 from jmlr.commands.evaluate import rationales
 from jmlr.data.tables import write_passages, write_questions
@@ -17,6 +16,7 @@ from jmlr.errors import ConfigError, MissingResource
 from jmlr.evaluation import predictions
 from jmlr.evaluation.rationales.chat_judge.endpoint import Endpoint
 from jmlr.evaluation.session import Readings
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Passage, Question
 
@@ -48,7 +48,7 @@ class Judge(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def settings(repository, tmp_path, monkeypatch):
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     monkeypatch.chdir(tmp_path)
     layout.INGEST.mkdir(parents=True)
     write_passages(layout.PASSAGES, PASSAGES)

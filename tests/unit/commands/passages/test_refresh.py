@@ -9,7 +9,7 @@ import shutil
 import pytest
 import yaml
 
-from jmlr import config, fingerprint
+from jmlr import fingerprint
 from jmlr.commands.evaluate import refreshed
 from jmlr.commands.passages import refresh
 from jmlr.commands.registry import register_refreshed
@@ -21,6 +21,7 @@ from jmlr.index import generation, manifest
 from jmlr.index.build import build
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.record import fetch as papers_of
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 from jmlr.types import Passage
@@ -42,7 +43,7 @@ def settings(
     repository, tracked, pair, put_version, tiny_passages, tiny_questions, tiny_index_settings, prompt_settings
 ):
     """Version 1 of the pair, of a real run; the passages of today lack its first one, and have another."""
-    found = config.load(repository / "params.yaml")
+    found = params.load(repository / "params.yaml")
     changes = {
         "ingest": found.ingest.model_copy(update={"passage_tokens": 20, "overlap_tokens": 5}),
         "index": tiny_index_settings,

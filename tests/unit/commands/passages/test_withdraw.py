@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from jmlr import config
 from jmlr.commands.passages import withdraw
 from jmlr.commands.passages.withdraw import Asked
 from jmlr.data.tables import write_passages, write_rows
@@ -16,6 +15,7 @@ from jmlr.evaluation import predictions
 from jmlr.evaluation.reliance import evidence
 from jmlr.evaluation.reliance.evidence import Evidence
 from jmlr.registry.withdrawal.versions import all_versions, marked
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Passage
 
@@ -29,7 +29,7 @@ def versions(put_version, tmp_path, tracked, repository):
     made = put_version(1, passages=tmp_path / "one.parquet")
     put_version(2, passages=layout.PASSAGES)
     tracked.set_registered_model_alias(made.name, "champion", "1")
-    settings = config.load(repository / "params.yaml")
+    settings = params.load(repository / "params.yaml")
     track = settings.track.model_copy(update={"registered_model": made.name})
     evidence.write(layout.EVIDENCE, [Evidence("q1", "jmlr", "p2", 1, -0.9, -0.9, True, None)])
     row = {"question_id": "q1", "arm": "jmlr", "correct": True}

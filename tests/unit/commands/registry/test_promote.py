@@ -12,15 +12,15 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr import config, fingerprint, recipes
+from jmlr import fingerprint
 from jmlr.commands.registry import audit, gate_figures, promote, rollback
 from jmlr.commands.registry.promote import Asked
-from jmlr.config import Settings
 from jmlr.errors import FingerprintMismatch, GateFailed, MissingResource, RegistryError, WaitingForApproval
 from jmlr.files import write_json
 from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version import record
 from jmlr.registry.version.pair import Pair
+from jmlr.settings import Settings, params, recipes
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 
@@ -73,7 +73,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Se
         raw = yaml.safe_load(recipes.compose_text("starter", CONF))
         raw["promote"].update(changes)
         raw["track"]["registered_model"] = "".join(one if one.isalnum() else "-" for one in request.node.name)
-        return config.parse(raw)
+        return params.parse(raw)
 
     return make
 

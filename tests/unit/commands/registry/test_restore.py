@@ -12,11 +12,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr import config, recipes
 from jmlr.commands.registry import papers, restore, runs, show
-from jmlr.config import Settings
 from jmlr.errors import RegistryError, RestoreError
 from jmlr.registry.version.pair import HASH_RULE, Pair
+from jmlr.settings import Settings, params, recipes
 from jmlr.stages import layout
 from jmlr.tracking.provenance import provenance
 from jmlr.tracking.run import TrainingRun
@@ -63,7 +62,7 @@ def settings(
     raw["track"]["registered_model"] = raw["track"]["experiment"] = "restored"
     if not tracked.search_registered_models("name = 'restored'"):
         tracked.create_registered_model("restored")
-    return config.parse(raw)
+    return params.parse(raw)
 
 
 def _fill(folder: Path) -> None:
@@ -143,5 +142,5 @@ def test_runs_and_show_tell_what_became_what(
 def test_without_runs_the_next_command_is_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     raw = settings.model_dump(by_alias=True, mode="json")
     raw["track"]["experiment"] = "of nothing"
-    runs.run(config.parse(raw), 20)
+    runs.run(params.parse(raw), 20)
     assert capsys.readouterr().out == "no runs in experiment of nothing; next: dvc repro\n"

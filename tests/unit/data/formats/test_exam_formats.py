@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.formats import jmlr as released
 from jmlr.data.formats import medmcqa, medqa, mirage, mmlu, pubmedqa
 from jmlr.errors import DataError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.formats import medquad
 from jmlr.errors import DataError
 

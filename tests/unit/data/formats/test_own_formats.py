@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from jmlr.config import SourceSettings
+from jmlr.settings import SourceSettings
 from jmlr.data.formats import jmlr as released
 from jmlr.data.formats import jsonl, text
 from jmlr.errors import DataError

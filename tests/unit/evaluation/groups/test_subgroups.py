@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.groups import subgroups
 from jmlr.evaluation.groups.subgroups import group_questions, measure_subgroups
 from jmlr.evaluation.statistics.accuracy import share_interval
 from jmlr.evaluation.statistics.gaps import holm, mean_gap, share_gap, share_gap_p
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 PEOPLE = ("man", "woman")

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 import torch
 
-from jmlr.config import Settings
 from jmlr.errors import DataError, MissingResource, UntrustedModel
 from jmlr.evaluation.rationales import token_similarity
 from jmlr.evaluation.rationales.concepts import DictionaryExtractor
@@ -27,6 +26,7 @@ from jmlr.evaluation.rationales.rationale import (
     table_rows,
 )
 from jmlr.evaluation.rationales.token_similarity import BertScore
+from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
 NAMES = [("gout", "C1"), ("diabetes", "C2"), ("type 2 diabetes", "C3"), ("asthma", "C4"), ("lung cancer", "C5")]

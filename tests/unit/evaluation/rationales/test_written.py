@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from jmlr.answering.answered import Answered
-from jmlr.config import Settings
 from jmlr.evaluation.rationales.chat_judge.agreement import summarise_judgements
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
 from jmlr.evaluation.rationales.rationale import RationaleScores, summarise_rationales
 from jmlr.evaluation.rationales.written import measure_written
 from jmlr.evaluation.session import Readings, Session
+from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
 PASSAGES = [Passage("p1", "Crystals of uric acid.", "Gout"), Passage("p2", "A cough.", "Asthma")]

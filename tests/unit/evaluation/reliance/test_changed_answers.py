@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.reliance.changed_answers import compare_answers
+from jmlr.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings.model_construct(bootstrap_samples=200, confidence=0.95, seed=1)
 

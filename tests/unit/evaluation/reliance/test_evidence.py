@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.reliance.evidence import (
     SCHEMA,
@@ -19,6 +18,7 @@ from jmlr.evaluation.reliance.evidence import (
     without_each,
     write,
 )
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Hit, Question
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.abstention import (
     Judged,
@@ -12,6 +11,7 @@ from jmlr.evaluation.statistics.abstention import (
     measure_abstention,
     risk_coverage_area,
 )
+from jmlr.settings import EvaluateSettings
 
 FOUR = Judged(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]))
 

@@ -6,9 +6,9 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import bootstrap_interval, mcnemar, mean_interval, outcomes, paired_difference
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 QUESTIONS = [Question(f"q{number}", "?", ("a", "b"), 1, "test") for number in range(3)]

@@ -13,7 +13,6 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from jmlr.config import EvaluateSettings
 from jmlr.evaluation.retrieval.rankings import measure_retrieval
 from jmlr.evaluation.statistics.accuracy import mcnemar, share_interval
 from jmlr.evaluation.statistics.calibration import (
@@ -25,6 +24,7 @@ from jmlr.evaluation.statistics.calibration import (
     summarise_confidence,
 )
 from jmlr.evaluation.statistics.gaps import holm, share_gap
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 CUTOFFS = (1, 5, 10, 30)

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from jmlr.answering.answered import Answered
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.calibration import (
     MIN_FITTED_ON,
@@ -22,6 +21,7 @@ from jmlr.evaluation.statistics.calibration import (
     reliability,
     summarise_confidence,
 )
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 CONFIDENCES = np.array([0.1, 0.2, 0.25, 0.9, 0.95])

@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from jmlr.config import EvaluateSettings
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import share_interval
 from jmlr.evaluation.statistics.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p
+from jmlr.settings import EvaluateSettings
 
 
 def _group(right: int, questions: int) -> np.ndarray:

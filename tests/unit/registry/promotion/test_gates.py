@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from jmlr.config import EvaluateSettings, PromoteSettings
 from jmlr.errors import RegistryError
 from jmlr.evaluation.statistics.accuracy import Interval, PairedDifference
 from jmlr.registry.promotion import gates
 from jmlr.registry.promotion.comparison import compare, differing, read_protocol
 from jmlr.registry.promotion.gates import Comparison
+from jmlr.settings import EvaluateSettings, PromoteSettings
 
 EVALUATE = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95, seed=1)
 REPORT = {

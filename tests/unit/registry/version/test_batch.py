@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from jmlr import config
 from jmlr.commands.serve import predict
 from jmlr.errors import DataError, JmlrError
 from jmlr.files import alone
 from jmlr.registry.version import batch
+from jmlr.settings import Settings, params
 
 ROWS = [
     {"question_id": f"q{number}", "question": f"Which test, {number}?", "options": ["MRI", "ECG"]}
@@ -71,14 +71,14 @@ def test_a_row_is_named_by_its_place_in_the_whole_table(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def settings(unit: object, model_name: str) -> config.Settings:
+def settings(unit: object, model_name: str) -> Settings:
     raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["track"]["registered_model"] = model_name
-    return config.parse(raw)
+    return params.parse(raw)
 
 
 def test_the_stage_answers_every_row_once_and_leaves_one_table(
-    enter: Callable[..., tuple], settings: config.Settings, tmp_path: Path
+    enter: Callable[..., tuple], settings: Settings, tmp_path: Path
 ) -> None:
     enter()
     (tmp_path / "out").mkdir()
@@ -118,7 +118,7 @@ def test_what_was_answered_before_a_cut_is_not_answered_again(tmp_path: Path) ->
 
 
 def test_nothing_is_answered_where_a_row_cannot_be(
-    enter: Callable[..., tuple], settings: config.Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    enter: Callable[..., tuple], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter()
     monkeypatch.setattr(predict, "load", lambda *_: pytest.fail("the model was loaded"))
@@ -142,7 +142,7 @@ def test_nothing_is_answered_where_a_row_cannot_be(
     ],
 )
 def test_answers_never_overwrite_the_questions_or_go_by_a_name_that_misleads(
-    settings: config.Settings, tmp_path: Path, output: str, told: str
+    settings: Settings, tmp_path: Path, output: str, told: str
 ) -> None:
     file = write(tmp_path / "asked.parquet", ROWS)
     before = file.read_bytes()
@@ -155,7 +155,7 @@ def test_answers_never_overwrite_the_questions_or_go_by_a_name_that_misleads(
 
 
 def test_a_second_one_into_the_same_table_is_refused_and_work_for_another_input_is_kept(
-    enter: Callable[..., tuple], settings: config.Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    enter: Callable[..., tuple], settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enter()
     asked = write(tmp_path / "asked.jsonl", ROWS), tmp_path / "said.parquet", "@challenger"

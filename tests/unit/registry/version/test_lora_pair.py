@@ -20,9 +20,9 @@ import torch
 from mlflow import MlflowClient
 from safetensors.torch import load_file
 
-from jmlr import config
 from jmlr.answering.answerer import Answerer
 from jmlr.registry.version.unit import Unit
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Question
 
@@ -41,7 +41,7 @@ def test_the_version_holds_a_merged_reader_and_answers_as_the_pair_does(
     assert not torch.equal(trained[adapted], base[adapted])
     enter(trained_with_lora)
     [answer] = mlflow.pyfunc.load_model(f"models:/{model_name}@challenger").predict(pd.DataFrame([ASKED]))
-    settings = config.load(pair.params)
+    settings = params.load(pair.params)
     answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
     [expected] = answerer.answer([Question("q", ASKED["question"], tuple(ASKED["options"]), 0, "test")])
     assert answer["option_probabilities"] == pytest.approx(expected.option_probabilities)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from jmlr import recipes
 from jmlr.data.tables import write_passages
 from jmlr.registry.version.facts import Abstaining, Facts
 from jmlr.registry.version.model_card import CardInputs, count_sources, describe, render
+from jmlr.settings import recipes
 from jmlr.types import Passage
 
 CONF = Path(__file__).parents[4] / "conf"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from jmlr import config, fingerprint
+from jmlr import fingerprint
 from jmlr.commands.registry import import_pair
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource, RegistryError, UntrustedModel
 from jmlr.models import encoder
@@ -20,6 +20,7 @@ from jmlr.models import reader as readers
 from jmlr.models.retriever import Retriever
 from jmlr.registry.version import published
 from jmlr.registry.version.unit import Opened, Unit
+from jmlr.settings import BaseRetrieverSettings, Settings, params
 from jmlr.stages import base, layout
 
 TEXTS = ["gout joint swelling", "fever cough lung infection"]
@@ -38,8 +39,8 @@ def exported(opened: Opened, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings() -> config.Settings:
-    return config.load()
+def settings() -> Settings:
+    return params.load()
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
@@ -48,7 +49,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 @pytest.fixture
-def ours(opened: Opened, settings: config.Settings) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def ours(opened: Opened, settings: Settings) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Query embeddings and logits as this project computes them of the pair."""
     with torch.inference_mode():
         queries = Retriever.load(opened.pair.retriever, settings.index).encode_queries(TEXTS)
@@ -83,7 +84,7 @@ def test_peft_takes_the_merged_reader_as_any_other(exported: Path, ours: tuple[t
 
 
 def test_what_is_imported_and_made_the_base_computes_the_same(
-    exported: Path, settings: config.Settings, ours: tuple[torch.Tensor, torch.Tensor],
+    exported: Path, settings: Settings, ours: tuple[torch.Tensor, torch.Tensor],
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     import_pair.run(settings, exported)
@@ -96,22 +97,20 @@ def test_what_is_imported_and_made_the_base_computes_the_same(
         key, value = setting.split("=")
         _, model, name = key.split(".")
         raw["base"][model][name] = value
-    base.run(config.parse(raw))
+    base.run(params.parse(raw))
     with torch.inference_mode():
         queries = Retriever.load(layout.BASE_RETRIEVER, settings.index).encode_queries(TEXTS)
     torch.testing.assert_close(queries, ours[0])
     torch.testing.assert_close(logits(readers.load(layout.BASE_READER)[0].eval()), ours[1])
 
 
-def test_a_colbert_checkpoint_is_imported_before_anything_is_ingested(
-    exported: Path, settings: config.Settings
-) -> None:
+def test_a_colbert_checkpoint_is_imported_before_anything_is_ingested(exported: Path, settings: Settings) -> None:
     shutil.rmtree(layout.INGEST)
     import_pair.run(settings, exported)
     assert (layout.IMPORTED / "retriever" / "model.safetensors").exists()
 
 
-def test_only_what_was_loaded_is_imported(exported: Path, settings: config.Settings) -> None:
+def test_only_what_was_loaded_is_imported(exported: Path, settings: Settings) -> None:
     (exported / "ir" / "optimizer.pt").write_bytes(b"not a model")
     (exported / "install.py").write_text("print('no')")
     import_pair.run(settings, exported)
@@ -121,7 +120,7 @@ def test_only_what_was_loaded_is_imported(exported: Path, settings: config.Setti
 
 
 @pytest.mark.parametrize("part", ["", "ir"])
-def test_a_checkpoint_that_asks_for_code_is_not_imported(exported: Path, settings: config.Settings, part: str) -> None:
+def test_a_checkpoint_that_asks_for_code_is_not_imported(exported: Path, settings: Settings, part: str) -> None:
     file = exported / part / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "auto_map": {"AutoModel": "evil.Evil"}}))
     with pytest.raises(UntrustedModel, match="asks for code of its own"):
@@ -130,7 +129,7 @@ def test_a_checkpoint_that_asks_for_code_is_not_imported(exported: Path, setting
 
 
 @pytest.mark.parametrize("part", ["", "ir"])
-def test_pickled_weights_are_not_imported(exported: Path, settings: config.Settings, part: str, tmp_path: Path) -> None:
+def test_pickled_weights_are_not_imported(exported: Path, settings: Settings, part: str, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple:
             return open, (str(tmp_path / "executed"), "w")
@@ -144,7 +143,7 @@ def test_pickled_weights_are_not_imported(exported: Path, settings: config.Setti
 
 
 @pytest.mark.parametrize(("part", "told"), [("", "no reader"), ("ir", "no retriever")])
-def test_a_folder_without_a_model_is_told(exported: Path, settings: config.Settings, part: str, told: str) -> None:
+def test_a_folder_without_a_model_is_told(exported: Path, settings: Settings, part: str, told: str) -> None:
     (exported / part / "config.json").unlink()
     with pytest.raises(MissingResource, match=f"{told}; expected a reader's folder with the ColBERT checkpoint in ir/"):
         import_pair.run(settings, exported)
@@ -160,7 +159,7 @@ def test_a_folder_with_something_in_it_is_never_written_to(opened: Opened, tmp_p
 
 def test_a_folder_source_is_pinned_by_its_hash(tiny_retriever_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_retriever_folder, tmp_path / "retriever"))
-    source = config.BaseRetrieverSettings(source=str(folder), revision=fingerprint.of_folder(folder), dimension=16)
+    source = BaseRetrieverSettings(source=str(folder), revision=fingerprint.of_folder(folder), dimension=16)
     assert encoder.fetch(source) == folder
     (folder / "config.json").write_text("{}")
     with pytest.raises(FingerprintMismatch, match=r"its files have the hash \w+; expected \w+, as params\.yaml says"):
@@ -170,7 +169,7 @@ def test_a_folder_source_is_pinned_by_its_hash(tiny_retriever_folder: Path, tmp_
         encoder.fetch(source)
 
 
-def test_what_lies_where_imports_go_is_not_overwritten(exported: Path, settings: config.Settings) -> None:
+def test_what_lies_where_imports_go_is_not_overwritten(exported: Path, settings: Settings) -> None:
     shutil.copytree(exported, layout.IMPORTED)
     for folder in (layout.IMPORTED, layout.IMPORTED.resolve(), layout.IMPORTED / "ir" / ".."):
         with pytest.raises(DataError, match="(?s)it would be overwritten.*move it elsewhere"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.config_train import LoraSettings
 from jmlr.models.adapters import add_lora
 from jmlr.models.prompt import Prompted, pad
 from jmlr.models.reader import answer_token_losses
+from jmlr.settings import LoraSettings
 from jmlr.training.cost.flops import Size, TokenCounter, encoders_of, measure_size
 
 ROWS = torch.tensor([0, 3, 7])

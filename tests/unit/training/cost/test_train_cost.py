@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr import recipes
 from jmlr.errors import BudgetReached
+from jmlr.settings import recipes
 from jmlr.stages import layout, train
 from jmlr.training.cost.tries import Tries
 from jmlr.training.pools import PassageStore

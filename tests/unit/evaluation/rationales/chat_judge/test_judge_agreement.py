@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from jmlr.config import Settings
 from jmlr.errors import DataError
 from jmlr.evaluation.rationales.chat_judge.agreement import cohen_kappa, summarise_judgements
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
 from jmlr.evaluation.rationales.chat_judge.pairs import ORDERS
+from jmlr.settings import Settings
 
 PAIRS = (("good", "bad"), ("bad", "good"), ("bad", "bad"), ("good", "bad"))
 Response = tuple[int, dict[str, str], bytes]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jmlr.config import Settings
+    from jmlr.settings.blocks import Settings
 
 
 MARKERS = 3

@@ -1,4 +1,4 @@
-"""Kinds of values that several settings share; what would fail later, or do nothing in silence, is refused here."""
+"""Kinds of values that several settings share, and the block they stand in; what would fail later is refused here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Items = TypeVar("Items", bound=Sequence[Any])
 
@@ -75,3 +75,17 @@ Cron = Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$"), AfterValidator(_
 Distinct = AfterValidator(_distinct)
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 """A day at most: a clock that waits longer overflows."""
+
+
+class Block(BaseModel):
+    """A block of settings: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(given, bool) and {int, float} & {wanted, *get_args(wanted)}:
+            raise ValueError(f"a number is wanted, not {str(given).lower()}")
+        return given

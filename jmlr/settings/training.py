@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
-from jmlr.config_data import Block
-from jmlr.config_values import Distinct, Name
+from jmlr.settings.values import Block, Distinct, Name
+
+Arm = Literal["closed_book", "rag", "jmlr"]
+ARMS: tuple[str, ...] = get_args(Arm)
 
 
 class ObjectiveSettings(Block):
@@ -84,7 +86,7 @@ class CollapseSettings(Block):
 class TrainSettings(Block):
     """The joint step; every arm takes the same number of steps on the same questions."""
 
-    arms: Annotated[tuple[Literal["closed_book", "rag", "jmlr"], ...], Field(min_length=1), Distinct]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1), Distinct]
     steps: int = Field(ge=1)
     questions_per_step: int = Field(ge=1)
     read_passages: int = Field(ge=1)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jmlr import recipes
-from jmlr.config import Settings
 from jmlr.errors import ConfigError
+from jmlr.settings import Settings, recipes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONF = ROOT / "conf"
 NAMES = recipes.names(CONF)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field
 
-from jmlr.config_values import Below, Distinct, Language, Name
+from jmlr.settings.values import Below, Block, Distinct, Language, Name
 from jmlr.types import OPTION_LETTERS
 
 Format = Literal["jsonl", "text", "medquad", "pubmedqa", "medqa", "medmcqa", "mmlu", "mirage", "jmlr"]
@@ -14,20 +14,6 @@ Severity = Annotated[
     Literal["critical", "warning", "off"], BeforeValidator(lambda given: "off" if given is False else given)
 ]
 """YAML takes a bare `off` for false."""
-
-
-class Block(BaseModel):
-    """A block of settings: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_truth_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(given, bool) and {int, float} & {wanted, *get_args(wanted)}:
-            raise ValueError(f"a number is wanted, not {str(given).lower()}")
-        return given
 
 
 class SourceSettings(Block):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from jmlr import config, recipes
 from jmlr.errors import ConfigError
+from jmlr.settings import params, recipes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONF = ROOT / "conf"
 
 
@@ -35,7 +35,7 @@ def test_params_yaml_is_the_starter_recipe_as_dvc_writes_it() -> None:
 
 
 def test_params_yaml_loads() -> None:
-    assert config.load(ROOT / "params.yaml").recipe == "starter"
+    assert params.load(ROOT / "params.yaml").recipe == "starter"
 
 
 @pytest.mark.parametrize("key", ["train.stepz", "speed", "ingest.sources.0.colour"])
@@ -45,7 +45,7 @@ def test_an_unknown_key_is_named_in_full(raw: dict[str, Any], key: str) -> None:
     else:
         change(raw, key, 1)
     with pytest.raises(ConfigError, match=rf"params: 1 broken setting\(s\):\s+{key}: Extra inputs are not permitted"):
-        config.parse(raw)
+        params.parse(raw)
 
 
 def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ def test_all_faults_are_reported_at_once(raw: dict[str, Any]) -> None:
     raw["seed"] = -1
     raw["prompt"]["options"] = "maybe"
     with pytest.raises(ConfigError, match=r"(?s)3 broken.*seed: .*prompt\.options: .*train\.steps: Field required"):
-        config.parse(raw)
+        params.parse(raw)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_keys_that_contradict_each_other_are_refused(
     for key, value in changes.items():
         change(raw, key, value)
     with pytest.raises(ConfigError, match=message):
-        config.parse(raw)
+        params.parse(raw)
 
 
 def test_a_context_that_holds_the_best_passage_and_quantised_weights_under_lora_are_accepted(
@@ -112,37 +112,37 @@ def test_a_context_that_holds_the_best_passage_and_quantised_weights_under_lora_
 ) -> None:
     lora = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": ["q_proj"]}
     change(change(raw, "prompt.context_tokens", 280), "train.reader.quantise", "8bit")
-    settings = config.parse(change(change(raw, "train.reader.lora", lora), "train.reader.rope_scaling", 2))
+    settings = params.parse(change(change(raw, "train.reader.lora", lora), "train.reader.rope_scaling", 2))
     assert (settings.prompt.context_tokens, settings.train.reader.rope_scaling) == (280, 2.0)
 
 
 def test_broken_rules_are_reported_together(raw: dict[str, Any]) -> None:
     change(change(raw, "train.read_passages", 99), "base.reader.source", "owner/model")
     with pytest.raises(ConfigError, match=r"(?s)2 broken.*base\.reader\.revision.*train\.read_passages"):
-        config.parse(raw)
+        params.parse(raw)
 
 
 def test_settings_cannot_be_changed(raw: dict[str, Any]) -> None:
-    settings = config.parse(raw)
+    settings = params.parse(raw)
     with pytest.raises(ValueError, match="frozen"):
         settings.seed = 2
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"(?s)params\.yaml: no such file.*repository's root"):
-        config.load(tmp_path / "params.yaml")
+        params.load(tmp_path / "params.yaml")
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: [1", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"params\.yaml: not YAML"):
-        config.load(tmp_path / "params.yaml")
+        params.load(tmp_path / "params.yaml")
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"params\.yaml: 1 broken setting"):
-        config.load(tmp_path / "params.yaml")
+        params.load(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 )
 def test_what_flows_are_told_is_checked(raw: dict[str, Any], key: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        config.parse(change(raw, key, value))
+        params.parse(change(raw, key, value))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.config import PARAMS_FILE, Settings, parse
 from jmlr.errors import ConfigError
 from jmlr.files import write_text
+from jmlr.settings.blocks import Settings
+from jmlr.settings.params import PARAMS_FILE, parse
 
 CONF_FOLDER = Path("conf")
 

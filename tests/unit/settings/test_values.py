@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from jmlr import config, recipes
-from jmlr.config import Settings
-from jmlr.config_rules import DEEPSPEED_KEYS
-from jmlr.config_values import _LANGUAGES
 from jmlr.errors import ConfigError
-from tests.unit.test_settings_doc import keys
+from jmlr.settings import Settings, params, recipes
+from jmlr.settings.rules import DEEPSPEED_KEYS
+from jmlr.settings.values import _LANGUAGES
+from tests.unit.settings.test_description import keys
 
 LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": ["q_proj"]}
 DRIFT = {"overlap_at": 5, "below": 0.8, "sample_questions": 8, "check_every_steps": 5}
@@ -192,7 +191,7 @@ TOGETHER: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def starter() -> dict[str, Any]:
-    raw = yaml.safe_load(recipes.compose_text("starter", Path(__file__).parents[2] / "conf"))
+    raw = yaml.safe_load(recipes.compose_text("starter", Path(__file__).parents[3] / "conf"))
     return dict(raw)
 
 
@@ -223,9 +222,9 @@ def test_a_value_that_works_is_taken_and_one_that_fails_later_is_refused_with_it
     starter: dict[str, Any], key: str
 ) -> None:
     good, bad = VALUES[key]
-    config.parse(changed(starter, {**TOGETHER.get(key, {}), key: good}))
+    params.parse(changed(starter, {**TOGETHER.get(key, {}), key: good}))
     with pytest.raises(ConfigError, match=re.escape(key.replace("[]", ".0"))):
-        config.parse(changed(starter, {key: bad}))
+        params.parse(changed(starter, {key: bad}))
 
 
 @pytest.mark.parametrize(
@@ -259,16 +258,16 @@ def test_what_would_fail_hours_later_is_refused_at_load(
     starter: dict[str, Any], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        config.parse(changed(starter, changes))
+        params.parse(changed(starter, changes))
 
 
 def test_replug_at_its_papers_beta_is_taken(starter: dict[str, Any]) -> None:
-    config.parse(changed(starter, {"train.objective.name": "replug_lsr", "train.objective.beta": 10}))
+    params.parse(changed(starter, {"train.objective.name": "replug_lsr", "train.objective.beta": 10}))
 
 
 def test_a_registered_version_is_not_held_to_rules_between_keys(starter: dict[str, Any]) -> None:
     raw = changed(starter, {"train.arms": ["rag"], "index.candidates": 20})
-    assert config.parse(raw, rules=False).index.candidates == 20
+    assert params.parse(raw, rules=False).index.candidates == 20
 
 
 def test_languages_are_those_that_are_told_apart() -> None:
@@ -291,4 +290,4 @@ def test_params_that_cannot_be_read_are_no_traceback(tmp_path: Path, content: by
     path = tmp_path / "params.yaml"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
-        config.load(path)
+        params.load(path)

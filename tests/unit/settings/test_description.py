@@ -10,10 +10,9 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
-from jmlr import recipes, settings_doc
-from jmlr.config import Settings
+from jmlr.settings import Settings, description, recipes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def keys(block: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -51,12 +50,12 @@ def test_the_training_guide_compares_the_starters_values_with_the_paper() -> Non
     assert len(described) == len(set(described)) > 15
     assert set(described) <= set(keys(Settings))
     starter = yaml.safe_load(recipes.compose_text("starter", ROOT / "conf"))
-    values = {key: settings_doc.default_of(key, starter) for key in described}
+    values = {key: description.default_of(key, starter) for key in described}
     assert {key: value for key, value in rows if values[key]} == {key: value for key, value in values.items() if value}
 
 
 def test_help_lists_every_key_of_the_block_with_default_and_meaning() -> None:
-    lines = settings_doc.help_text("train").splitlines()
+    lines = description.help_text("train").splitlines()
     listed = [line.split(" = ")[0].strip() for line in lines if line.startswith("  train.")]
     assert sorted(listed) == sorted(key for key in keys(Settings) if key.startswith("train."))
     at = lines.index("  train.steps = 120")
@@ -66,4 +65,4 @@ def test_help_lists_every_key_of_the_block_with_default_and_meaning() -> None:
 
 
 def test_without_the_repository_help_says_where_to_look(tmp_path: Path) -> None:
-    assert "docs/settings.md" in settings_doc.help_text("train", tmp_path)
+    assert "docs/settings.md" in description.help_text("train", tmp_path)

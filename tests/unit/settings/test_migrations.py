@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from jmlr import config_versions
-from jmlr.config_versions import Added, Removed, Renamed, migrated
 from jmlr.errors import ConfigError
+from jmlr.settings import migrations
+from jmlr.settings.migrations import Added, Removed, Renamed, migrated
 
 
 def test_keys_are_added_renamed_and_removed_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,8 +16,8 @@ def test_keys_are_added_renamed_and_removed_in_their_order(monkeypatch: pytest.M
         1: (Renamed("train.pace", "train.rate"), Removed("train.old"), Added("prompt.layout", "passages_first")),
         2: (Renamed("train.rate", "train.speed"), Added("prompt.windows", None), Added("gone.key", 1)),
     }
-    monkeypatch.setattr(config_versions, "MIGRATIONS", steps)
-    monkeypatch.setattr(config_versions, "CURRENT", 3)
+    monkeypatch.setattr(migrations, "MIGRATIONS", steps)
+    monkeypatch.setattr(migrations, "CURRENT", 3)
     raw = {"train": {"pace": 2, "old": 1}, "prompt": {"layout": "question_first"}}
     assert migrated(raw, "params.yaml") == {
         "settings_version": 3,
@@ -41,7 +41,7 @@ def test_a_bound_in_words_becomes_one_in_tokens(words: object, tokens: object) -
     assert found["validate"] == {"max_passage_tokens": tokens}
 
 
-@pytest.mark.parametrize("version", [config_versions.CURRENT + 1, 0, "1", True, None])
+@pytest.mark.parametrize("version", [migrations.CURRENT + 1, 0, "1", True, None])
 def test_a_version_that_this_code_does_not_know_is_refused(version: object) -> None:
     with pytest.raises(ConfigError, match=r"(?s)params\.yaml, settings_version: settings of version .*a later release"):
         migrated({"settings_version": version}, "params.yaml")
