@@ -86,3 +86,12 @@ def test_a_table_that_was_edited_by_hand_differs() -> None:
     assert written.startswith("before\n<!-- table: scaling -->\n*2026-11-21")
     assert "| edited |" not in written
     assert page["filled"](written) == written
+
+
+@pytest.mark.parametrize("dot", sorted((ROOT / "docs" / "images").glob("*.dot")), ids=lambda file: file.name)
+def test_a_drawing_was_drawn_from_its_text(dot: Path) -> None:
+    labels = re.findall(r'label="([^"]+)"', dot.read_text(encoding="utf-8"))
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", dot.with_suffix(".svg").read_text(encoding="utf-8"))
+    assert sorted(line.strip() for line in drawn) == sorted(
+        line.strip() for label in labels for line in label.split("\\n")
+    ), "make drawings"
