@@ -208,7 +208,7 @@ def plan(settings: Settings, given: Assumptions) -> str:
             f"- {questions:,} questions, this recipe's number; the paper does not say its own. In its "
             f"{PAPER_GPU_HOURS:g} GPU hours {questions * PAPER_GPU_HOURS / hours:,.0f} would be asked at this rate",
             "- the arms closed_book and rag come on top; optimizer, loading and communication are left out, and "
-            "attention's products with them (jmlr/training/flops.py)",
+            "attention's products with them (jmlr/training/cost/flops.py)",
             f"- embeddings on each device: {given.train_passages * a_passage / 1e9:,.0f} GB at most",
             *memory_lines(),
             "",

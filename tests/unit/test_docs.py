@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+EXAMPLES = {"conf/recipe/mine.yaml", "jmlr/reader_loss"}
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -57,12 +58,30 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
     assert broken(page) == ["gone.md", "there.md#not-one"]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_path_of_the_repository_is_there(page: Path) -> None:
+    named = re.findall(
+        r"(?<![\w/.=-])(?:jmlr|tests|benchmarks|flows|conf|deploy|docs)/[\w/.-]*\w",
+        prose(page.read_text(encoding="utf-8")),
+    )
+    assert [path for path in named if path not in EXAMPLES and not (ROOT / path).exists()] == []
+
+
 def test_the_site_and_its_index_have_every_page() -> None:
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     pages = {page.name for page in PAGES[2:]}
     assert set(entries(site["nav"])) == pages
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert {link.partition("#")[0] for link in LINK.findall(index)} >= pages - {"index.md"}
+
+
+def test_the_rooms_are_those_of_the_import_contract() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = page.split("## Rooms")[1].split("\n    ", 1)[1].split("\n\n")[0]
+    shown = [line.strip().partition(":")[0] for line in block.splitlines()]
+    contract = re.search(r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), flags=re.M | re.S)[1]
+    layers = [re.sub(r"jmlr\.|[()]", "", layer) for layer in re.findall(r'^  "([^"]+)"', contract, flags=re.M)]
+    assert shown[:-1] == layers[:-1]
 
 
 def entries(nav: Any) -> list[str]:
