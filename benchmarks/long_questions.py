@@ -113,8 +113,8 @@ def _figures(by_place: list[np.ndarray], end: list[np.ndarray], bounds: object) 
     mean, other = np.mean(by_place, 0), np.mean(end, 0)
     return {
         "by_place": {place: round(float(ranks.mean()), 4) for place, ranks in zip(PLACES, by_place, strict=True)},
-        "mean": mean_interval(mean, bounds, 1).bounds,
-        "minus_end": mean_interval(mean - other, bounds, 1).bounds,
+        "mean": mean_interval(mean, bounds).bounds,
+        "minus_end": mean_interval(mean - other, bounds).bounds,
     }
 
 

@@ -81,7 +81,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {asked.threads} threads, torch {torch.__version__}",
         "passages": len(passages),
-        "seed": settings.seed,
+        "seed": settings.evaluate.seed,
         "bootstrap_samples": settings.evaluate.bootstrap_samples,
         "confidence": settings.evaluate.confidence,
         "milliseconds_a_question": {name: round(1000 * seconds, 2) for name, (_, seconds) in found.items()},
@@ -153,7 +153,7 @@ def summarise(settings: Settings, questions: Sequence[Question], rankings: Mappi
     }
 
     def bounded(of_questions: np.ndarray, interval_of: Callable[..., Interval] = mean_interval) -> dict[str, float]:
-        interval = interval_of(of_questions, settings.evaluate, settings.seed)
+        interval = interval_of(of_questions, settings.evaluate)
         return {key: round(getattr(interval, key), 6) for key in ("value", "low", "high")}
 
     return {

@@ -71,7 +71,7 @@ def _gap_closed(settings: Settings, questions: Sequence[Question], right: _Right
     has_gold = np.array([bool(question.gold_passage_ids) for question in questions])
     jmlr, rag = (right[arm][has_gold] for arm in ("jmlr", "rag"))
     gold = max((right[arm] for arm in gold_arms), key=lambda values: float(values.mean()))
-    if paired_difference(gold, rag, settings.evaluate, settings.evaluate.seed).interval.low <= 0:
+    if paired_difference(gold, rag, settings.evaluate).interval.low <= 0:
         return None
     return float((jmlr.mean() - rag.mean()) / (gold.mean() - rag.mean()))
 
@@ -80,7 +80,7 @@ def _differences(settings: Settings, right: _Right) -> dict[str, dict[str, float
     differences = {}
     for first, second in COMPARISONS:
         if first in right and second in right:
-            paired = paired_difference(right[first], right[second], settings.evaluate, settings.evaluate.seed)
+            paired = paired_difference(right[first], right[second], settings.evaluate)
             differences[f"{first}_minus_{second}"] = {
                 **paired.interval.bounds,
                 "mcnemar_p": paired.mcnemar_p,
@@ -95,7 +95,7 @@ def _summarise_split(
     settings: Settings, questions: Sequence[Question], answered: AnsweredByArm, rankings: RankingsByName
 ) -> dict[str, Any]:
     right = _outcomes_by_arm(questions, answered)
-    intervals = {arm: mean_interval(values, settings.evaluate, settings.evaluate.seed) for arm, values in right.items()}
+    intervals = {arm: mean_interval(values, settings.evaluate) for arm, values in right.items()}
     return {
         "questions": len(questions),
         "chance": sum(1 / len(question.options) for question in questions) / len(questions),

@@ -62,7 +62,7 @@ def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> 
         "reading": _reading(settings, asked, readings),
         "confidence": {arm: _confidence(settings, asked, readings, arm) for arm in PLAIN_ARMS if arm in right},
         "evidence": _evidence(settings, asked, readings),
-        "subgroups": measure_subgroups(asked, of_plain, settings.evaluate, settings.evaluate.seed),
+        "subgroups": measure_subgroups(asked, of_plain, settings.evaluate),
     }
 
 
@@ -74,19 +74,19 @@ def _confidence(settings: Settings, asked: Sequence[Question], readings: Reading
     evaluate, dev = settings.evaluate, readings.fitted_on.get(arm) if asked[0].split != "dev" else None
     graded = grade(asked, readings.answered[arm], arm)
     fitted = grade(readings.dev, dev, arm) if dev else None
-    found = measure_calibration(fitted, graded, evaluate, evaluate.seed)
+    found = measure_calibration(fitted, graded, evaluate)
     temperature = found["temperature"] or 1.0
     chosen_on = Judged(fitted.confidences(temperature), fitted.right) if fitted else None
     judged = Judged(graded.confidences(temperature), graded.right)
     found["reliability"] = reliability(judged.confidences, judged.right, bin_edges(judged.confidences))
-    found["abstention"] = measure_abstention(chosen_on, judged, evaluate.abstain_for, evaluate, evaluate.seed)
+    found["abstention"] = measure_abstention(chosen_on, judged, evaluate.abstain_for, evaluate)
     return found
 
 
 def _evidence(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
     names = {question.question_id for question in asked}
     rows = {arm: [row for row in found if row.question_id in names] for arm, found in readings.evidence.items()}
-    return {arm: summarise_evidence(found, settings.evaluate, settings.evaluate.seed) for arm, found in rows.items()}
+    return {arm: summarise_evidence(found, settings.evaluate) for arm, found in rows.items()}
 
 
 def _reading(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:

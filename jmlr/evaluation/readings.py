@@ -32,8 +32,8 @@ def over_orders(
     same = np.array([len({*choices[question.question_id], None}) == 2 for question in questions])
     same &= np.array([None not in choices[question.question_id] for question in questions])
     return {
-        "accuracy": mean_interval(right, settings, settings.seed).bounds,
-        "consistency": mean_interval(same, settings, settings.seed).bounds,
+        "accuracy": mean_interval(right, settings).bounds,
+        "consistency": mean_interval(same, settings).bounds,
         "orders": sum(len(choices[question.question_id]) for question in questions),
     }
 
@@ -53,4 +53,4 @@ def in_words(
     """
     right = np.array([read[question.question_id] == question.answer_index for question in questions])
     unreadable = sum(read[question.question_id] is None for question in questions) / len(questions)
-    return {"accuracy": mean_interval(right, settings, settings.seed).bounds, "unreadable": unreadable}
+    return {"accuracy": mean_interval(right, settings).bounds, "unreadable": unreadable}

@@ -71,9 +71,7 @@ def by_set(
         rows = names == name
         found[str(name)] = {
             "questions": int(rows.sum()),
-            "accuracy": {
-                arm: mean_interval(values[rows], settings, settings.seed).bounds for arm, values in arms.items()
-            },
+            "accuracy": {arm: mean_interval(values[rows], settings).bounds for arm, values in arms.items()},
         }
         if name == "MMLU-Medical":
             found[str(name)]["subjects"] = _by_subject(questions, rows, arms)

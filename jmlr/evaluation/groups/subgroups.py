@@ -97,7 +97,6 @@ def measure_subgroups(
     questions: Sequence[Question],
     answered: Mapping[str, Sequence[Answered]],
     settings: EvaluateSettings,
-    seed: int,
     small_below: int = SMALL_BELOW,
 ) -> dict[str, Any]:
     """Accuracy of every arm in every group, and whether joint training helps some groups more than others.
@@ -105,8 +104,7 @@ def measure_subgroups(
     Args:
         questions: the questions of one split.
         answered: per arm answers to at least these questions; `_gold` arms are left out.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
         small_below: groups with fewer questions are marked small, and not tested.
 
     Returns:
@@ -137,9 +135,7 @@ def measure_subgroups(
         "accuracy": {
             arm: _family(grouping, _of_accuracy(values, settings), small_below) for arm, values in right.items()
         },
-        "gain": {
-            name: _family(grouping, _of_gain(values, settings, seed), small_below) for name, values in gains.items()
-        },
+        "gain": {name: _family(grouping, _of_gain(values, settings), small_below) for name, values in gains.items()},
     }
 
 
@@ -151,11 +147,11 @@ def _of_accuracy(right: NDArray[np.bool_], settings: EvaluateSettings) -> _Compa
     )
 
 
-def _of_gain(gain: NDArray[np.int64], settings: EvaluateSettings, seed: int) -> _Comparison:
+def _of_gain(gain: NDArray[np.int64], settings: EvaluateSettings) -> _Comparison:
     return _Comparison(
-        lambda group: bootstrap_interval(gain[group], settings, seed),
-        lambda group, rest: mean_gap(gain[group], gain[rest], settings, seed),
-        lambda group, rest: mean_gap_p(gain[group], gain[rest], settings, seed),
+        lambda group: bootstrap_interval(gain[group], settings),
+        lambda group, rest: mean_gap(gain[group], gain[rest], settings),
+        lambda group, rest: mean_gap_p(gain[group], gain[rest], settings),
     )
 
 

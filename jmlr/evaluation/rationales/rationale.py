@@ -209,7 +209,7 @@ def summarise_rationales(
     """Per arm the mean of each measure with its bootstrap interval: a part of metrics.json.
 
     Args:
-        settings: gives the number of resamples, the level of the intervals and their seed (`evaluate.seed`).
+        settings: `evaluate` gives level, resamples and seed of the intervals.
         scores: per arm, of `score_rationales`.
         made_by: what extractor and similarity say of themselves (`describe`), each under a key.
 
@@ -229,7 +229,7 @@ def _summary(settings: Settings, scores: Sequence[RationaleScores]) -> dict[str,
     for name in MEASURES:
         values = [value for scored in scores if (value := getattr(scored, name)) is not None]
         if values:
-            mean = mean_interval(np.array(values), settings.evaluate, settings.evaluate.seed)
+            mean = mean_interval(np.array(values), settings.evaluate)
             rounded = {key: round(bound, _DECIMALS) for key, bound in mean.bounds.items()}
             summary[name] = {**rounded, "questions": len(values)}
     return summary

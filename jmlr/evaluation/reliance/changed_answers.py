@@ -70,11 +70,11 @@ def compare_answers(
 
 def _of_split(before: Sequence[Row], after: Sequence[Row], settings: EvaluateSettings) -> dict[str, Any]:
     was, right = (np.array([row["correct"] for row in rows], dtype=np.bool_) for rows in (before, after))
-    paired = paired_difference(right, was, settings, settings.seed)
+    paired = paired_difference(right, was, settings)
     return {
         "questions": len(before),
-        "before": mean_interval(was, settings, settings.seed).bounds,
-        "after": mean_interval(right, settings, settings.seed).bounds,
+        "before": mean_interval(was, settings).bounds,
+        "after": mean_interval(right, settings).bounds,
         "difference": {**paired.interval.bounds, "mcnemar_p": paired.mcnemar_p},
         "helped": paired.helped,
         "hurt": paired.hurt,

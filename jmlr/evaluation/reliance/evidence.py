@@ -193,14 +193,13 @@ def _by_question(evidence: Sequence[Evidence]) -> Iterator[tuple[str, list[Evide
 
 
 def summarise_evidence(
-    evidence: Sequence[Evidence], settings: EvaluateSettings, seed: int, bound: float = SUPPORT_BOUND
+    evidence: Sequence[Evidence], settings: EvaluateSettings, bound: float = SUPPORT_BOUND
 ) -> dict[str, Any]:
     """How far one arm's answers rest on what was read, and whether on the gold passage.
 
     Args:
         evidence: rows of one arm and split.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
         bound: see SUPPORT_BOUND.
 
     Returns:
@@ -227,7 +226,7 @@ def summarise_evidence(
     return {
         "bound": bound,
         "questions": len(values["supported"]),
-        **{name: _share(values[name], settings, seed) for name in _SHARES},
+        **{name: _share(values[name], settings) for name in _SHARES},
     }
 
 
@@ -243,8 +242,8 @@ def _shares_of(rows: Sequence[Evidence], top: Evidence | None, bound: float) -> 
     return found | ({"recall": sum(gold) / len(gold)} if gold else {})
 
 
-def _share(values: Sequence[float], settings: EvaluateSettings, seed: int) -> dict[str, float | int] | None:
+def _share(values: Sequence[float], settings: EvaluateSettings) -> dict[str, float | int] | None:
     if not values:
         return None
-    found = mean_interval(np.array(values), settings, seed)
+    found = mean_interval(np.array(values), settings)
     return {**found.bounds, "questions": found.questions}

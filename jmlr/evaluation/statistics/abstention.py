@@ -37,7 +37,7 @@ class Judged:
 
 
 def accuracy_at_coverage(
-    judged: Judged, settings: EvaluateSettings, seed: int, coverages: Sequence[float] = COVERAGES
+    judged: Judged, settings: EvaluateSettings, coverages: Sequence[float] = COVERAGES
 ) -> list[dict[str, Any]]:
     """Accuracy on the most confident questions, one record a wanted coverage.
 
@@ -46,8 +46,7 @@ def accuracy_at_coverage(
 
     Args:
         judged: confidences and outcomes.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
         coverages: wanted coverages, above 0, to 1.
 
     Returns:
@@ -59,7 +58,7 @@ def accuracy_at_coverage(
     for wanted in coverages:
         threshold = float(ranked[math.ceil(round(wanted * len(ranked), 9)) - 1])
         kept = judged.confidences >= threshold
-        found = mean_interval(judged.right[kept], settings, seed)
+        found = mean_interval(judged.right[kept], settings)
         records.append(
             {
                 "wanted_coverage": float(wanted),
@@ -126,7 +125,7 @@ def choose_threshold(judged: Judged, wanted_accuracy: float, min_answered: int =
 
 
 def measure_abstention(
-    chosen_on: Judged | None, judged: Judged, wanted_accuracy: float, settings: EvaluateSettings, seed: int
+    chosen_on: Judged | None, judged: Judged, wanted_accuracy: float, settings: EvaluateSettings
 ) -> dict[str, Any]:
     """Accuracy at coverage, and what a threshold that promises an accuracy on one split gives on another.
 
@@ -137,8 +136,7 @@ def measure_abstention(
         chosen_on: the same arm's answers to the other split (dev), with confidences of the same temperature; or None.
         judged: the answers that are reported.
         wanted_accuracy: 0 to 1.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
 
     Returns:
         at_coverage (see `accuracy_at_coverage`), area (see `risk_coverage_area`), and abstaining: wanted_accuracy,
@@ -147,13 +145,13 @@ def measure_abstention(
     """
     threshold = choose_threshold(chosen_on, wanted_accuracy) if chosen_on else None
     return {
-        "at_coverage": accuracy_at_coverage(judged, settings, seed),
+        "at_coverage": accuracy_at_coverage(judged, settings),
         "area": risk_coverage_area(judged),
         "abstaining": {
             "wanted_accuracy": float(wanted_accuracy),
             "threshold": threshold,
             "promised": _beyond(chosen_on, threshold),
-            **_reported(judged, threshold, settings, seed),
+            **_reported(judged, threshold, settings),
         },
     }
 
@@ -165,11 +163,11 @@ def _beyond(judged: Judged | None, threshold: float | None) -> dict[str, float] 
     return {"coverage": float(kept.mean()), "accuracy": float(judged.right[kept].mean())}
 
 
-def _reported(judged: Judged, threshold: float | None, settings: EvaluateSettings, seed: int) -> dict[str, Any]:
+def _reported(judged: Judged, threshold: float | None, settings: EvaluateSettings) -> dict[str, Any]:
     if threshold is None:
         return {"questions": len(judged.right), "answered": None, "coverage": None, "accuracy": None}
     kept = judged.confidences >= threshold
-    found = mean_interval(judged.right[kept], settings, seed) if kept.any() else None
+    found = mean_interval(judged.right[kept], settings) if kept.any() else None
     return {
         "questions": len(judged.right),
         "answered": int(kept.sum()),

@@ -104,56 +104,71 @@ def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:
     return Interval(float(right.mean()), float(bounds.low), float(bounds.high), len(right))
 
 
-def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed: int) -> Interval:
+def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings) -> Interval:
     """The mean of one value a question: with Wilson's interval where it is a share (each is 0 or 1), else bootstrapped.
 
     Args:
         values: one value a question, shape (questions,); no differences, which have `bootstrap_interval`.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling; the same seed gives the same interval.
+        settings: gives level, resamples and seed of the intervals.
 
     Raises:
         DataError: if there is no question.
 
     >>> from jmlr.settings import EvaluateSettings
-    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
-    >>> found = mean_interval(np.array([1, 1, 1, 1]), settings, seed=1)
+    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95, seed=1)
+    >>> found = mean_interval(np.array([1, 1, 1, 1]), settings)
     >>> found.value, round(found.low, 3), found.high
     (1.0, 0.51, 1.0)
     """
     if np.isin(values, (0, 1)).all():
         return share_interval(values.astype(np.bool_), settings.confidence)
-    return bootstrap_interval(values, settings, seed)
+    return bootstrap_interval(values, settings)
 
 
-def bootstrap_interval(values: NDArray[np.generic], settings: EvaluateSettings, seed: int) -> Interval:
+def bootstrap_interval(values: NDArray[np.generic], settings: EvaluateSettings) -> Interval:
     """The mean of one value a question, with its percentile bootstrap interval.
 
-    Drawing n questions with replacement draws, for every distinct value, a multinomial count of it; so the counts are
-    drawn instead of the questions: the same distribution at a fraction of the memory. Where all values are equal the
-    interval has no width; it then says nothing about how sure one can be.
+    Where all values are equal the interval has no width; it then says nothing about how sure one can be.
 
     Args:
         values: one value a question, shape (questions,).
-        settings: gives the number of resamples and the level.
-        seed: of the resampling; the same seed gives the same interval.
+        settings: gives level, resamples and seed of the intervals.
 
     Raises:
         DataError: if there is no question.
 
     >>> from jmlr.settings import EvaluateSettings
-    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95)
-    >>> bootstrap_interval(np.array([1, 1, 1, 0]), settings, seed=1)
+    >>> settings = EvaluateSettings.model_construct(bootstrap_samples=1000, confidence=0.95, seed=1)
+    >>> bootstrap_interval(np.array([1, 1, 1, 0]), settings)
     Interval(value=0.75, low=0.25, high=1.0, questions=4)
     """
     questions = len(values)
     if questions == 0:
         raise DataError("no questions to take a mean over", expected="at least 1")
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(questions, counts / questions, size=settings.bootstrap_samples)
+    drawn = resampled_means(values, settings, np.random.default_rng(settings.seed))
+    return Interval(float(counts @ distinct / questions), *percentiles(drawn, settings), questions)
+
+
+def resampled_means(
+    values: NDArray[np.generic], settings: EvaluateSettings, draw: np.random.Generator
+) -> NDArray[np.float64]:
+    """Means of `bootstrap_samples` resamples of `values`; (bootstrap_samples,) float64.
+
+    Drawing n questions with replacement draws a multinomial count of every distinct value. So the counts are drawn
+    instead of the questions: the same distribution at a fraction of the memory.
+    """
+    distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
+    drawn = draw.multinomial(len(values), counts / len(values), size=settings.bootstrap_samples)
+    means: NDArray[np.float64] = drawn @ distinct / len(values)
+    return means
+
+
+def percentiles(drawn: NDArray[np.float64], settings: EvaluateSettings) -> tuple[float, float]:
+    """Low and high end of what was drawn, at the level `confidence`."""
     outside = (1 - settings.confidence) / 2
-    low, high = np.quantile(drawn @ distinct / questions, [outside, 1 - outside])
-    return Interval(float(counts @ distinct / questions), float(low), float(high), questions)
+    low, high = np.quantile(drawn, [outside, 1 - outside])
+    return float(low), float(high)
 
 
 def mcnemar(helped: int, hurt: int) -> float:
@@ -168,15 +183,14 @@ def mcnemar(helped: int, hurt: int) -> float:
 
 
 def paired_difference(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], settings: EvaluateSettings, seed: int
+    first: NDArray[np.bool_], second: NDArray[np.bool_], settings: EvaluateSettings
 ) -> PairedDifference:
     """First minus second, with questions (not arms) resampled, so that what both find hard cancels out.
 
     Args:
         first: whether the first arm is right, a question; shape (questions,).
         second: the same of the second arm, on the same questions in the same order.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
 
     Raises:
         DataError: if the two do not cover the same number of questions, or none.
@@ -185,5 +199,5 @@ def paired_difference(
         raise DataError(f"{len(first)} and {len(second)} outcomes", expected="two arms on the same questions")
     differences = first.astype(np.int64) - second.astype(np.int64)
     helped, hurt = int((differences > 0).sum()), int((differences < 0).sum())
-    interval = bootstrap_interval(differences, settings, seed)
+    interval = bootstrap_interval(differences, settings)
     return PairedDifference(interval, mcnemar(helped, hurt), helped, hurt, len(differences) - helped - hurt)

@@ -167,14 +167,14 @@ def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_]
 
 
 def error_if_calibrated(
-    confidences: NDArray[np.float64], edges: NDArray[np.float64], settings: EvaluateSettings, seed: int
+    confidences: NDArray[np.float64], edges: NDArray[np.float64], settings: EvaluateSettings
 ) -> dict[str, float]:
     """What ECE perfect confidences would get: {mean, high}; an ECE above `high` is not chance.
 
     Every question is right with its confidence, drawn `bootstrap_samples` times; `high` is the quantile at the level
     `confidence`. Source: consistency resampling, Bröcker and Smith 2007 (Weather and Forecasting 22).
     """
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(settings.seed)
     errors = [
         calibration_error(confidences, draw.random(len(confidences)) < confidences, edges)
         for _ in range(settings.bootstrap_samples)
@@ -183,15 +183,14 @@ def error_if_calibrated(
 
 
 def summarise_confidence(
-    graded: Graded, temperature: float, settings: EvaluateSettings, seed: int, bins: int = BINS
+    graded: Graded, temperature: float, settings: EvaluateSettings, bins: int = BINS
 ) -> dict[str, Any]:
     """How well the confidences at one temperature are calibrated.
 
     Args:
         graded: the answers.
         temperature: 1 for the confidences as the reader says them.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
         bins: number of bins of both errors.
 
     Returns:
@@ -209,23 +208,20 @@ def summarise_confidence(
     for name, equal_mass in (("ece", False), ("ece_equal_mass", True)):
         edges = bin_edges(confidences, bins, equal_mass)
         summary[name] = calibration_error(confidences, graded.right, edges)
-        summary[f"{name}_if_calibrated"] = error_if_calibrated(confidences, edges, settings, seed)
+        summary[f"{name}_if_calibrated"] = error_if_calibrated(confidences, edges, settings)
     brier = (confidences - graded.right) ** 2
-    summary["brier"] = mean_interval(brier, settings, seed).bounds
-    summary["answer_loss"] = mean_interval(graded.answer_losses(temperature), settings, seed).bounds
+    summary["brier"] = mean_interval(brier, settings).bounds
+    summary["answer_loss"] = mean_interval(graded.answer_losses(temperature), settings).bounds
     return summary
 
 
-def measure_calibration(
-    fitted_on: Graded | None, graded: Graded, settings: EvaluateSettings, seed: int
-) -> dict[str, Any]:
+def measure_calibration(fitted_on: Graded | None, graded: Graded, settings: EvaluateSettings) -> dict[str, Any]:
     """Calibration as the reader says its confidences, and after a temperature fitted on another split.
 
     Args:
         fitted_on: the same arm's answers to the other split (dev); None if there is none.
         graded: the answers that are reported.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
 
     Returns:
         as_said (see `summarise_confidence`); temperature, and scaled, as_said at it; temperature_at_bound, whether the
@@ -235,9 +231,9 @@ def measure_calibration(
     fitted = fit_temperature(fitted_on) if fitted_on and len(fitted_on.right) >= MIN_FITTED_ON else None
     temperature = None if fitted in TEMPERATURE_RANGE else fitted
     return {
-        "as_said": summarise_confidence(graded, 1.0, settings, seed),
+        "as_said": summarise_confidence(graded, 1.0, settings),
         "temperature": temperature,
         "temperature_at_bound": None if fitted is None else fitted in TEMPERATURE_RANGE,
         "fitted_on_questions": len(fitted_on.right) if fitted_on else None,
-        "scaled": None if temperature is None else summarise_confidence(graded, temperature, settings, seed),
+        "scaled": None if temperature is None else summarise_confidence(graded, temperature, settings),
     }

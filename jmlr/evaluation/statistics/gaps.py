@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
 from jmlr.errors import DataError
-from jmlr.evaluation.statistics.accuracy import Interval, share_interval
+from jmlr.evaluation.statistics.accuracy import Interval, percentiles, resampled_means, share_interval
 from jmlr.settings import EvaluateSettings
 
 _ROUNDING = 1e-9
@@ -41,41 +41,29 @@ def share_gap_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def mean_gap(
-    first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings, seed: int
-) -> Interval:
+def mean_gap(first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings) -> Interval:
     """Mean of the first group minus mean of the second, each group resampled apart (percentile bootstrap).
 
     Args:
         first: one value a question, shape (questions of the first group,).
         second: the same of other questions.
-        settings: gives the number of resamples and the level.
-        seed: of the resampling.
+        settings: gives level, resamples and seed of the intervals.
 
     Raises:
         DataError: if a group is empty.
     """
     if not len(first) or not len(second):
         raise DataError("an empty group", expected="at least 1 question in both groups")
-    draw = np.random.default_rng(seed)
-    drawn = _drawn_means(first, settings, draw) - _drawn_means(second, settings, draw)
-    outside = (1 - settings.confidence) / 2
-    low, high = np.quantile(drawn, [outside, 1 - outside])
-    gap = float(first.astype(np.float64).mean() - second.astype(np.float64).mean())
-    return Interval(gap, float(low), float(high), len(first) + len(second))
+    draw = np.random.default_rng(settings.seed)
+    drawn = resampled_means(first, settings, draw) - resampled_means(second, settings, draw)
+    return Interval(_gap(first, second), *percentiles(drawn, settings), len(first) + len(second))
 
 
-def _drawn_means(
-    values: NDArray[np.generic], settings: EvaluateSettings, draw: np.random.Generator
-) -> NDArray[np.float64]:
-    """Means of resamples; drawn as counts of the distinct values, as in `bootstrap_interval`."""
-    distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
-    drawn = draw.multinomial(len(values), counts / len(values), size=settings.bootstrap_samples)
-    means: NDArray[np.float64] = drawn @ distinct / len(values)
-    return means
+def _gap(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
+    return float(first.astype(np.float64).mean() - second.astype(np.float64).mean())
 
 
-def mean_gap_p(first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings, seed: int) -> float:
+def mean_gap_p(first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings) -> float:
     """Two-sided p-value of a permutation test: could the groups have been drawn from one pot?
 
     The questions are dealt anew `bootstrap_samples` times; as only how often each value falls to the first group
@@ -84,12 +72,11 @@ def mean_gap_p(first: NDArray[np.generic], second: NDArray[np.generic], settings
     """
     values = np.concatenate([first, second]).astype(np.float64)
     distinct, counts = np.unique(values, return_counts=True)
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(settings.seed)
     dealt = draw.multivariate_hypergeometric(counts, len(first), size=settings.bootstrap_samples)
     sums = dealt @ distinct
     gaps = sums / len(first) - (values.sum() - sums) / len(second)
-    found = abs(float(first.astype(np.float64).mean() - second.astype(np.float64).mean()))
-    return float((1 + (np.abs(gaps) >= found - _ROUNDING).sum()) / (1 + len(gaps)))
+    return float((1 + (np.abs(gaps) >= abs(_gap(first, second)) - _ROUNDING).sum()) / (1 + len(gaps)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

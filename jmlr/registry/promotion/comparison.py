@@ -72,7 +72,7 @@ def compare(challenger: Path, champion: Path, split: str, settings: EvaluateSett
     first, second = both["correct"].to_numpy(dtype=bool), both["champion_correct"].to_numpy(dtype=bool)
 
     def difference(chosen: NDArray[np.bool_]) -> PairedDifference:
-        return paired_difference(first[chosen], second[chosen], settings, settings.seed)
+        return paired_difference(first[chosen], second[chosen], settings)
 
     groups, small = _groups(both)
     by_group = {name: difference(chosen) for name, chosen in groups.items()}

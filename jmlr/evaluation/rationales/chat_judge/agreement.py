@@ -81,7 +81,7 @@ def summarise_judgements(settings: Settings, judgements: Sequence[Judgement]) ->
     """What the judge's verdicts on one pair of arms come to: a part of metrics.json.
 
     Args:
-        settings: gives the number of resamples, the level of the interval and its seed (`evaluate.seed`).
+        settings: `evaluate` gives level, resamples and seed of the interval.
         judgements: of `judge`, of one pair of arms.
 
     Returns:
@@ -135,5 +135,5 @@ def _figures(settings: Settings, readable: Sequence[tuple[Judgement, Judgement]]
 def _win_rate(settings: Settings, outcomes: Sequence[int]) -> dict[str, float | int] | None:
     if not outcomes:
         return None
-    found = mean_interval((np.array(outcomes) + 1) / 2, settings.evaluate, settings.evaluate.seed)
+    found = mean_interval((np.array(outcomes) + 1) / 2, settings.evaluate)
     return {**{name: round(bound, _DECIMALS) for name, bound in found.bounds.items()}, "questions": found.questions}

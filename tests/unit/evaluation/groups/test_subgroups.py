@@ -44,7 +44,7 @@ JMLR = RAG | (np.arange(200) % 2 == 0)  # men are all repaired
 @pytest.fixture(scope="module")
 def found(settings: Any) -> dict[str, Any]:
     answered = {"jmlr": _answered(QUESTIONS, JMLR), "rag": _answered(QUESTIONS, RAG), "rag_gold": []}
-    return measure_subgroups(QUESTIONS, answered, settings.evaluate, seed=1)
+    return measure_subgroups(QUESTIONS, answered, settings.evaluate)
 
 
 def test_groups_are_listed_in_order_and_unknown_last() -> None:
@@ -119,14 +119,14 @@ def test_gain_gap_is_the_bootstrap_of_both_groups(found: dict[str, Any], evaluat
     members = group_questions(QUESTIONS).members["age"]
     gain = JMLR.astype(int) - RAG.astype(int)
     known = ~members["unknown"]
-    gap = mean_gap(gain[members["18 to 39"]], gain[known & ~members["18 to 39"]], evaluate, seed=1)
+    gap = mean_gap(gain[members["18 to 39"]], gain[known & ~members["18 to 39"]], evaluate)
     entry = found["gain"]["jmlr_minus_rag"]["groups"]["age"]["18 to 39"]["gap"]
     assert (entry["value"], entry["low"], entry["high"]) == (gap.value, gap.low, gap.high)
 
 
 def test_small_groups_are_marked_and_not_tested(evaluate: EvaluateSettings) -> None:
     answered = {"rag": _answered(QUESTIONS, RAG)}
-    family = measure_subgroups(QUESTIONS, answered, evaluate, 1, small_below=60)["accuracy"]["rag"]
+    family = measure_subgroups(QUESTIONS, answered, evaluate, small_below=60)["accuracy"]["rag"]
     for entry in (entry for group, entry in family["groups"]["age"].items() if group != "unknown"):
         assert entry["small"]
         assert entry["gap"]["p"] is entry["gap"]["p_holm"] is None
@@ -136,7 +136,7 @@ def test_small_groups_are_marked_and_not_tested(evaluate: EvaluateSettings) -> N
 
 def test_a_single_group_has_no_rest(evaluate: EvaluateSettings) -> None:
     men = [question for question in QUESTIONS if " man " in question.text]
-    family = measure_subgroups(men, {"rag": _answered(men, [True] * len(men))}, evaluate, 1)["accuracy"]["rag"]
+    family = measure_subgroups(men, {"rag": _answered(men, [True] * len(men))}, evaluate)["accuracy"]["rag"]
     assert family["groups"]["sex"] == {
         "male": {"questions": len(men), "small": False, "value": 1.0, "low": pytest.approx(0.96, abs=0.01),
                  "high": 1.0, "gap": None}
@@ -145,9 +145,9 @@ def test_a_single_group_has_no_rest(evaluate: EvaluateSettings) -> None:
 
 def test_an_arm_that_lacks_an_answer_is_refused(evaluate: EvaluateSettings) -> None:
     with pytest.raises(DataError, match="arm rag, question q0: no answer"):
-        measure_subgroups(QUESTIONS, {"rag": []}, evaluate, 1)
+        measure_subgroups(QUESTIONS, {"rag": []}, evaluate)
 
 
 def test_same_seed_same_result(found: dict[str, Any], evaluate: EvaluateSettings) -> None:
     answered = {"rag": _answered(QUESTIONS, RAG), "jmlr": _answered(QUESTIONS, JMLR)}
-    assert measure_subgroups(QUESTIONS, answered, evaluate, seed=1) == found
+    assert measure_subgroups(QUESTIONS, answered, evaluate) == found

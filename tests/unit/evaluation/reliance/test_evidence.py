@@ -89,7 +89,7 @@ def test_without_passages_there_is_no_evidence(evaluate: EvaluateSettings) -> No
     reader = WeighingReader({})
     closed_book = reader.read(QUESTIONS, {question.question_id: [] for question in QUESTIONS})
     assert without_each(reader, QUESTIONS, closed_book, "closed_book") == []
-    summary = summarise_evidence([], evaluate, seed=1)
+    summary = summarise_evidence([], evaluate)
     assert summary["questions"] == 0
     assert [summary[name] for name in ("supported", "flipped", "precision", "first_is_gold", "recall")] == [None] * 5
 
@@ -135,7 +135,7 @@ def test_of_equal_passages_the_better_ranked_is_top() -> None:
 
 
 def test_summary_by_hand(evaluate: EvaluateSettings) -> None:
-    summary = summarise_evidence(MADE_UP, evaluate, seed=1)
+    summary = summarise_evidence(MADE_UP, evaluate)
     assert summary["questions"] == 5
     found = {name: (share["value"], share["questions"]) for name, share in summary.items() if isinstance(share, dict)}
     assert found == {
@@ -151,19 +151,19 @@ def test_summary_by_hand(evaluate: EvaluateSettings) -> None:
 def test_the_bound_decides_what_supports(evaluate: EvaluateSettings) -> None:
     assert supports(MADE_UP[2], 0.05)
     assert not supports(MADE_UP[2], 0.06)
-    summary = summarise_evidence(MADE_UP, evaluate, seed=1, bound=0.35)
+    summary = summarise_evidence(MADE_UP, evaluate, bound=0.35)
     assert (summary["bound"], summary["supported"]["value"]) == (0.35, pytest.approx(2 / 5))
     assert (summary["precision"]["value"], summary["precision"]["questions"]) == (1.0, 1)
 
 
 def test_the_order_of_rows_does_not_matter(evaluate: EvaluateSettings) -> None:
-    assert summarise_evidence(MADE_UP[::-1], evaluate, 1) == summarise_evidence(MADE_UP, evaluate, 1)
+    assert summarise_evidence(MADE_UP[::-1], evaluate) == summarise_evidence(MADE_UP, evaluate)
 
 
 def test_arms_are_not_mixed(evaluate: EvaluateSettings) -> None:
     rows = [MADE_UP[0], Evidence("q1", "jmlr", "p1", 1, 0, 0, False, True)]
     with pytest.raises(DataError, match="evidence of jmlr, rag; expected one arm at a time"):
-        summarise_evidence(rows, evaluate, seed=1)
+        summarise_evidence(rows, evaluate)
 
 
 def test_table_keeps_unknown_gold_apart(tmp_path: Path) -> None:

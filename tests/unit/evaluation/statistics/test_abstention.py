@@ -23,7 +23,7 @@ def _drawn(questions: int, seed: int) -> Judged:
 
 
 def test_accuracy_at_coverage_by_hand(evaluate: EvaluateSettings) -> None:
-    records = accuracy_at_coverage(FOUR, evaluate, 1, (1.0, 0.75, 0.5, 0.25, 0.1))
+    records = accuracy_at_coverage(FOUR, evaluate, (1.0, 0.75, 0.5, 0.25, 0.1))
     assert [record["answered"] for record in records] == [4, 3, 2, 1, 1]
     assert [record["accuracy"]["value"] for record in records] == pytest.approx([3 / 4, 2 / 3, 1, 1, 1])
     assert [record["threshold"] for record in records] == [0.6, 0.7, 0.8, 0.9, 0.9]
@@ -32,7 +32,7 @@ def test_accuracy_at_coverage_by_hand(evaluate: EvaluateSettings) -> None:
 
 def test_shares_that_floats_miss_are_counted_right(evaluate: EvaluateSettings) -> None:
     # 0.7 * 10 is 7.000000000000001 in floats, which would be 8 questions
-    found = accuracy_at_coverage(Judged(np.linspace(0.1, 1, 10), np.ones(10, bool)), evaluate, 1, (0.7,))
+    found = accuracy_at_coverage(Judged(np.linspace(0.1, 1, 10), np.ones(10, bool)), evaluate, (0.7,))
     assert found[0]["answered"] == 7
 
 
@@ -40,7 +40,7 @@ def test_equal_confidences_are_answered_together_whatever_their_order(evaluate: 
     confidences, right = np.array([0.9, 0.5, 0.5, 0.5]), np.array([True, True, False, False])
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 1, 3]):
         judged = Judged(confidences[order], right[order])
-        record = accuracy_at_coverage(judged, evaluate, 1, (0.5,))[0]
+        record = accuracy_at_coverage(judged, evaluate, (0.5,))[0]
         assert (record["answered"], record["coverage"], record["accuracy"]["value"]) == (4, 1.0, 0.5)
         assert risk_coverage_area(judged)["aurc"] == pytest.approx((0 + (2 / 3) / 2 + (4 / 3) / 3 + 2 / 4) / 4)
 
@@ -75,7 +75,7 @@ def test_threshold_takes_the_largest_coverage_that_keeps_the_accuracy() -> None:
 
 def test_chosen_on_one_split_and_reported_on_another(evaluate: EvaluateSettings) -> None:
     dev, test = _drawn(300, 1), _drawn(500, 2)
-    found = measure_abstention(dev, test, 0.8, evaluate, seed=1)
+    found = measure_abstention(dev, test, 0.8, evaluate)
     abstaining = found["abstaining"]
     assert abstaining["threshold"] == choose_threshold(dev, 0.8)
     assert abstaining["promised"]["accuracy"] >= 0.8
@@ -90,7 +90,7 @@ def test_chosen_on_one_split_and_reported_on_another(evaluate: EvaluateSettings)
 def test_what_cannot_be_promised_is_none(evaluate: EvaluateSettings) -> None:
     wrong = Judged(np.linspace(0.3, 0.9, 50), np.zeros(50, bool))
     for chosen_on in (wrong, None):
-        abstaining = measure_abstention(chosen_on, FOUR, 0.5, evaluate, 1)["abstaining"]
+        abstaining = measure_abstention(chosen_on, FOUR, 0.5, evaluate)["abstaining"]
         assert abstaining == {
             "wanted_accuracy": 0.5, "threshold": None, "promised": None,
             "questions": 4, "answered": None, "coverage": None, "accuracy": None,
@@ -99,7 +99,7 @@ def test_what_cannot_be_promised_is_none(evaluate: EvaluateSettings) -> None:
 
 def test_a_threshold_above_every_reported_confidence_answers_nothing(evaluate: EvaluateSettings) -> None:
     sure = Judged(np.append(np.full(30, 0.99), 0.3), np.arange(31) < 30)
-    abstaining = measure_abstention(sure, FOUR, 0.99, evaluate, 1)["abstaining"]
+    abstaining = measure_abstention(sure, FOUR, 0.99, evaluate)["abstaining"]
     assert (abstaining["answered"], abstaining["coverage"], abstaining["accuracy"]) == (0, 0.0, None)
 
 

@@ -43,7 +43,7 @@ def test_answers_that_do_not_fit_are_refused(answers: list[Answered], message: s
 
 
 def test_accuracy_is_the_share_of_right_answers(evaluate: EvaluateSettings) -> None:
-    found = mean_interval(np.array([True] * 3 + [False]), evaluate, seed=1)
+    found = mean_interval(np.array([True] * 3 + [False]), evaluate)
     assert (found.value, found.questions) == (0.75, 4)
     assert found.low < found.value < found.high
 
@@ -53,7 +53,7 @@ def test_accuracy_is_the_share_of_right_answers(evaluate: EvaluateSettings) -> N
 def test_a_share_has_wilsons_interval_up_to_its_borders(
     evaluate: EvaluateSettings, right: int, questions: int, kind: type
 ) -> None:
-    found = mean_interval((np.arange(questions) < right).astype(kind), evaluate, seed=1)
+    found = mean_interval((np.arange(questions) < right).astype(kind), evaluate)
     low, high = proportion_confint(right, questions, alpha=1 - evaluate.confidence, method="wilson")
     assert (found.value, found.low, found.high) == pytest.approx((right / questions, low, high), abs=1e-12)
     assert found.high - found.low > 0.01  # nobody is sure of 100 % after so few questions
@@ -61,32 +61,30 @@ def test_a_share_has_wilsons_interval_up_to_its_borders(
 
 def test_a_mean_of_other_values_is_bootstrapped(evaluate: EvaluateSettings) -> None:
     values = np.array([0.25, 0.5, 1.0, 0.0])  # shares of four orders
-    assert mean_interval(values, evaluate, seed=1) == bootstrap_interval(values, evaluate, seed=1)
+    assert mean_interval(values, evaluate) == bootstrap_interval(values, evaluate)
 
 
 def test_same_seed_same_interval_other_seed_another(evaluate: EvaluateSettings) -> None:
     values = np.random.default_rng(0).normal(size=60)  # values, not outcomes, so that quantiles differ visibly
-    assert mean_interval(values, evaluate, seed=1) == mean_interval(values, evaluate, seed=1)
-    assert mean_interval(values, evaluate, seed=1) != mean_interval(values, evaluate, seed=2)
+    assert mean_interval(values, evaluate) == mean_interval(values, evaluate)
+    assert mean_interval(values, evaluate) != mean_interval(values, evaluate.model_copy(update={"seed": 2}))
 
 
 def test_a_higher_level_gives_a_wider_interval(evaluate: EvaluateSettings) -> None:
     values = np.arange(100) < 40
-    narrow, wide = (
-        mean_interval(values, evaluate.model_copy(update={"confidence": level}), seed=1) for level in (0.8, 0.99)
-    )
+    narrow, wide = (mean_interval(values, evaluate.model_copy(update={"confidence": level})) for level in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_no_questions_is_an_error(evaluate: EvaluateSettings) -> None:
     with pytest.raises(DataError, match="no questions to take a share of"):
-        mean_interval(np.array([]), evaluate, seed=1)
+        mean_interval(np.array([]), evaluate)
 
 
 def test_interval_agrees_with_scipy(evaluate: EvaluateSettings) -> None:
     settings = evaluate.model_copy(update={"bootstrap_samples": 20_000})
     values = np.random.default_rng(4).random(150) < 0.7
-    ours = bootstrap_interval(values, settings, seed=1)
+    ours = bootstrap_interval(values, settings)
     theirs = stats.bootstrap(
         (values.astype(float),), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2)
     ).confidence_interval
@@ -96,7 +94,7 @@ def test_interval_agrees_with_scipy(evaluate: EvaluateSettings) -> None:
 def test_paired_interval_agrees_with_scipy(evaluate: EvaluateSettings) -> None:
     draw = np.random.default_rng(5)
     first, second = draw.random(150) < 0.8, draw.random(150) < 0.5
-    ours = paired_difference(first, second, evaluate.model_copy(update={"bootstrap_samples": 20_000}), seed=1).interval
+    ours = paired_difference(first, second, evaluate.model_copy(update={"bootstrap_samples": 20_000})).interval
     theirs = stats.bootstrap(
         (first.astype(float), second.astype(float)),
         lambda a, b, axis: np.mean(a, axis) - np.mean(b, axis),
@@ -108,7 +106,7 @@ def test_paired_interval_agrees_with_scipy(evaluate: EvaluateSettings) -> None:
 def test_paired_difference_by_hand(evaluate: EvaluateSettings) -> None:
     first = np.array([1, 1, 1, 1, 0, 0, 1, 0], dtype=bool)
     second = np.array([0, 0, 0, 1, 1, 0, 1, 0], dtype=bool)
-    found = paired_difference(first, second, evaluate, seed=1)
+    found = paired_difference(first, second, evaluate)
     assert (found.helped, found.hurt, found.unchanged) == (3, 1, 4)
     assert found.interval.value == pytest.approx(2 / 8)
     # two-sided exact: (C(4,3) + C(4,4) + C(4,1) + C(4,0)) / 2**4
@@ -117,7 +115,7 @@ def test_paired_difference_by_hand(evaluate: EvaluateSettings) -> None:
 
 def test_an_arm_against_itself_differs_by_nothing(evaluate: EvaluateSettings) -> None:
     same = np.array([True, False, True])
-    found = paired_difference(same, same, evaluate, seed=1)
+    found = paired_difference(same, same, evaluate)
     assert (found.interval.value, found.interval.low, found.interval.high) == (0.0, 0.0, 0.0)
     assert (found.mcnemar_p, found.unchanged) == (1.0, 3)
 
@@ -125,15 +123,15 @@ def test_an_arm_against_itself_differs_by_nothing(evaluate: EvaluateSettings) ->
 def test_pairing_narrows_the_interval(evaluate: EvaluateSettings) -> None:
     second = np.arange(200) < 100
     first = np.arange(200) < 110  # right wherever the second is, and on 10 more
-    paired = paired_difference(first, second, evaluate, seed=1).interval
-    alone = mean_interval(first, evaluate, seed=1)
+    paired = paired_difference(first, second, evaluate).interval
+    alone = mean_interval(first, evaluate)
     assert paired.high - paired.low < (alone.high - alone.low) / 1.5
     assert paired.low > 0
 
 
 def test_arms_on_different_questions_are_refused(evaluate: EvaluateSettings) -> None:
     with pytest.raises(DataError, match="2 and 3 outcomes; expected two arms on the same questions"):
-        paired_difference(np.ones(2, bool), np.ones(3, bool), evaluate, seed=1)
+        paired_difference(np.ones(2, bool), np.ones(3, bool), evaluate)
 
 
 @pytest.mark.parametrize(("helped", "hurt", "p"), [(10, 0, 2 / 1024), (1, 0, 1.0), (4, 4, 1.0), (0, 6, 2 / 64)])

@@ -75,7 +75,7 @@ def test_reliability_and_error_agree_with_scikit_learn(seed: int, equal_mass: bo
 
 def test_brier_and_loss_agree_with_scikit_learn(evaluate: EvaluateSettings) -> None:
     graded = _graded(seed=4)
-    summary = summarise_confidence(graded, 2.0, evaluate, seed=1)
+    summary = summarise_confidence(graded, 2.0, evaluate)
     assert summary["brier"]["value"] == pytest.approx(brier_score_loss(graded.right, graded.confidences(2.0)))
     shares = np.exp(graded.log_probabilities(2.0))
     assert summary["answer_loss"]["value"] == pytest.approx(log_loss(graded.answers, shares, labels=range(4)))

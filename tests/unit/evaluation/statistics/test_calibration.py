@@ -99,7 +99,7 @@ def test_always_wrong_and_surely_right() -> None:
 def test_perfect_confidences_have_an_error_that_shrinks_with_questions(evaluate: EvaluateSettings) -> None:
     def floor(questions: int) -> dict[str, float]:
         confidences: NDArray[np.float64] = np.random.default_rng(1).uniform(0.25, 1, questions)
-        return error_if_calibrated(confidences, bin_edges(confidences), evaluate, seed=1)
+        return error_if_calibrated(confidences, bin_edges(confidences), evaluate)
 
     few, many = floor(40), floor(4000)
     assert 0.05 < few["mean"] < few["high"]
@@ -107,8 +107,8 @@ def test_perfect_confidences_have_an_error_that_shrinks_with_questions(evaluate:
 
 
 def test_what_is_calibrated_stays_below_the_bound_and_what_is_not_exceeds_it(evaluate: EvaluateSettings) -> None:
-    honest = summarise_confidence(_drawn(1500, 1.0, seed=2), 1.0, evaluate, seed=1)
-    boastful = summarise_confidence(_drawn(1500, 3.0, seed=2), 1.0, evaluate, seed=1)
+    honest = summarise_confidence(_drawn(1500, 1.0, seed=2), 1.0, evaluate)
+    boastful = summarise_confidence(_drawn(1500, 3.0, seed=2), 1.0, evaluate)
     for name in ("ece", "ece_equal_mass"):
         assert honest[name] < honest[f"{name}_if_calibrated"]["high"]
         assert boastful[name] > boastful[f"{name}_if_calibrated"]["high"]
@@ -138,15 +138,15 @@ def test_a_fit_without_an_inside_minimum_gives_no_temperature(evaluate: Evaluate
     questions = MIN_FITTED_ON
     alike = _graded([[0.9, 0.1]] * questions, [0 if right else 1] * questions)
     assert fit_temperature(alike) == TEMPERATURE_RANGE[0 if right else 1]
-    found = measure_calibration(alike, alike, evaluate, 1)
+    found = measure_calibration(alike, alike, evaluate)
     assert (found["temperature"], found["temperature_at_bound"], found["scaled"]) == (None, True, None)
 
 
 def test_few_questions_give_no_temperature(evaluate: EvaluateSettings) -> None:
     few, enough = (_drawn(count, 3.0, seed=9) for count in (MIN_FITTED_ON - 1, MIN_FITTED_ON))
-    found = measure_calibration(few, enough, evaluate, 1)
+    found = measure_calibration(few, enough, evaluate)
     assert (found["temperature"], found["scaled"], found["fitted_on_questions"]) == (None, None, MIN_FITTED_ON - 1)
-    assert measure_calibration(enough, few, evaluate, 1)["temperature"] == fit_temperature(enough)
+    assert measure_calibration(enough, few, evaluate)["temperature"] == fit_temperature(enough)
 
 
 def test_options_that_are_not_there_take_no_probability() -> None:
@@ -158,7 +158,7 @@ def test_options_that_are_not_there_take_no_probability() -> None:
 
 def test_fitted_on_one_split_and_reported_on_another(evaluate: EvaluateSettings) -> None:
     dev, test = _drawn(400, 3.0, seed=5), _drawn(600, 3.0, seed=6)
-    found = measure_calibration(dev, test, evaluate, seed=1)
+    found = measure_calibration(dev, test, evaluate)
     assert list(found) == ["as_said", "temperature", "temperature_at_bound", "fitted_on_questions", "scaled"]
     assert found["temperature"] == fit_temperature(dev)
     assert found["temperature_at_bound"] is False
@@ -172,7 +172,7 @@ def test_fitted_on_one_split_and_reported_on_another(evaluate: EvaluateSettings)
 
 
 def test_without_another_split_nothing_is_scaled(evaluate: EvaluateSettings) -> None:
-    found = measure_calibration(None, _drawn(50, 1.0, seed=7), evaluate, seed=1)
+    found = measure_calibration(None, _drawn(50, 1.0, seed=7), evaluate)
     assert [found[name] for name in ("temperature", "temperature_at_bound", "fitted_on_questions", "scaled")] == [
         None
     ] * 4
@@ -180,4 +180,4 @@ def test_without_another_split_nothing_is_scaled(evaluate: EvaluateSettings) -> 
 
 def test_same_seed_same_summary(evaluate: EvaluateSettings) -> None:
     graded = _drawn(60, 1.0, seed=8)
-    assert summarise_confidence(graded, 1.0, evaluate, 1) == summarise_confidence(graded, 1.0, evaluate, 1)
+    assert summarise_confidence(graded, 1.0, evaluate) == summarise_confidence(graded, 1.0, evaluate)
