@@ -30,6 +30,7 @@ import torch
 from jmlr import telemetry
 from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_passages, read_questions
+from jmlr.evaluation.metrics import ranking_metrics
 from jmlr.evaluation.retrieval.rankings import measures_by_question
 from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, mean_interval
 from jmlr.files import write_json
@@ -148,9 +149,8 @@ def search(way: PassageSearch, questions: Sequence[Question], settings: Settings
 
 def summarise(settings: Settings, questions: Sequence[Question], rankings: Mapping[str, Rankings]) -> dict[str, Any]:
     """One split's measures, their paired differences, and how much of the exact rankings PLAID finds."""
-    values = {
-        name: measures_by_question(questions, found, settings.evaluate.recall_at) for name, found in rankings.items()
-    }
+    metrics = ranking_metrics(settings.evaluate.recall_at)
+    values = {name: measures_by_question(questions, found, metrics) for name, found in rankings.items()}
 
     def bounded(of_questions: np.ndarray, interval_of: Callable[..., Interval] = mean_interval) -> dict[str, float]:
         interval = interval_of(of_questions, settings.evaluate)

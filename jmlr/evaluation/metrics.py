@@ -1,99 +1,190 @@
-"""The content of metrics.json: the arms side by side, and how firm, how calibrated and how fair their answers are."""
+"""The metrics of an evaluation: callables in one registry, from which metrics.json, the table and the report are made.
+
+A new metric is a function, its line in a registry here, and its test:
+
+- Of a single answer: `def name(question, answer) -> float`, in ANSWER_METRICS. metrics.json gets its mean and interval
+  for every arm, the result table and the report a row for every arm.
+- Of a ranking: `def name(ranking, gold) -> float`, in `ranking_metrics`. metrics.json and the report get its mean for
+  every ranking and question type.
+- Of a whole split (a difference, a calibration error): `def name(split) -> value`, in METRICS, with the rows that the
+  result table and the report show of it.
+
+Only a row that needs a word of its own elsewhere, or a section of the report, touches a third file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from jmlr.evaluation import arms
+from jmlr.errors import DataError
+from jmlr.evaluation import arms, certainty
 from jmlr.evaluation.groups.public_sets import by_set
 from jmlr.evaluation.groups.subgroups import measure_subgroups
-from jmlr.evaluation.notation import GOLD_SUFFIX, PLAIN_ARMS, ordered_arms
-from jmlr.evaluation.readings import in_words, over_orders
-from jmlr.evaluation.reliance.evidence import summarise_evidence
+from jmlr.evaluation.notation import PLAIN_ARMS, RANKING_LABELS, percent, points_interval, success_at_1
+from jmlr.evaluation.rationales.written import measure_written
+from jmlr.evaluation.readings import Readings
+from jmlr.evaluation.reliance.support import summarise_evidence
 from jmlr.evaluation.retrieval.by_type import measure_by_type
-from jmlr.evaluation.session import Readings
-from jmlr.evaluation.statistics.abstention import Judged, measure_abstention
-from jmlr.evaluation.statistics.accuracy import outcomes
-from jmlr.evaluation.statistics.calibration import bin_edges, grade, measure_calibration, reliability
+from jmlr.evaluation.retrieval.rankings import (
+    RankingMetric,
+    mean_measures,
+    ndcg,
+    recall_at,
+    reciprocal_rank,
+    success_at,
+)
+from jmlr.evaluation.split import Rankings, Split
+from jmlr.evaluation.statistics.accuracy import AnswerMetric, is_right
 from jmlr.settings import Settings
 from jmlr.types import Question
+
+_DECIMALS = 6
+
+ANSWER_METRICS: dict[str, AnswerMetric] = {"accuracy": is_right}
+"""Metrics of single answers by their key in metrics.json."""
+
+
+def ranking_metrics(cutoffs: Sequence[int]) -> dict[str, RankingMetric]:
+    """Metrics of rankings by their key in metrics.json.
+
+    Args:
+        cutoffs: the k of each success@k and recall@k.
+    """
+    ks = sorted(set(cutoffs))
+    return {
+        **{f"success_at_{k}": partial(success_at, k) for k in ks},
+        **{f"recall_at_{k}": partial(recall_at, k) for k in ks},
+        "mrr": reciprocal_rank,
+        "ndcg_at_10": ndcg,
+    }
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a whole split.
+
+    Attributes:
+        measure: what metrics.json holds of it: numbers, in dicts of any depth.
+        rows: of the result table and the report: by label, how the measured value is shown; empty for a dash.
+        optional: whether it is left out where it is empty.
+    """
+
+    measure: Callable[[Split], Any]
+    rows: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    optional: bool = False
+
+
+def _chance(split: Split) -> float:
+    """Accuracy of guessing, 0 to 1."""
+    return sum(1 / len(question.options) for question in split.questions) / len(split.questions)
+
+
+def _retrieval(split: Split) -> dict[str, Any]:
+    metrics = ranking_metrics(split.settings.recall_at)
+    return {
+        name: mean_measures(split.questions, split.rankings[name], metrics)
+        for name in RANKING_LABELS
+        if name in split.rankings
+    }
+
+
+def _evidence(split: Split) -> dict[str, Any]:
+    ids = {question.question_id for question in split.questions}
+    rows = {arm: [row for row in found if row.question_id in ids] for arm, found in split.readings.evidence.items()}
+    return {arm: summarise_evidence(found, split.settings) for arm, found in rows.items()}
+
+
+def _subgroups(split: Split) -> dict[str, Any]:
+    answered = {arm: split.readings.answered[arm] for arm in PLAIN_ARMS if arm in split.right}
+    return measure_subgroups(split.questions, answered, split.settings)
+
+
+def _by_type(split: Split) -> dict[str, Any]:
+    return measure_by_type(split.questions, split.rankings, ranking_metrics(split.settings.recall_at))
+
+
+def _gain(difference: Mapping[str, Any]) -> str:
+    return points_interval(difference["jmlr_minus_rag"]) if "jmlr_minus_rag" in difference else ""
+
+
+def _success(names: Sequence[str], sign: str, retrieval: Mapping[str, Any]) -> str:
+    shares = [success_at_1(retrieval.get(name, {})) for name in names]
+    if all(share is None for share in shares):
+        return ""
+    return sign.join("?" if share is None else percent(share) for share in shares)
+
+
+METRICS: dict[str, Metric] = {
+    "questions": Metric(lambda split: len(split.questions)),
+    "chance": Metric(_chance, {"guessing": percent}),
+    **{name: Metric(partial(arms.means, metric=metric)) for name, metric in ANSWER_METRICS.items()},
+    "difference": Metric(arms.differences, {"JMLR minus RAG (points)": _gain}),
+    "gap_closed": Metric(arms.gap_closed, {"gap to gold closed": percent}),
+    "retrieval": Metric(
+        _retrieval,
+        {
+            "success@1 before -> after": partial(_success, ("before", "after"), " -> "),
+            "success@1 BM25, hybrid": partial(_success, ("bm25", "hybrid"), ", "),
+        },
+    ),
+    "by_set": Metric(lambda split: by_set(split.questions, split.plain, split.settings)),
+    "reading": Metric(certainty.reading),
+    "confidence": Metric(certainty.confidence),
+    "evidence": Metric(_evidence),
+    "subgroups": Metric(_subgroups),
+    "retrieval_by_type": Metric(_by_type),
+    "rationales": Metric(measure_written, optional=True),
+}
+"""By its key in metrics.json, in its order there."""
 
 
 def measure(
     settings: Settings,
     questions: Sequence[Question],
     readings: Readings,
-    rankings: Mapping[str, Mapping[str, Sequence[str]]],
+    rankings: Rankings,
+    metrics: Mapping[str, Metric] = METRICS,
 ) -> dict[str, Any]:
-    """All numbers of an evaluation, per split; see `arms.summarise` for the first of them.
+    """All numbers of an evaluation: per evaluated split the value of every metric, in a stable order.
 
     Args:
         settings: of the whole project.
-        questions: of all evaluated splits.
-        readings: of all arms.
-        rankings: passage ids, best first, by question id, of every ranking that is reported.
+        questions: of any split; a split without questions is left out.
+        readings: of all arms. An arm may be missing; one that is there answers every evaluated question, or, if it is
+            a `_gold` arm, every one with a gold passage (only those count for it).
+        rankings: of each of notation.RANKING_LABELS; any may be missing.
+        metrics: what is measured.
 
     Returns:
-        Per split what `arms.summarise` gives, and: `by_set`, accuracy on each public question set; `reading`, per arm
-        accuracy over the orders of the options and in the reader's own words; `confidence`, per arm its calibration
-        (`measure_calibration`), the records of its reliability and what abstaining brings (`measure_abstention`);
-        `evidence`, per arm (`summarise_evidence`); `subgroups` (`measure_subgroups`); `retrieval_by_type`
-        (`measure_by_type`).
+        Shares are 0 to 1; floats at six decimals, so that equal results give equal files.
 
     Raises:
         DataError: if no split has questions, or answers or rankings do not fit the questions.
     """
-    metrics = arms.summarise(settings, questions, readings.answered, rankings)
-    for split, measured in metrics.items():
-        asked = [question for question in questions if question.split == split]
-        more = _more(settings, asked, readings)
-        more["retrieval_by_type"] = measure_by_type(asked, rankings, settings.evaluate.recall_at)
-        measured.update(arms.rounded(more))
-    return metrics
+    summary: dict[str, Any] = {}
+    for name in settings.evaluate.splits:
+        asked = [question for question in questions if question.split == name]
+        if not asked:
+            continue
+        split = Split(settings.evaluate, asked, readings, rankings)
+        found = {key: (metric, metric.measure(split)) for key, metric in metrics.items()}
+        summary[name] = {key: _rounded(value) for key, (metric, value) in found.items() if value or not metric.optional}
+    if not summary:
+        raise DataError(
+            f"no question in the evaluated splits {', '.join(settings.evaluate.splits)}",
+            expected="at least 1",
+            next_step="look at build/ingest/counts.json; change evaluate.splits or ingest.test_fraction",
+        )
+    return summary
 
 
-def _more(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
-    plain = [arm for arm in ordered_arms(readings.answered) if not arm.endswith(GOLD_SUFFIX)]
-    right = {arm: outcomes(asked, readings.answered[arm], arm) for arm in plain}
-    of_plain = {arm: readings.answered[arm] for arm in PLAIN_ARMS if arm in right}
-    return {
-        "by_set": by_set(asked, right, settings.evaluate),
-        "reading": _reading(settings, asked, readings),
-        "confidence": {arm: _confidence(settings, asked, readings, arm) for arm in PLAIN_ARMS if arm in right},
-        "evidence": _evidence(settings, asked, readings),
-        "subgroups": measure_subgroups(asked, of_plain, settings.evaluate),
-    }
-
-
-def _confidence(settings: Settings, asked: Sequence[Question], readings: Readings, arm: str) -> dict[str, Any]:
-    """Calibration of an arm, and abstention by confidences at the temperature fitted on dev.
-
-    On dev itself neither is reported: a temperature or threshold is not judged by the questions it was chosen on.
-    """
-    evaluate, dev = settings.evaluate, readings.fitted_on.get(arm) if asked[0].split != "dev" else None
-    graded = grade(asked, readings.answered[arm], arm)
-    fitted = grade(readings.dev, dev, arm) if dev else None
-    found = measure_calibration(fitted, graded, evaluate)
-    temperature = found["temperature"] or 1.0
-    chosen_on = Judged(fitted.confidences(temperature), fitted.right) if fitted else None
-    judged = Judged(graded.confidences(temperature), graded.right)
-    found["reliability"] = reliability(judged.confidences, judged.right, bin_edges(judged.confidences))
-    found["abstention"] = measure_abstention(chosen_on, judged, evaluate.abstain_for, evaluate)
-    return found
-
-
-def _evidence(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
-    names = {question.question_id for question in asked}
-    rows = {arm: [row for row in found if row.question_id in names] for arm, found in readings.evidence.items()}
-    return {arm: summarise_evidence(found, settings.evaluate) for arm, found in rows.items()}
-
-
-def _reading(settings: Settings, asked: Sequence[Question], readings: Readings) -> dict[str, Any]:
-    evaluate = settings.evaluate
-    found: dict[str, Any] = {}
-    for arm, choices in readings.choices.items():
-        found.setdefault(arm, {})["option_orders"] = over_orders(asked, choices, evaluate)
-    for arm, strict in readings.strict.items():
-        found.setdefault(arm, {})["in_words"] = in_words(asked, strict, evaluate)
-    return found
+def _rounded(value: Any) -> Any:
+    """The same nested value, floats at six decimals."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return round(value, _DECIMALS) if isinstance(value, float) else value

@@ -94,6 +94,24 @@ def points(difference: float) -> str:
     return f"{100 * difference + 0.0:+.1f}"
 
 
+def interval(found: Mapping[str, float]) -> str:
+    """A share with its interval, all in percent.
+
+    >>> interval({"value": 0.892, "low": 0.851, "high": 0.928})
+    '89.2 (85.1 to 92.8)'
+    """
+    return f"{100 * found['value']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+
+
+def points_interval(found: Mapping[str, float]) -> str:
+    """A difference of shares with its interval, in signed percentage points.
+
+    >>> points_interval({"value": 0.05, "low": -0.01, "high": 0.11})
+    '+5.0 (-1.0 to +11.0)'
+    """
+    return f"{points(found['value'])} ({points(found['low'])} to {points(found['high'])})"
+
+
 def p_value(probability: float) -> str:
     """A p-value with its sign of relation, never a bare zero.
 

@@ -12,7 +12,7 @@ from jmlr.answering.answered import Answered
 from jmlr.data.tables import write_rows
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import ordered_arms
-from jmlr.evaluation.session import Readings
+from jmlr.evaluation.readings import Readings
 from jmlr.types import Question
 
 SCHEMA = pa.schema(

@@ -1,56 +1,35 @@
-"""How firm the reading of an answer is: over the orders of the options, and by the reader's own words."""
+"""What was read, by arm: what an evaluation measures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from jmlr.evaluation.statistics.accuracy import mean_interval
-from jmlr.settings import EvaluateSettings
-from jmlr.types import Question
+from jmlr.answering.answered import Answered
+from jmlr.evaluation.evidence import Evidence
+from jmlr.types import Passage, Question
 
 
-def over_orders(
-    questions: Sequence[Question], choices: Mapping[str, Sequence[int | None]], settings: EvaluateSettings
-) -> dict[str, Any]:
-    """Accuracy as the mean over the cyclic orders of the options, and how often all orders agree.
+@dataclass
+class Readings:
+    """What was read, by arm.
 
-    Source: Zheng et al., arXiv 2309.03882 (selection bias of multiple choice), cyclic permutation.
-
-    Args:
-        questions: the questions asked.
-        choices: by question id, the chosen option in each order, as places in the question's own order; None is wrong.
-        settings: of the interval.
-
-    Returns:
-        accuracy {value, low, high}: mean over questions of the share of orders answered right; consistency {value, low,
-        high}: share of questions whose choice is the same in every order; orders: how many readings in all.
+    Attributes:
+        answered: answers, controls included (`jmlr_gold`, `jmlr_shuffled`, `jmlr_bm25`).
+        choices: by question id the option chosen in each order of the options.
+        said: by question id what the reader wrote.
+        strict: by question id the option that this names, or None.
+        dev: questions of the split dev, on which temperature and threshold of confidence are chosen.
+        fitted_on: answers to them.
+        evidence: what leaving out each read passage does.
+        passages: all there are; needed for rationales alone.
     """
-    right = np.array([np.mean([c == q.answer_index for c in choices[q.question_id]]) for q in questions])
-    same = np.array([len({*choices[question.question_id], None}) == 2 for question in questions])
-    same &= np.array([None not in choices[question.question_id] for question in questions])
-    return {
-        "accuracy": mean_interval(right, settings).bounds,
-        "consistency": mean_interval(same, settings).bounds,
-        "orders": sum(len(choices[question.question_id]) for question in questions),
-    }
 
-
-def in_words(
-    questions: Sequence[Question], read: Mapping[str, int | None], settings: EvaluateSettings
-) -> dict[str, Any]:
-    """Accuracy of what the reader wrote, an unreadable answer counted as wrong.
-
-    Args:
-        questions: the questions asked.
-        read: by question id, the option that the text names, or None.
-        settings: of the interval.
-
-    Returns:
-        accuracy {value, low, high}; unreadable: share of answers that name no option, 0 to 1.
-    """
-    right = np.array([read[question.question_id] == question.answer_index for question in questions])
-    unreadable = sum(read[question.question_id] is None for question in questions) / len(questions)
-    return {"accuracy": mean_interval(right, settings).bounds, "unreadable": unreadable}
+    answered: dict[str, list[Answered]] = field(default_factory=dict)
+    choices: dict[str, dict[str, tuple[int | None, ...]]] = field(default_factory=dict)
+    said: dict[str, dict[str, str]] = field(default_factory=dict)
+    strict: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    dev: Sequence[Question] = ()
+    fitted_on: dict[str, list[Answered]] = field(default_factory=dict)
+    evidence: dict[str, list[Evidence]] = field(default_factory=dict)
+    passages: Sequence[Passage] = ()

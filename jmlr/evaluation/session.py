@@ -12,36 +12,14 @@ from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import say, strict_choice
 from jmlr.answering.journal import Journal
 from jmlr.answering.option_orders import read_in_every_order
+from jmlr.evaluation.evidence import without_each
 from jmlr.evaluation.notation import GOLD_SUFFIX
-from jmlr.evaluation.reliance.evidence import Evidence, without_each
+from jmlr.evaluation.readings import Readings
 from jmlr.settings import Settings
 from jmlr.types import Hit, Passage, Question
 
 Hits = Mapping[str, Sequence[Hit]]
 """Hits by question id, best first."""
-
-
-@dataclass
-class Readings:
-    """What was read, by arm.
-
-    Attributes:
-        answered: answers, controls included (`jmlr_gold`, `jmlr_shuffled`, `jmlr_bm25`).
-        choices: by question id the option chosen in each order of the options.
-        said: by question id what the reader wrote.
-        strict: by question id the option that this names, or None.
-        dev: questions of the split dev, on which temperature and threshold of confidence are chosen.
-        fitted_on: answers to them.
-        evidence: what leaving out each read passage does.
-    """
-
-    answered: dict[str, list[Answered]] = field(default_factory=dict)
-    choices: dict[str, dict[str, tuple[int | None, ...]]] = field(default_factory=dict)
-    said: dict[str, dict[str, str]] = field(default_factory=dict)
-    strict: dict[str, dict[str, int | None]] = field(default_factory=dict)
-    dev: Sequence[Question] = ()
-    fitted_on: dict[str, list[Answered]] = field(default_factory=dict)
-    evidence: dict[str, list[Evidence]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

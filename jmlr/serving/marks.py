@@ -10,7 +10,7 @@ from typing import Any
 
 from bm25s.stopwords import STOPWORDS_EN_PLUS
 
-from jmlr.evaluation.reliance.evidence import SUPPORT_BOUND
+from jmlr.evaluation.evidence import SUPPORT_BOUND
 from jmlr.serving.matches import Match
 from jmlr.serving.model import Effect
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
-from jmlr.evaluation.reliance.evidence import Evidence, without_each
+from jmlr.evaluation.evidence import Evidence, without_each
 from jmlr.models.retriever import Retriever
 from jmlr.registry.version.facts import Abstaining
 from jmlr.serving.asked import Asked

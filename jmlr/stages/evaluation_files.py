@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.evaluation import predictions
+from jmlr.evaluation import evidence, predictions
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
-from jmlr.evaluation.rationales.written import measure_written
-from jmlr.evaluation.reliance import evidence
 from jmlr.evaluation.report import claim_card, page, plots
 from jmlr.evaluation.session import Session
-from jmlr.files import read_json, reading, write_json
+from jmlr.files import write_json
 from jmlr.index import manifest
 from jmlr.settings import Settings
 from jmlr.stages import layout
@@ -41,20 +39,6 @@ class Origin:
     ledger: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     alone: str = ""
-
-
-def read_metrics(file: Path, next_step: str = "dvc repro evaluate") -> dict[str, Any]:
-    """The metrics of an evaluation by split; none where there is no such file.
-
-    Raises:
-        DataError: if the file is damaged; `next_step` makes it again.
-    """
-    found = read_json(file, next_step)
-    with reading(file, next_step):
-        for measured in found.values():
-            if lacking := {"questions", "accuracy", "difference", "retrieval"} - measured.keys():
-                raise LookupError(f"no {', '.join(sorted(lacking))}")
-    return found
 
 
 def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
@@ -99,17 +83,15 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
 
 
 def measure_all(settings: Settings, session: Session, hits: Mapping[str, HitsById]) -> dict[str, Any]:
-    """What `measure` gives, and per split `rationales` where arms wrote them (`measure_written`).
+    """What `measure` makes of a session.
 
     Args:
         settings: under which it was evaluated.
         session: with its questions and readings.
         hits: of every ranking that is reported.
     """
-    metrics = measure(settings, session.questions, session.readings, rankings(hits))
-    for split, found in measure_written(settings, session).items():
-        metrics[split]["rationales"] = found
-    return metrics
+    readings = replace(session.readings, passages=session.passages)
+    return measure(settings, session.questions, readings, rankings(hits))
 
 
 def rankings(hits: Mapping[str, HitsById]) -> dict[str, dict[str, list[str]]]:

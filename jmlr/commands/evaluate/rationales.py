@@ -60,7 +60,7 @@ def run(settings: Settings, asked: Asked) -> None:
     similarity = BertScore(fetch(settings.base.retriever))
     scores = {arm: score_rationales(found, extractor, similarity) for arm, found in written.items()}
     made_by = {"concepts": extractor.describe(), "similarity": similarity.describe()}
-    metrics = summarise_rationales(settings, scores, made_by)
+    metrics = summarise_rationales(settings.evaluate, scores, made_by)
     rows = [row for arm, found in written.items() for row in table_rows(arm, found, scores[arm])]
     write_rows(layout.RATIONALES / "rationales.parquet", rows, SCHEMA)
     if asked.endpoint:
@@ -107,7 +107,9 @@ def _judge(settings: Settings, endpoint: Endpoint, written: dict[str, list[Ratio
         for question, text in [found]
     ]
     with ChatClient(endpoint) as client:
-        return summarise_judgements(settings, judge(comparisons, client, layout.RATIONALES / "judgements.jsonl"))
+        return summarise_judgements(
+            settings.evaluate, judge(comparisons, client, layout.RATIONALES / "judgements.jsonl")
+        )
 
 
 def _show(arms: Sequence[str], metrics: dict[str, Any]) -> None:

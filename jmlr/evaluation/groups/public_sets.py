@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jmlr.evaluation.notation import interval
 from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
@@ -117,11 +118,6 @@ def paper_table(sets: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[lis
     for arm, label in labels.items():
         measured = [sets.get(name, {}).get("accuracy", {}).get(arm) for name in PAPER_SETS]
         mean = f"{100 * sum(m['value'] for m in measured) / 4:.1f}" if all(measured) else "not run here"
-        rows.append([f"{label} (this run)", *map(_cell, measured), mean])
+        cells = [interval(found) if found else "not run here" for found in measured]
+        rows.append([f"{label} (this run)", *cells, mean])
     return ["right answers, %", *PAPER_SETS, "mean"], rows
-
-
-def _cell(found: Mapping[str, float] | None) -> str:
-    if not found:
-        return "not run here"
-    return f"{100 * found['value']:.1f} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"

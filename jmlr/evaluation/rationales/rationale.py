@@ -15,7 +15,7 @@ from jmlr.errors import DataError
 from jmlr.evaluation.rationales.concepts import ConceptExtractor
 from jmlr.evaluation.rationales.token_similarity import TextSimilarity
 from jmlr.evaluation.statistics.accuracy import mean_interval
-from jmlr.settings import Settings
+from jmlr.settings import EvaluateSettings
 from jmlr.types import Passage, Question
 
 ROUGE = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}
@@ -204,12 +204,14 @@ def table_rows(arm: str, rationales: Sequence[Rationale], scores: Sequence[Ratio
 
 
 def summarise_rationales(
-    settings: Settings, scores: Mapping[str, Sequence[RationaleScores]], made_by: Mapping[str, Mapping[str, Any]]
+    settings: EvaluateSettings,
+    scores: Mapping[str, Sequence[RationaleScores]],
+    made_by: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Per arm the mean of each measure with its bootstrap interval: a part of metrics.json.
 
     Args:
-        settings: `evaluate` gives level, resamples and seed of the intervals.
+        settings: gives level, resamples and seed of the intervals.
         scores: per arm, of `score_rationales`.
         made_by: what extractor and similarity say of themselves (`describe`), each under a key.
 
@@ -220,7 +222,7 @@ def summarise_rationales(
     return {"made_by": dict(made_by), "arms": {arm: _summary(settings, found) for arm, found in scores.items()}}
 
 
-def _summary(settings: Settings, scores: Sequence[RationaleScores]) -> dict[str, Any]:
+def _summary(settings: EvaluateSettings, scores: Sequence[RationaleScores]) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "rationales": len(scores),
         "without_concepts": sum(not scored.concepts for scored in scores),
@@ -229,7 +231,7 @@ def _summary(settings: Settings, scores: Sequence[RationaleScores]) -> dict[str,
     for name in MEASURES:
         values = [value for scored in scores if (value := getattr(scored, name)) is not None]
         if values:
-            mean = mean_interval(np.array(values), settings.evaluate)
+            mean = mean_interval(np.array(values), settings)
             rounded = {key: round(bound, _DECIMALS) for key, bound in mean.bounds.items()}
             summary[name] = {**rounded, "questions": len(values)}
     return summary

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jmlr.data.tables import read_rows
 from jmlr.evaluation import predictions
-from jmlr.evaluation.reliance.evidence import SCHEMA, Evidence, top_supporting
+from jmlr.evaluation.evidence import SCHEMA, Evidence
+from jmlr.evaluation.reliance.support import top_supporting
 
 _REMEDY = "dvc repro evaluate"
 

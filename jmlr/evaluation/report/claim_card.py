@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jmlr.evaluation.groups.public_sets import paper_table
-from jmlr.evaluation.notation import PLAIN_ARMS, arm_label, ordered_arms, percent, points, success_at_1
+from jmlr.evaluation.notation import PLAIN_ARMS, arm_label, ordered_arms, percent, points_interval, success_at_1
 from jmlr.files import write_text
 from jmlr.settings import Settings
 
@@ -132,10 +132,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _difference(found: Mapping[str, float] | None) -> str:
     if not found:
         return _NOT_RUN
-    return (
-        f"{points(found['value'])} points ({points(found['low'])} to {points(found['high'])}), "
-        f"helped {found['helped']}, hurt {found['hurt']}"
-    )
+    bounds = points_interval(found).replace(" (", " points (")
+    return f"{bounds}, helped {found['helped']}, hurt {found['hurt']}"
 
 
 def _success(retrieval: Mapping[str, Mapping[str, float]]) -> str:

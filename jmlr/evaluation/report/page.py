@@ -14,9 +14,11 @@ import jinja2
 from jmlr.answering.answered import Answered
 from jmlr.evaluation import notation
 from jmlr.evaluation.groups.public_sets import PAPER_SETS, paper_table
+from jmlr.evaluation.metrics import ANSWER_METRICS
 from jmlr.evaluation.report import figures, plots
 from jmlr.evaluation.report.examples import worked_examples
 from jmlr.evaluation.report.headline import headline
+from jmlr.evaluation.report.table import result_rows
 from jmlr.files import write_text
 from jmlr.settings import Settings
 from jmlr.types import Passage, Question
@@ -33,7 +35,7 @@ class ReportInputs:
 
     Attributes:
         settings: what it was run with.
-        metrics: what `arms.summarise` returned.
+        metrics: what `measure` returned.
         questions: at least the questions of the evaluated splits.
         passages: the passages that were read, by id.
         answered: per arm its answers.
@@ -133,6 +135,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "metrics": metrics,
         "headlines": [headline(split, measured, confidence) for split, measured in metrics.items()],
         "first_split": first_split,
+        "answer_metrics": ANSWER_METRICS,
+        "summaries": result_rows(metrics)[2],
         "images": {name: _as_image(svg) for name, svg in drawn.items()},
         "examples": worked_examples(
             [question for question in inputs.questions if question.split == first_split],

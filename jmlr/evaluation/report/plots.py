@@ -97,7 +97,7 @@ def write(folder: Path, metrics: Mapping[str, Any], history: Iterable[Mapping[st
 
     Args:
         folder: made if it is missing.
-        metrics: what `arms.summarise` returns.
+        metrics: what `measure` returns.
         history: rows with arm, step, name and value.
     """
     for name, records in plot_records(metrics, history).items():

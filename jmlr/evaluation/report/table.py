@@ -1,75 +1,65 @@
-"""The result table of `make repro`, in the terminal and as Markdown."""
+"""The result table of `make repro`, in the terminal and as Markdown; its rows are those of jmlr.evaluation.metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
-from jmlr.evaluation.notation import arm_label, ordered_arms, percent, points, success_at_1
+from jmlr.evaluation.metrics import ANSWER_METRICS, METRICS
+from jmlr.evaluation.notation import arm_label, interval, ordered_arms
 
-_ABSENT = "-"
-
-
-def _accuracy_cell(measured: Mapping[str, Any], arm: str) -> str:
-    found = measured["accuracy"].get(arm)
-    if not found:
-        return _ABSENT
-    value, low, high = (100 * found[name] for name in ("value", "low", "high"))
-    return f"{value:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _difference_cell(measured: Mapping[str, Any]) -> str:
-    found = measured["difference"].get("jmlr_minus_rag")
-    return f"{points(found['value'])} ({points(found['low'])} to {points(found['high'])})" if found else _ABSENT
-
-
-def _success_cell(measured: Mapping[str, Any], names: Sequence[str], sign: str) -> str:
-    shares = [success_at_1(measured["retrieval"].get(name, {})) for name in names]
-    if all(share is None for share in shares):
-        return _ABSENT
-    return sign.join("?" if share is None else percent(share) for share in shares)
-
-
-def _gap_cell(measured: Mapping[str, Any]) -> str:
-    return _ABSENT if measured["gap_closed"] is None else percent(measured["gap_closed"])
+_SPLITS_IN_A_TABLE = 2
+"""As many fit into 80 columns beside the names, no interval broken."""
 
 
 def result_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]], list[list[str]]]:
-    """Header, rows of arms and rows of summaries; a column for each split.
+    """Header, rows of arms and rows of summaries; a column for each split, a dash for what was not measured.
 
     Args:
-        metrics: what `arms.summarise` returns.
+        metrics: what `measure` returns.
 
     >>> header, arms, summaries = result_rows({"test": {"questions": 9, "chance": 0.25, "difference": {},
     ...     "accuracy": {"rag": {"value": 0.5, "low": 0.4, "high": 0.6}}, "gap_closed": None, "retrieval": {}}})
     >>> header, arms
     (['right answers, %', 'test (9 questions)'], [['RAG (frozen retriever)', '50.0 (40.0 to 60.0)']])
+    >>> summaries[0]
+    ['guessing', '25.0 %']
     """
-    measured = list(metrics.values())
     header = ["right answers, %", *(f"{split} ({found['questions']} questions)" for split, found in metrics.items())]
-    arms = ordered_arms({arm for found in measured for arm in found["accuracy"]})
-    arm_rows = [[arm_label(arm), *(_accuracy_cell(found, arm) for found in measured)] for arm in arms]
+    arm_rows = []
+    for name in ANSWER_METRICS:
+        measured = [found.get(name, {}) for found in metrics.values()]
+        for arm in ordered_arms({arm for by_arm in measured for arm in by_arm}):
+            label = arm_label(arm) if name == "accuracy" else f"{arm_label(arm)}: {name.replace('_', ' ')}"
+            arm_rows.append([label, *(_cell(interval, by_arm.get(arm)) for by_arm in measured)])
     summaries = [
-        ["guessing", *(percent(found["chance"]) for found in measured)],
-        ["JMLR minus RAG (points)", *map(_difference_cell, measured)],
-        ["gap to gold closed", *map(_gap_cell, measured)],
-        ["success@1 before -> after", *(_success_cell(found, ("before", "after"), " -> ") for found in measured)],
-        ["success@1 BM25, hybrid", *(_success_cell(found, ("bm25", "hybrid"), ", ") for found in measured)],
+        [label, *(_cell(shown, found.get(name)) for found in metrics.values())]
+        for name, metric in METRICS.items()
+        for label, shown in metric.rows.items()
     ]
     return header, arm_rows, summaries
 
 
-def result_table(metrics: Mapping[str, Any]) -> Table:
-    """Arms by splits with their intervals, then the comparisons, for the terminal."""
+def _cell(shown: Callable[[Any], str], value: Any) -> str:
+    return (shown(value) if value is not None else "") or "-"
+
+
+def result_table(metrics: Mapping[str, Any]) -> Group:
+    """Arms by splits with their intervals, then the comparisons, for the terminal; two splits a table."""
+    splits = list(metrics.items())
+    starts = range(0, len(splits), _SPLITS_IN_A_TABLE)
+    return Group(*(_table(dict(splits[at : at + _SPLITS_IN_A_TABLE])) for at in starts))
+
+
+def _table(metrics: Mapping[str, Any]) -> Table:
     header, arm_rows, summaries = result_rows(metrics)
     table = Table(title="Right answers of every arm, with intervals", caption="Not for clinical use.")
-    for number, name in enumerate(header):
-        if number:
-            table.add_column(name.replace(" (", "\n("), justify="right")
-        else:
-            table.add_column(name, no_wrap=True)
+    table.add_column(header[0])
+    for name in header[1:]:
+        table.add_column(name.replace(" (", "\n("), justify="right", no_wrap=True)
     for number, row in enumerate(arm_rows, start=1):
         table.add_row(*row, end_section=number == len(arm_rows))
     for row in summaries:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jmlr.evaluation.groups.subgroups import MAX_GROUPS, SMALL_BELOW
 from jmlr.evaluation.groups.vignette import UNKNOWN
-from jmlr.evaluation.retrieval.rankings import measure_retrieval
+from jmlr.evaluation.retrieval.rankings import RankingMetric, mean_measures
 from jmlr.types import Question
 
 COMPARED = ("before", "after")
@@ -17,35 +17,30 @@ COMPARED = ("before", "after")
 def measure_by_type(
     questions: Sequence[Question],
     rankings: Mapping[str, Mapping[str, Sequence[str]]],
-    cutoffs: Sequence[int],
+    metrics: Mapping[str, RankingMetric],
     small_below: int = SMALL_BELOW,
 ) -> dict[str, dict[str, Any]]:
-    """The measures of `measure_retrieval` for each question type.
+    """The means of `mean_measures` for each question type.
 
     Args:
         questions: of one split.
         rankings: by name, passage ids, best first, by question id; those of COMPARED that are there are measured.
-        cutoffs: the k of each success@k and recall@k.
+        metrics: of rankings, by name.
         small_below: types with fewer questions that have a gold passage are marked small.
 
     Returns:
         Per type, by name, questions without one last as `unknown`: small, and a block a ranking. Empty where no type is
         known, or there are more types than MAX_GROUPS.
-
-    >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", question_type="dose", gold_passage_ids=("p1",))]
-    >>> found = measure_by_type(asked, {"after": {"q1": ["p1"]}}, [1])
-    >>> found["dose"]["small"], found["dose"]["after"]["success_at_1"]
-    (True, 1.0)
     """
     known = sorted({question.question_type for question in questions if question.question_type})
-    if not 1 <= len(known) <= MAX_GROUPS:
-        return {}
     compared = [name for name in COMPARED if name in rankings]
+    if not compared or not 1 <= len(known) <= MAX_GROUPS:
+        return {}
     found = {}
     for kind in [*known, ""]:
         asked = [question for question in questions if question.question_type == kind]
-        if asked and compared:
+        if asked:
             with_gold = sum(bool(question.gold_passage_ids) for question in asked)
-            measured = {name: measure_retrieval(asked, rankings[name], cutoffs) for name in compared}
+            measured = {name: mean_measures(asked, rankings[name], metrics) for name in compared}
             found[kind or UNKNOWN] = {"small": with_gold < small_below, **measured}
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,9 @@ from jmlr.errors import DataError
 from jmlr.types import Question
 
 NDCG_DEPTH = 10
+
+RankingMetric = Callable[[Sequence[str], Sequence[str]], float]
+"""A metric of a ranking: of passage ids, best first, and the gold ones."""
 
 
 def _gold_ranks(ranking: Sequence[str], gold: Sequence[str]) -> list[int]:
@@ -73,67 +75,48 @@ def _ranking_of(question: Question, rankings: Mapping[str, Sequence[str]]) -> Se
 
 
 def measures_by_question(
-    questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
+    questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], metrics: Mapping[str, RankingMetric]
 ) -> dict[str, NDArray[np.float64]]:
-    """Every measure of each question that has a gold passage, in the order of `questions`: what a bootstrap resamples.
+    """Every metric of each question that has a gold passage, in the order of `questions`: what a bootstrap resamples.
 
     Args:
         questions: the questions asked.
         rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
-        cutoffs: the k of each success@k and recall@k.
+        metrics: by name, for example `ranking_metrics` of jmlr.evaluation.metrics.
 
     Returns:
-        success_at_<k>, recall_at_<k>, mrr and ndcg_at_10, each float64 (questions with gold,), 0 to 1.
+        By the metric's name its values, each float64 (questions with gold,).
 
     Raises:
         DataError: if a question has no ranking, or a ranking names a passage twice.
 
     >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", gold_passage_ids=("p1",))]
-    >>> measures_by_question(asked, {"q1": ["p2", "p1"]}, [1])["mrr"].tolist()
+    >>> measures_by_question(asked, {"q1": ["p2", "p1"]}, {"mrr": reciprocal_rank})["mrr"].tolist()
     [0.5]
     """
-    ranked = [(question.gold_passage_ids, _ranking_of(question, rankings)) for question in questions]
-    counted = [(ranking, gold) for gold, ranking in ranked if gold]
-    measures: dict[str, Callable[[Sequence[str], Sequence[str]], float]] = {
-        **{f"success_at_{k}": partial(success_at, k) for k in sorted(set(cutoffs))},
-        **{f"recall_at_{k}": partial(recall_at, k) for k in sorted(set(cutoffs))},
-        "mrr": reciprocal_rank,
-        f"ndcg_at_{NDCG_DEPTH}": ndcg,
-    }
-    return {name: np.array([measure(*pair) for pair in counted]) for name, measure in measures.items()}
+    ranked = [(_ranking_of(question, rankings), question.gold_passage_ids) for question in questions]
+    return {name: np.array([metric(*pair) for pair in ranked if pair[1]]) for name, metric in metrics.items()}
 
 
-def measure_retrieval(
-    questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
+def mean_measures(
+    questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], metrics: Mapping[str, RankingMetric]
 ) -> dict[str, float | int]:
     """Means over the questions that have a gold passage; the others are left out and counted.
 
     Args:
         questions: the questions asked.
-        rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
-        cutoffs: the k of each success@k and recall@k.
+        rankings: per question id its passage ids, best first.
+        metrics: by name.
 
     Returns:
-        success_at_<k> (share of questions with at least one gold passage among the first k), recall_at_<k> (mean share
-        of a question's gold passages among the first k), mrr, ndcg_at_10, each 0 to 1 and absent if no question has
-        gold; `questions` counted; `without_gold` left out; `distinct_top_1`, how
-        many different passages come first over all questions (few: the retriever has collapsed).
+        The mean of each metric, absent if no question has gold; `questions` counted; `without_gold` left out;
+        `distinct_top_1`, how many different passages come first over all questions (few: the retriever has collapsed).
 
     Raises:
         DataError: if a question has no ranking, or a ranking names a passage twice.
-
-    >>> asked = [Question("q1", "?", ("a", "b"), 0, "test", gold_passage_ids=("p1",)),
-    ...          Question("q2", "?", ("a", "b"), 0, "test")]
-    >>> measure_retrieval(asked, {"q1": ["p2", "p1"], "q2": ["p2"]}, [1, 2])["success_at_2"]
-    1.0
     """
-    found = measures_by_question(questions, rankings, cutoffs)
+    found = measures_by_question(questions, rankings, metrics)
     counted = sum(bool(question.gold_passage_ids) for question in questions)
-    first = [rankings[question.question_id][0] for question in questions if rankings[question.question_id]]
+    first = {ranking[0] for question in questions if (ranking := rankings[question.question_id])}
     means: dict[str, float | int] = {name: sum(values.tolist()) / counted for name, values in found.items() if counted}
-    return {
-        **means,
-        "questions": counted,
-        "without_gold": len(questions) - counted,
-        "distinct_top_1": len(set(first)),
-    }
+    return {**means, "questions": counted, "without_gold": len(questions) - counted, "distinct_top_1": len(first)}

@@ -6,7 +6,7 @@ One rule for all: a share of questions has Wilson's interval, any other mean and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from jmlr.answering.answered import Answered
 from jmlr.errors import DataError
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
+
+AnswerMetric = Callable[[Question, Answered], float]
+"""A metric of single answers: a value for a question and its answer."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,29 @@ class PairedDifference:
     hurt: int
     unchanged: int
 
+    @property
+    def figures(self) -> dict[str, float | int]:
+        """As metrics.json holds it: {value, low, high, mcnemar_p, helped, hurt, unchanged}."""
+        counts = {"helped": self.helped, "hurt": self.hurt, "unchanged": self.unchanged}
+        return {**self.interval.bounds, "mcnemar_p": self.mcnemar_p, **counts}
 
-def outcomes(questions: Sequence[Question], answered: Sequence[Answered], arm: str) -> NDArray[np.bool_]:
-    """Whether each question was answered right, in the order of `questions`; shape (questions,).
+
+def is_right(question: Question, answer: Answered) -> bool:
+    """Whether the chosen option is the right one; where the likeliest options tie none is chosen.
+
+    >>> is_right(Question("q1", "?", ("MRI", "ECG"), 1, "test"), Answered("q1", (-2.0, -1.0), (0.27, 0.73)))
+    True
+    """
+    return answer.chosen_index == question.answer_index
+
+
+def by_question(
+    metric: AnswerMetric, questions: Sequence[Question], answered: Sequence[Answered], arm: str
+) -> NDArray[np.float64]:
+    """A metric of single answers for each question, in the order of `questions`; shape (questions,) float64.
 
     Args:
+        metric: of a question and its answer.
         questions: the questions asked.
         answered: answers to at least these questions, in any order.
         arm: the arm's name, for messages.
@@ -71,7 +92,7 @@ def outcomes(questions: Sequence[Question], answered: Sequence[Answered], arm: s
     answers = {answer.question_id: answer for answer in answered}
     if len(answers) != len(answered):
         raise DataError("a question is answered twice", expected="one answer a question", where=f"arm {arm}")
-    right = np.zeros(len(questions), dtype=np.bool_)
+    values = np.zeros(len(questions))
     for row, question in enumerate(questions):
         answer = answers.get(question.question_id)
         where = f"arm {arm}, question {question.question_id}"
@@ -82,8 +103,13 @@ def outcomes(questions: Sequence[Question], answered: Sequence[Answered], arm: s
             raise DataError(found, expected=f"{len(question.options)}, one an option", where=where)
         if not all(math.isfinite(score) for score in answer.option_scores):
             raise DataError("an option score is not finite", expected="a log-likelihood (nats)", where=where)
-        right[row] = answer.chosen_index == question.answer_index
-    return right
+        values[row] = metric(question, answer)
+    return values
+
+
+def outcomes(questions: Sequence[Question], answered: Sequence[Answered], arm: str) -> NDArray[np.bool_]:
+    """Whether each question was answered right; shape (questions,) bool. See `by_question`."""
+    return by_question(is_right, questions, answered, arm).astype(np.bool_)
 
 
 def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:

@@ -12,8 +12,8 @@ from transformers import BloomConfig, BloomForCausalLM
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.errors import DataError, MissingResource, TrainingFailed
+from jmlr.evaluation.certainty import over_orders
 from jmlr.evaluation.predictions import prediction
-from jmlr.evaluation.readings import over_orders
 from jmlr.evaluation.statistics.accuracy import outcomes
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from measuring import summarise
 
 from jmlr.answering.answered import Answered
 from jmlr.errors import DataError
-from jmlr.evaluation.arms import summarise
 from jmlr.settings import Settings
 from jmlr.types import Question
 

@@ -10,7 +10,7 @@ import pytest
 from jmlr.answering.answered import Answered
 from jmlr.errors import DataError
 from jmlr.evaluation import predictions
-from jmlr.evaluation.session import Readings
+from jmlr.evaluation.readings import Readings
 from jmlr.types import Hit, Question
 
 QUESTION = Question("q1", "Which test?", ("MRI", "ECG"), 1, "test", "s", "confirmatory test", "Gout", ("p2",))

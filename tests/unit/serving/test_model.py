@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
 from jmlr.data.tables import write_passages
-from jmlr.evaluation.reliance.evidence import without_each
+from jmlr.evaluation.evidence import without_each
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
 from jmlr.registry.version.facts import Abstaining

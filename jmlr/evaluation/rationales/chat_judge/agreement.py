@@ -11,7 +11,7 @@ import numpy as np
 from jmlr.errors import DataError
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
 from jmlr.evaluation.statistics.accuracy import mean_interval
-from jmlr.settings import Settings
+from jmlr.settings import EvaluateSettings
 
 _DECIMALS = 6
 
@@ -77,11 +77,11 @@ def _by_question(judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judge
     return [(found["given"], found["swapped"]) for found in orders.values()]
 
 
-def summarise_judgements(settings: Settings, judgements: Sequence[Judgement]) -> dict[str, Any]:
+def summarise_judgements(settings: EvaluateSettings, judgements: Sequence[Judgement]) -> dict[str, Any]:
     """What the judge's verdicts on one pair of arms come to: a part of metrics.json.
 
     Args:
-        settings: `evaluate` gives level, resamples and seed of the interval.
+        settings: gives level, resamples and seed of the interval.
         judgements: of `judge`, of one pair of arms.
 
     Returns:
@@ -112,7 +112,7 @@ def summarise_judgements(settings: Settings, judgements: Sequence[Judgement]) ->
     }
 
 
-def _figures(settings: Settings, readable: Sequence[tuple[Judgement, Judgement]]) -> dict[str, Any]:
+def _figures(settings: EvaluateSettings, readable: Sequence[tuple[Judgement, Judgement]]) -> dict[str, Any]:
     """What the pairs come to that were judged readably in both orders."""
     pairs: list[Pair] = [(given.preferred or 0, swapped.preferred or 0) for given, swapped in readable]
     outcomes = [outcome(pair) for pair in pairs]
@@ -132,8 +132,8 @@ def _figures(settings: Settings, readable: Sequence[tuple[Judgement, Judgement]]
     }
 
 
-def _win_rate(settings: Settings, outcomes: Sequence[int]) -> dict[str, float | int] | None:
+def _win_rate(settings: EvaluateSettings, outcomes: Sequence[int]) -> dict[str, float | int] | None:
     if not outcomes:
         return None
-    found = mean_interval((np.array(outcomes) + 1) / 2, settings.evaluate)
+    found = mean_interval((np.array(outcomes) + 1) / 2, settings)
     return {**{name: round(bound, _DECIMALS) for name, bound in found.bounds.items()}, "questions": found.questions}

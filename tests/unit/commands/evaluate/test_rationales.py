@@ -15,7 +15,7 @@ from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.evaluation import predictions
 from jmlr.evaluation.rationales.chat_judge.endpoint import Endpoint
-from jmlr.evaluation.session import Readings
+from jmlr.evaluation.readings import Readings
 from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Passage, Question

@@ -11,9 +11,8 @@ from jmlr.commands.passages.withdraw import Asked
 from jmlr.data.tables import write_passages, write_rows
 from jmlr.data.withdrawal import WITHDRAWN_FILE, read
 from jmlr.errors import DataError, JmlrError
-from jmlr.evaluation import predictions
-from jmlr.evaluation.reliance import evidence
-from jmlr.evaluation.reliance.evidence import Evidence
+from jmlr.evaluation import evidence, predictions
+from jmlr.evaluation.evidence import Evidence
 from jmlr.registry.withdrawal.versions import all_versions, marked
 from jmlr.settings import params
 from jmlr.stages import layout

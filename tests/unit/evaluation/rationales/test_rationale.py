@@ -112,7 +112,7 @@ def test_means_are_over_the_questions_a_measure_is_defined_for(settings: Setting
         _rationale("Gout and asthma.", number=3),  # no reference, hallucinated 1/2
     ]
     scores = score_rationales(rationales, FINDER)
-    summary = summarise_rationales(settings, {"jmlr": scores}, {"concepts": FINDER.describe()})
+    summary = summarise_rationales(settings.evaluate, {"jmlr": scores}, {"concepts": FINDER.describe()})
     found = summary["arms"]["jmlr"]
     assert summary["made_by"]["concepts"]["extractor"] == "made up"
     assert (found["rationales"], found["without_concepts"], found["with_hallucination"]) == (4, 1, 2)

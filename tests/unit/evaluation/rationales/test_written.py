@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from jmlr.answering.answered import Answered
@@ -11,7 +9,8 @@ from jmlr.evaluation.rationales.chat_judge.agreement import summarise_judgements
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
 from jmlr.evaluation.rationales.rationale import RationaleScores, summarise_rationales
 from jmlr.evaluation.rationales.written import measure_written
-from jmlr.evaluation.session import Readings, Session
+from jmlr.evaluation.readings import Readings
+from jmlr.evaluation.split import Split
 from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 
@@ -22,18 +21,16 @@ QUESTIONS = [
 ]
 
 
-def _session(settings: Settings, tokens: int, passages: list[Passage] = PASSAGES) -> Session:
+def _splits(settings: Settings, tokens: int, passages: list[Passage] = PASSAGES) -> dict[str, Split]:
     evaluate = settings.evaluate.model_copy(update={"rationale_tokens": tokens})
     answered = [Answered(q.question_id, (-1.0, -2.0), (0.7, 0.3), (), ("p1",)) for q in QUESTIONS]
     said = {"jmlr": {"q1": "It is gout.", "q2": "It is gout."}, "rag": {"q1": "Perhaps.", "q2": "It is asthma."}}
-    readings = Readings({"jmlr": answered, "rag": answered}, said=said)
-    return Session(settings.model_copy(update={"evaluate": evaluate}), QUESTIONS, [], passages, Path(), readings)
+    readings = Readings({"jmlr": answered, "rag": answered}, said=said, passages=passages)
+    return {one.split: Split(evaluate, [one], readings, {}) for one in QUESTIONS}
 
 
 def test_each_split_and_arm_is_measured(settings: Settings) -> None:
-    session = _session(settings, 32)
-    found = measure_written(session.settings, session)
-    assert list(found) == ["test", "test_seen"]
+    found = {name: measure_written(split) for name, split in _splits(settings, 32).items()}
     assert list(found["test"]["arms"]) == ["rag", "jmlr"]
     shared = {(split, arm): found[split]["arms"][arm]["umls_f"]["value"] for split in found for arm in ("jmlr", "rag")}
     assert shared == {("test", "jmlr"): 1, ("test", "rag"): 0, ("test_seen", "jmlr"): 0, ("test_seen", "rag"): 1}
@@ -42,10 +39,8 @@ def test_each_split_and_arm_is_measured(settings: Settings) -> None:
 
 
 def test_nothing_is_measured_where_no_rationale_was_asked_for_or_no_title_names_a_concept(settings: Settings) -> None:
-    session = _session(settings, 0)
-    assert measure_written(session.settings, session) == {}
-    session = _session(settings, 32, [Passage("p1", "Crystals.")])
-    assert measure_written(session.settings, session) == {}
+    assert measure_written(_splits(settings, 0)["test"]) == {}
+    assert measure_written(_splits(settings, 32, [Passage("p1", "Crystals.")])["test"]) == {}
 
 
 def _with_seeds(settings: Settings, training: int, evaluation: int) -> Settings:
@@ -79,7 +74,7 @@ def _judgement(question_id: str, order: str, verdict: str) -> Judgement:
 @pytest.mark.parametrize("summary", ["rationales", "judgements"])
 def test_intervals_follow_the_seed_of_the_evaluation_alone(settings: Settings, summary: str) -> None:
     def bounds(training: int, evaluation: int) -> object:
-        with_seeds = _with_seeds(settings, training, evaluation)
+        with_seeds = _with_seeds(settings, training, evaluation).evaluate
         if summary == "judgements":
             return summarise_judgements(with_seeds, _judgements())["win_rate"]
         return summarise_rationales(with_seeds, {"jmlr": _scores()}, {})["arms"]["jmlr"]["umls_f"]

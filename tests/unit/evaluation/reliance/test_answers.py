@@ -6,10 +6,9 @@ import pytest
 
 from jmlr.data.tables import write_rows
 from jmlr.errors import DataError
-from jmlr.evaluation import predictions
-from jmlr.evaluation.reliance import evidence
+from jmlr.evaluation import evidence, predictions
+from jmlr.evaluation.evidence import Evidence
 from jmlr.evaluation.reliance.answers import Leaning, lean, leanings
-from jmlr.evaluation.reliance.evidence import Evidence
 
 
 def row(question: str, passage: str, rank: int, change: float, flips: bool = False, arm: str = "jmlr") -> Evidence:

@@ -9,15 +9,14 @@ import pytest
 
 from jmlr.answering.answered import Answered
 from jmlr.errors import DataError
-from jmlr.evaluation.reliance.evidence import (
+from jmlr.evaluation.evidence import (
     SCHEMA,
     Evidence,
-    summarise_evidence,
     supports,
-    top_supporting,
     without_each,
     write,
 )
+from jmlr.evaluation.reliance.support import summarise_evidence, top_supporting
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Hit, Question
 

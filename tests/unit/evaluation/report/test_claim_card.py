@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from jmlr.evaluation import arms
+from measuring import summarise
+
 from jmlr.evaluation.report import claim_card
 
 
 def test_the_card_says_what_was_run_and_what_not(settings, make, tmp_path):
     made = make(60)
-    metrics = arms.summarise(settings, made.questions, made.answered, made.rankings)
+    metrics = summarise(settings, made.questions, made.answered, made.rankings)
     claim_card.write(tmp_path, settings, metrics, {"training_device_hours": "0.078", "git_commit": "0123abc"})
     card = (tmp_path / "claim_card.md").read_text(encoding="utf-8")
     gain = metrics["test"]["difference"]["jmlr_minus_rag"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measuring import summarise
 
-from jmlr.evaluation.arms import summarise
 from jmlr.evaluation.report import page as report
 from jmlr.types import Passage
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from jmlr.evaluation.arms import summarise
+from measuring import summarise
+
 from jmlr.evaluation.report import figures, plots
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from measuring import summarise
 from rich.console import Console
 
-from jmlr.evaluation.arms import summarise
 from jmlr.evaluation.report.table import result_markdown, result_table
 
 
@@ -34,6 +34,16 @@ def test_terminal_table_fits_80_columns(metrics: dict[str, Any]) -> None:
     assert (
         len(console.file.getvalue().splitlines()) == 6 + 2 + 5 + 5
     )  # frame, header, arms, summaries: no row is broken
+
+
+def test_three_splits_fit_80_columns_with_no_interval_broken(metrics: dict[str, Any]) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    other = dict(metrics["test"]["accuracy"]["jmlr"])
+    metrics["test"]["accuracy"]["jmlr_shuffled"] = other  # the longest name of an arm
+    console.print(result_table({"dev": metrics["test"], **metrics}))
+    text = console.file.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert text.count(f"{100 * other['value']:.1f} ({100 * other['low']:.1f} to {100 * other['high']:.1f})") >= 4
 
 
 def test_markdown_is_a_table_with_the_same_rows(metrics: dict[str, Any]) -> None:

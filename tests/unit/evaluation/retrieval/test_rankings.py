@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from measuring import measure_retrieval
 from sklearn.metrics import ndcg_score
 
 from jmlr.errors import DataError
-from jmlr.evaluation.retrieval.rankings import measure_retrieval, ndcg, reciprocal_rank, success_at
+from jmlr.evaluation.retrieval.rankings import ndcg, reciprocal_rank, success_at
 from jmlr.types import Question
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from measuring import measure_retrieval, summarise
 from sklearn.metrics import label_ranking_average_precision_score, top_k_accuracy_score
 
-from jmlr.evaluation.arms import summarise
+from jmlr.evaluation.metrics import ranking_metrics
 from jmlr.evaluation.report import figures, plots
 from jmlr.evaluation.report import page as report
 from jmlr.evaluation.report.table import result_rows
-from jmlr.evaluation.retrieval.rankings import measure_retrieval, measures_by_question
+from jmlr.evaluation.retrieval.rankings import measures_by_question
 from jmlr.types import Question
 
 NAMES = ["before", "after", "bm25", "hybrid_before", "hybrid"]
@@ -69,7 +70,7 @@ def test_values_by_question_leave_out_questions_without_gold_and_average_to_the_
         Question("q3", "?", ("a", "b"), 0, "test", gold_passage_ids=("p9",)),
     ]
     rankings = {"q1": ["p2", "p1"], "q2": ["p1"], "q3": ["p2"]}
-    values = measures_by_question(questions, rankings, [2, 1])
+    values = measures_by_question(questions, rankings, ranking_metrics([2, 1]))
     assert {name: each.tolist() for name, each in values.items()} == {
         "success_at_1": [0.0, 0.0],
         "success_at_2": [1.0, 0.0],

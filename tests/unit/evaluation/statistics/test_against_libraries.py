@@ -6,6 +6,7 @@ import ir_measures
 import numpy as np
 import pytest
 from ir_measures import RR, R, Success, nDCG
+from measuring import measure_retrieval
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 from statsmodels.discrete.conditional_models import ConditionalLogit
@@ -13,7 +14,6 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from jmlr.evaluation.retrieval.rankings import measure_retrieval
 from jmlr.evaluation.statistics.accuracy import mcnemar, share_interval
 from jmlr.evaluation.statistics.calibration import (
     Graded,

@@ -32,7 +32,7 @@ def test_an_honest_judge_is_consistent(server: Any, tmp_path: Path, settings: Se
     ]
     assert [found.verdict for found in judged] == ["A", "B", "B", "A", "TIE", "TIE", "A", "B"]
     assert {request.path for request in server.requests} == {"/v1/chat/completions"}
-    found = summarise_judgements(settings, judged)
+    found = summarise_judgements(settings.evaluate, judged)
     assert (found["pairs"], found["wins"], found["losses"], found["ties"]) == (4, 2, 1, 1)
     assert (found["win_rate"]["value"], found["win_rate"]["questions"]) == (0.625, 4)
     assert found["win_rate"]["low"] < 0.625 < found["win_rate"]["high"]
@@ -44,7 +44,7 @@ def test_an_honest_judge_is_consistent(server: Any, tmp_path: Path, settings: Se
 
 def test_a_judge_who_always_says_a_decides_nothing(server: Any, tmp_path: Path, settings: Settings) -> None:
     server.play = lambda _: server.completion("VERDICT: A")
-    found = summarise_judgements(settings, server.judged(tmp_path / "judged.jsonl", *PAIRS))
+    found = summarise_judgements(settings.evaluate, server.judged(tmp_path / "judged.jsonl", *PAIRS))
     assert (found["wins"], found["losses"], found["ties"], found["position_inconsistent"]) == (0, 0, 0, 4)
     assert (found["win_rate"]["value"], found["agreement"], found["first_place_share"]) == (0.5, 0, 1)
     assert found["cohen_kappa"] == 0  # the orders always differ, and by chance could do no other
@@ -59,20 +59,22 @@ def test_unreadable_replies_are_counted_and_their_pairs_left_out(
         return server.by_quality(request)
 
     server.play = play
-    found = summarise_judgements(settings, server.judged(tmp_path / "j.jsonl", ("good", "bad"), ("mumble", "good")))
+    found = summarise_judgements(
+        settings.evaluate, server.judged(tmp_path / "j.jsonl", ("good", "bad"), ("mumble", "good"))
+    )
     assert (found["pairs"], found["unreadable_pairs"], found["unreadable_replies"]) == (2, 1, 1)
     assert (found["wins"], found["win_rate"]["questions"]) == (1, 1)
 
 
 def test_nothing_readable_gives_no_figures(server: Any, tmp_path: Path, settings: Settings) -> None:
     server.play = lambda _: server.completion(None)
-    found = summarise_judgements(settings, server.judged(tmp_path / "judged.jsonl", ("a", "b")))
+    found = summarise_judgements(settings.evaluate, server.judged(tmp_path / "judged.jsonl", ("a", "b")))
     assert (found["unreadable_pairs"], found["refused_replies"]) == (1, 2)
     assert [found[name] for name in ("win_rate", "agreement", "cohen_kappa", "first_place_share")] == [None] * 4
 
 
 def test_a_tie_against_a_win_is_an_inconsistent_tie(settings: Settings) -> None:
-    found = summarise_judgements(settings, [*_pair(0, "A", "TIE"), *_pair(1, "A", "B")])
+    found = summarise_judgements(settings.evaluate, [*_pair(0, "A", "TIE"), *_pair(1, "A", "B")])
     assert (found["wins"], found["ties"], found["position_inconsistent"]) == (1, 0, 1)
     assert (found["win_rate"]["value"], found["agreement"], found["first_place_share"]) == (0.75, 0.5, 0.666667)
 
@@ -106,4 +108,4 @@ def test_judgements_that_do_not_belong_together_are_refused(settings: Settings) 
         ([*pair, replace(pair[0], first_arm="closed_book")], r"judgements of closed_book and rag, jmlr and rag"),
     ):
         with pytest.raises(DataError, match=message):
-            summarise_judgements(settings, judgements)
+            summarise_judgements(settings.evaluate, judgements)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.evaluation.readings import in_words, over_orders
+from jmlr.evaluation.certainty import in_words, over_orders
 from jmlr.types import Question
 
 QUESTIONS = [Question(f"q{n}", "?", ("a", "b", "c"), n % 3, "test") for n in range(4)]  # answers 0, 1, 2, 0
