@@ -14,7 +14,7 @@ from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
 from jmlr.evaluation.report import claim_card, page, plots
 from jmlr.evaluation.session import Session
-from jmlr.files import write_json
+from jmlr.files import read_json, reading, write_json
 from jmlr.index import manifest
 from jmlr.settings import Settings
 from jmlr.stages import layout
@@ -39,6 +39,20 @@ class Origin:
     ledger: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     alone: str = ""
+
+
+def read_metrics(file: Path, next_step: str = "dvc repro evaluate") -> dict[str, Any]:
+    """The metrics of an evaluation by split; none where there is no such file.
+
+    Raises:
+        DataError: if the file is damaged; `next_step` makes it again.
+    """
+    found = read_json(file, next_step)
+    with reading(file, next_step):
+        for measured in found.values():
+            if lacking := {"questions", "accuracy", "difference", "retrieval"} - measured.keys():
+                raise LookupError(f"no {', '.join(sorted(lacking))}")
+    return found
 
 
 def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
