@@ -139,10 +139,7 @@ class Answerer:
     ) -> list[Answered]:
         """Weighs the options of each question after reading its best `train.read_passages` hits.
 
-        Args:
-            questions: what to answer.
-            hits: by question id, best first; an empty list for a question that is to be read without passages.
-            progress: what the progress bar says; empty for none.
+        `hits`: by question id, best first; an empty list for a question that is to be read without passages.
 
         Raises:
             DataError: if a question has no list of hits, or a question id comes twice.
@@ -169,9 +166,7 @@ class Answerer:
     def longest_first(self, questions: Sequence[Question], hits: Mapping[str, Sequence[Hit]]) -> list[Question]:
         """The questions by the tokens of their prompts: little of a batch is padding, and the first needs most memory.
 
-        Args:
-            questions: to be read.
-            hits: by question id, best first; as many are read as in `read`.
+        `hits`: by question id, best first; as many are read as in `read`.
         """
         tokens = {
             one.question_id: len(self.writer.write(one, 0, self._to_read(one, hits)).prompt_ids) for one in questions

@@ -26,12 +26,7 @@ def say(
 ) -> dict[str, str]:
     """The text that the reader writes after each prompt, likeliest token by token, by question id.
 
-    Args:
-        answerer: with the reader.
-        questions: to answer.
-        hits: by question id, best first; as many are read as in `Answerer.read`.
-        max_tokens: reader tokens at most.
-        progress: what the progress bar says; empty for none.
+    `hits`: by question id, best first; as many are read as in `Answerer.read`. `max_tokens`: reader tokens at most.
     """
     writer, reader = answerer.writer, answerer.reader
     size, most = answerer.settings.evaluate.questions_per_batch, answerer.settings.train.read_passages
@@ -66,12 +61,9 @@ def say(
 def strict_choice(text: str, question: Question, form: str) -> int | None:
     """The option that a text names and nothing else, or None: then the answer is unreadable and counts as wrong.
 
-    Args:
-        text: what the reader wrote.
-        question: with the options.
-        form: `text`: the text must be an option's, but for case, spaces and a full stop at its end; `letter`: it must
-            begin with one option's letter; `letter_text`: with a letter, and what follows must be that option's text;
-            `letter_rationale`: with a letter and a full stop, or it must be the letter.
+    `form`: `text`: the text must be an option's, but for case, spaces and a full stop at its end; `letter`: it must
+    begin with one option's letter; `letter_text`: with a letter, and what follows must be that option's text;
+    `letter_rationale`: with a letter and a full stop, or it must be the letter.
 
     >>> asked = Question("q1", "?", ("Joint fluid microscopy", "ECG"), 0, "test")
     >>> strict_choice("ecg.", asked, "text"), strict_choice("an ECG", asked, "text")

@@ -32,12 +32,6 @@ def read_in_every_order(
 
     The order that the question came with is the first.
 
-    Args:
-        answerer: with the reader.
-        questions: to answer; of n options n times.
-        hits: by question id, best first.
-        progress: what the progress bar says; empty for none.
-
     Raises:
         DataError: if a question has no list of hits.
     """

@@ -160,9 +160,9 @@ def rationales(
     ] = "",
 ) -> None:
     """Measure what arms wrote in words against the reference rationales; have a chat model judge two arms."""
-    from jmlr.commands.evaluate.rationales import Asked, endpoint_of
+    from jmlr.commands.evaluate.rationales import Asked
 
-    run("rationales", Asked(tuple(arm), concepts, place, endpoint_of(judge)))
+    run("rationales", Asked(tuple(arm), concepts, place, judge))
 
 
 @app.command()

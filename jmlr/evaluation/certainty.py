@@ -56,10 +56,7 @@ def over_orders(
 
     Source: Zheng et al., arXiv 2309.03882 (selection bias of multiple choice), cyclic permutation.
 
-    Args:
-        questions: the questions asked.
-        choices: by question id, the chosen option in each order, as places in the question's own order; None is wrong.
-        settings: of the interval.
+    `choices`: by question id, the chosen option in each order, as places in the question's own order; None is wrong.
 
     Returns:
         accuracy {value, low, high}: mean over questions of the share of orders answered right; consistency {value, low,
@@ -80,10 +77,7 @@ def in_words(
 ) -> dict[str, Any]:
     """Accuracy of what the reader wrote, an unreadable answer counted as wrong.
 
-    Args:
-        questions: the questions asked.
-        read: by question id, the option that the text names, or None.
-        settings: of the interval.
+    `read`: by question id, the option that the text names, or None.
 
     Returns:
         accuracy {value, low, high}; unreadable: share of answers that name no option, 0 to 1.

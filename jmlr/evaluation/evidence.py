@@ -97,12 +97,7 @@ def without_each(
     Costs one reading a read passage: with k read passages k times the reading of the questions. Where one passage was
     read, the reading without it is closed book. Questions answered without passages yield nothing.
 
-    Args:
-        reader: the answerer that gave `answered`.
-        questions: what was asked; answers to other questions are left out.
-        answered: its answers, each at most once.
-        arm: the arm's name, for the rows and messages.
-        progress: what the progress bar says; empty for none.
+    `questions`: what was asked; answers to other questions are left out. `answered`: its answers, each at most once.
 
     Returns:
         In the order of `questions`, then by rank.

@@ -50,11 +50,6 @@ def protocol_hash(settings: Settings, questions: Sequence[Question]) -> str:
 def require_same(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> None:
     """Refuses to compare results of different protocols.
 
-    Args:
-        one: a protocol.
-        other: another.
-        names: of their results, for the message.
-
     Raises:
         ProtocolMismatch: with both hashes and every part that differs, from both.
     """

@@ -73,14 +73,7 @@ class Session:
         return answerer
 
     def read_controls(self, answerer: Answerer, arm: str, hits: Hits, bm25: Hits) -> None:
-        """Reads again with other passages: the gold ones, another question's, BM25's, and without each of its own.
-
-        Args:
-            answerer: with the arm's reader.
-            arm: its name.
-            hits: what the arm retrieved.
-            bm25: what BM25 finds.
-        """
+        """Reads again with other passages: the gold ones, another question's, BM25's, and without each of its own."""
         controls = self.settings.evaluate.controls
         known = [question for question in self.questions if question.gold_passage_ids]
         answered = self.readings.answered

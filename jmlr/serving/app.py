@@ -43,9 +43,7 @@ class Served:
 def create_app(desk: Desk, questions: Sequence[Question] | None = None) -> FastAPI:
     """The API; with `questions` also the page, which offers them as examples.
 
-    Args:
-        desk: that answers.
-        questions: of an exam, with their right answers; may be empty. None: no page.
+    `questions`: of an exam, with their right answers; may be empty. None: no page.
     """
     # Without docs_url and redoc_url: those pages load scripts from elsewhere. The schema itself is served.
     app = FastAPI(

@@ -77,9 +77,7 @@ def parse_form(body: bytes) -> list[tuple[str, str]]:
 def read_asked(raw: object, limits: ServeSettings) -> Asked:
     """The question in a parsed body.
 
-    Args:
-        raw: {"question", "options"} and, if wanted, {"explain", "passages"}.
-        limits: on lengths and the number of options.
+    `raw`: {"question", "options"} and, if wanted, {"explain", "passages"}.
 
     Raises:
         Refused: naming the key that is missing, unknown or of another type; TooLarge: that is over a limit.

@@ -37,7 +37,6 @@ class Batcher(Generic[Work, Done]):
 
     Args:
         answer: does a batch; results in its order.
-        settings: sizes and times.
         turn: held while `answer` runs; one for all batchers of a machine keeps models from slowing each other down.
         observe: told the size of a batch and its seconds.
     """

@@ -32,7 +32,6 @@ class Desk:
 
     Args:
         models: at least one; they take turns, because they share the machine.
-        settings: of the queues.
     """
 
     def __init__(self, models: Sequence[Model], settings: ServeSettings) -> None:

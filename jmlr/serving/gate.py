@@ -29,8 +29,6 @@ class Gate:
     has pointed there. Such a name is in no list of `serve.hosts`, and the request is refused.
 
     Args:
-        app: what is behind it.
-        desk: that says whether the server is shutting down, and counts.
         paths: known ones; all others are counted together.
     """
 

@@ -46,10 +46,7 @@ def match_words(retriever: Retriever, question: str, passages: Sequence[str]) ->
     Words that the retriever cuts off or that carry no embedding (punctuation) are left out. A retriever whose tokenizer
     does not tell where its tokens lie yields no words.
 
-    Args:
-        retriever: the one that found the passages.
-        question: as it was searched with.
-        passages: texts as they were indexed.
+    `question`: as it was searched with.
     """
     tokenizer = retriever.colbert.raw_tokenizer
     if not passages or not tokenizer.is_fast:

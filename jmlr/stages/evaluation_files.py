@@ -58,12 +58,7 @@ def read_metrics(file: Path, next_step: str = "dvc repro evaluate") -> dict[str,
 def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[str, Any], origin: Origin) -> str:
     """Writes metrics.json, protocol.json, predictions.parquet, plots/, page.html and the others into `folder`.
 
-    Args:
-        settings: under which it was evaluated.
-        folder: build/evaluate, or one like it.
-        session: with its questions and readings.
-        metrics: what `measure` made of them.
-        origin: of the readers.
+    `folder`: build/evaluate, or one like it.
 
     Returns:
         The protocol's hash.
@@ -97,13 +92,7 @@ def write(settings: Settings, folder: Path, session: Session, metrics: Mapping[s
 
 
 def measure_all(settings: Settings, session: Session, hits: Mapping[str, HitsById]) -> dict[str, Any]:
-    """What `measure` makes of a session.
-
-    Args:
-        settings: under which it was evaluated.
-        session: with its questions and readings.
-        hits: of every ranking that is reported.
-    """
+    """What `measure` makes of a session."""
     readings = replace(session.readings, passages=session.passages)
     return measure(settings, session.questions, readings, rankings(hits))
 

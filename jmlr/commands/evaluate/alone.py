@@ -60,10 +60,8 @@ class Contender:
 def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> dict[str, Any]:
     """Writes into `folder` what build/evaluate holds, whole or not at all; one that was cut off goes on.
 
-    Args:
-        settings: with the prompt and the index of the contender and the current `evaluate`.
-        contender: who answers.
-        folder: replaced where it is there.
+    `settings`: with the prompt and the index of the contender and the current `evaluate`. `folder`: replaced where it
+    is there.
 
     Returns:
         The content of metrics.json.

@@ -24,9 +24,7 @@ def run(settings: Settings, folders: Sequence[Path]) -> None:
 
     An arm that one of them does not have stands there without a mean.
 
-    Args:
-        settings: gives the level of the intervals.
-        folders: each holds protocol.json and metrics.json, as build/evaluate does.
+    `folders`: each holds protocol.json and metrics.json, as build/evaluate does.
 
     Raises:
         MissingResource: if a folder holds no evaluation.

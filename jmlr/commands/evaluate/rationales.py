@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rich.table import Table
@@ -12,9 +13,6 @@ from jmlr.answering.generation import rationale_in
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_made, read_passages, read_questions, write_rows
 from jmlr.errors import ConfigError, MissingResource
-from jmlr.evaluation.rationales.chat_judge.agreement import summarise_judgements
-from jmlr.evaluation.rationales.chat_judge.endpoint import ChatClient, Endpoint
-from jmlr.evaluation.rationales.chat_judge.pairs import Comparison, judge
 from jmlr.evaluation.rationales.concept_names import load_extractor
 from jmlr.evaluation.rationales.rationale import SCHEMA, Rationale, score_rationales, summarise_rationales, table_rows
 from jmlr.evaluation.rationales.token_similarity import BertScore
@@ -22,7 +20,6 @@ from jmlr.files import reading, write_json
 from jmlr.models.encoder import fetch
 from jmlr.settings import Settings
 from jmlr.stages import layout
-from jmlr.types import Question
 
 _MEASURES = ("umls_f", "rouge_1", "rouge_l", "bertscore", "hallucinated_rate")
 
@@ -35,13 +32,13 @@ class Asked:
         arms: whose rationales are measured; of two the judge compares the first with the second.
         concepts: kind of the finder of concepts, see `load_extractor`.
         place: its folder, file or model.
-        endpoint: the judge; None: nobody judges.
+        judge: MODEL@URL or MODEL@URL@KEY_VARIABLE; empty: nobody judges.
     """
 
     arms: tuple[str, ...]
     concepts: str
     place: str
-    endpoint: Endpoint | None = None
+    judge: str = ""
 
 
 def run(settings: Settings, asked: Asked) -> None:
@@ -52,8 +49,9 @@ def run(settings: Settings, asked: Asked) -> None:
         ConfigError: if the kind of concepts is unknown, or not two arms are to be judged.
         DataError: if a file is broken.
     """
-    if asked.endpoint and len(asked.arms) != 2:
+    if asked.judge and len(asked.arms) != 2:
         raise ConfigError(f"{len(asked.arms)} arm(s)", expected="2 to be judged against each other", where="--arm")
+    judge = _judge(asked.judge) if asked.judge else None
     written = {arm: _rationales(arm, settings.prompt.answer) for arm in asked.arms}
     titles = [passage.title for passage in read_passages(layout.PASSAGES)]
     extractor = load_extractor(asked.concepts, asked.place, titles)
@@ -63,8 +61,8 @@ def run(settings: Settings, asked: Asked) -> None:
     metrics = summarise_rationales(settings.evaluate, scores, made_by)
     rows = [row for arm, found in written.items() for row in table_rows(arm, found, scores[arm])]
     write_rows(layout.RATIONALES / "rationales.parquet", rows, SCHEMA)
-    if asked.endpoint:
-        metrics["judged"] = _judge(settings, asked.endpoint, written)
+    if judge:
+        metrics["judged"] = judge(settings.evaluate, written, layout.RATIONALES / "judgements.jsonl")
     write_json(layout.RATIONALES / "metrics.json", metrics)
     _show(asked.arms, metrics)
 
@@ -97,19 +95,12 @@ def _rationales(arm: str, form: str) -> list[Rationale]:
         ]
 
 
-def _judge(settings: Settings, endpoint: Endpoint, written: dict[str, list[Rationale]]) -> dict[str, Any]:
-    (first, ones), (second, others) = written.items()
-    texts: dict[str, tuple[Question, str]] = {one.question.question_id: (one.question, one.text) for one in ones}
-    comparisons = [
-        Comparison(question, (first, second), (text, other.text))
-        for other in others
-        if (found := texts.get(other.question.question_id))
-        for question, text in [found]
-    ]
-    with ChatClient(endpoint) as client:
-        return summarise_judgements(
-            settings.evaluate, judge(comparisons, client, layout.RATIONALES / "judgements.jsonl")
-        )
+def _judge(named: str) -> Callable[..., dict[str, Any]]:
+    """The judge of that name; the chat judge is imported here alone, so that its folder can be cut off."""
+    from jmlr.evaluation.rationales.chat_judge.agreement import judge_arms
+    from jmlr.evaluation.rationales.chat_judge.endpoint import Endpoint
+
+    return partial(judge_arms, Endpoint.named(named))
 
 
 def _show(arms: Sequence[str], metrics: dict[str, Any]) -> None:
@@ -131,25 +122,3 @@ def _cell(found: dict[str, float] | None) -> str:
         if not found
         else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}), n {found['questions']}"
     )
-
-
-def endpoint_of(named: str) -> Endpoint | None:
-    """The judge as the command line names it, MODEL@URL or MODEL@URL@VARIABLE; None for an empty text.
-
-    Raises:
-        ConfigError: if it is none of these.
-
-    >>> endpoint_of("llama3@http://127.0.0.1:8000/v1@MY_KEY").key_variable
-    'MY_KEY'
-    >>> endpoint_of("") is None
-    True
-    """
-    if not named:
-        return None
-    parts = named.split("@")
-    if len(parts) not in (2, 3) or not all(parts):
-        raise ConfigError(
-            f"'{named}'", expected="MODEL@URL, or MODEL@URL@VARIABLE_OF_THE_KEY", where="--judge",
-            next_step="for example --judge llama3@http://127.0.0.1:8000/v1",
-        )  # fmt: skip
-    return Endpoint(parts[1], parts[0], parts[2] if len(parts) == 3 else "")

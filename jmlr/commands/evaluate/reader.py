@@ -18,11 +18,8 @@ def run(settings: Settings, reader: str, revision: str | None = None, name: str 
 
     It reads what the trained retriever finds (before training: the base one), in the same prompt as all others.
 
-    Args:
-        settings: the current ones.
-        reader: a folder, or a hub id.
-        revision: commit hash of a hub model.
-        name: of the folder; empty: the last part of the reader's name.
+    `reader`: a folder, or a hub id. `revision`: commit hash of a hub model. `name`: of the folder; empty: the last part
+    of the reader's name.
 
     Raises:
         ConfigError: if it is no folder and no revision is given.

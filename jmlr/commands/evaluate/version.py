@@ -17,10 +17,8 @@ from jmlr.tracking.store import connect
 def run(settings: Settings, version: str, name: str = "") -> None:
     """Evaluates a version into build/evaluations/NAME and prints the result.
 
-    Args:
-        settings: the current ones.
-        version: a number, an alias (with or without @), or models:/NAME/NUMBER.
-        name: of the folder; empty: version-NUMBER.
+    `version`: a number, an alias (with or without @), or models:/NAME/NUMBER. `name`: of the folder; empty: version-
+    NUMBER.
 
     Raises:
         RegistryError: if there is no such version, or its files are gone.
@@ -38,10 +36,8 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
     The pair, the passages, the prompt and how many passages are read are the version's; questions, splits, controls,
     intervals and their seed are the current ones, so that two versions with one prompt have one protocol.
 
-    Args:
-        settings: the current ones.
-        version: `3`, `@champion` or `models:/jmlr/3`.
-        folder: gets the files of build/evaluate, and evaluated.json, which names version, pair and protocol.
+    `version`: `3`, `@champion` or `models:/jmlr/3`. `folder`: gets the files of build/evaluate, and evaluated.json,
+    which names version, pair and protocol.
 
     Returns:
         The content of metrics.json.

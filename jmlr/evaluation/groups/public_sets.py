@@ -55,10 +55,7 @@ def by_set(
 ) -> dict[str, Any]:
     """Accuracy of every arm on each set, and the unweighted mean over the sets, as the paper takes it.
 
-    Args:
-        questions: asked of every arm.
-        right: per arm whether each question was answered right; arms that were not asked all questions are left out.
-        settings: of the intervals.
+    `right`: per arm whether each question was answered right; arms that were not asked all questions are left out.
 
     Returns:
         Per set: questions, accuracy per arm {value, low, high}; of six or more subjects in a set also `subjects`,
@@ -102,9 +99,7 @@ def _by_subject(
 def paper_table(sets: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
     """Header and rows in the shape of the paper's table: the paper's figures, then ours on the same sets.
 
-    Args:
-        sets: what `by_set` returned.
-        labels: of the arms that are shown, by name.
+    `sets`: what `by_set` returned.
 
     >>> found = {"MedQA": {"accuracy": {"jmlr": {"value": 0.5, "low": 0.4, "high": 0.6}}}}
     >>> header, rows = paper_table(found, {"jmlr": "JMLR"})

@@ -101,11 +101,8 @@ def measure_subgroups(
 ) -> dict[str, Any]:
     """Accuracy of every arm in every group, and whether joint training helps some groups more than others.
 
-    Args:
-        questions: the questions of one split.
-        answered: per arm answers to at least these questions; `_gold` arms are left out.
-        settings: gives level, resamples and seed of the intervals.
-        small_below: groups with fewer questions are marked small, and not tested.
+    `answered`: per arm answers to at least these questions; `_gold` arms are left out. `small_below`: groups with fewer
+    questions are marked small, and not tested.
 
     Returns:
         questions; small_below; skipped {attribute: values}; known {attribute: questions}; accuracy {arm: family} and

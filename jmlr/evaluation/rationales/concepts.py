@@ -96,9 +96,6 @@ def is_common(words: Sequence[str]) -> bool:
     The rule: every word is an English function word, a word that medical pages say of any subject (`_COMMON`), or a
     number; or it is one word of fewer than 3 characters.
 
-    Args:
-        words: the name's folded words.
-
     >>> [is_common(folded_words(name)) for name in ("ALL", "Symptoms", "TB", "Type 2", "Gout", "Heart disease")]
     [True, True, True, True, False, False]
     """

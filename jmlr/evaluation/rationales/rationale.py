@@ -210,10 +210,7 @@ def summarise_rationales(
 ) -> dict[str, Any]:
     """Per arm the mean of each measure with its bootstrap interval: a part of metrics.json.
 
-    Args:
-        settings: gives level, resamples and seed of the intervals.
-        scores: per arm, of `score_rationales`.
-        made_by: what extractor and similarity say of themselves (`describe`), each under a key.
+    `made_by`: what extractor and similarity say of themselves (`describe`), each under a key.
 
     Returns:
         `made_by`, and per arm: rationales, without_concepts and with_hallucination (counts), and per measure

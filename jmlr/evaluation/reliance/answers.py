@@ -53,9 +53,7 @@ def read_evidence(path: Path) -> list[Evidence]:
 def leanings(evaluation: Path, passage_ids: Collection[str]) -> list[Leaning]:
     """How every arm that read passages leans on these.
 
-    Args:
-        evaluation: folder with evidence.parquet and predictions.parquet, as build/evaluate.
-        passage_ids: the passages.
+    `evaluation`: folder with evidence.parquet and predictions.parquet, as build/evaluate.
 
     Raises:
         DataError: if a table is missing or has another schema.
@@ -77,10 +75,7 @@ def leanings(evaluation: Path, passage_ids: Collection[str]) -> list[Leaning]:
 def lean(evidence: Sequence[Evidence], right: Collection[str], passage_ids: Collection[str]) -> Leaning:
     """How one arm's answers lean on the passages.
 
-    Args:
-        evidence: of one arm, one row a question and read passage.
-        right: ids of the questions it answers right.
-        passage_ids: the passages.
+    `evidence`: of one arm, one row a question and read passage. `right`: ids of the questions it answers right.
 
     >>> rows = [Evidence("q1", "rag", "p1", 1, -1.0, -0.6, True, True),
     ...         Evidence("q2", "rag", "p2", 1, 0.0, 0.0, False, None)]

@@ -33,11 +33,7 @@ def compare_answers(
 ) -> dict[str, Any]:
     """Accuracy before and after with the paired difference, by split, and every answer that changed.
 
-    Args:
-        before: answers of one arm, as `read_arm` gives them.
-        after: its answers to the same questions later.
-        settings: gives level, resamples and seed of the intervals.
-        gone: ids of passages that are no longer there.
+    `before`: answers of one arm, as `read_arm` gives them. `gone`: ids of passages that are no longer there.
 
     Returns:
         `splits`: by name `questions`, `before` and `after` {value, low, high} (0 to 1), `difference` (after minus

@@ -42,11 +42,6 @@ def summarise_evidence(
 ) -> dict[str, Any]:
     """How far one arm's answers rest on what was read, and whether on the gold passage.
 
-    Args:
-        evidence: rows of one arm and split.
-        settings: gives level, resamples and seed of the intervals.
-        bound: see SUPPORT_BOUND.
-
     Returns:
         bound; questions (with a read passage); and shares {value, low, high, questions}, 0 to 1, or None without a
         question they could be taken over:

@@ -43,11 +43,7 @@ def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], provenan
 
 
 def claims(measured: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of claim, what was run, and its result with interval.
-
-    Args:
-        measured: metrics of one split.
-    """
+    """Rows of claim, what was run, and its result with interval."""
     accuracy, difference = measured["accuracy"], measured["difference"]
     return (
         [

@@ -122,11 +122,7 @@ def worked_examples(
 ) -> list[Example]:
     """Up to ten questions of one split with what the shown arms answered and read; empty if no arm answered.
 
-    Args:
-        questions: the questions of the split.
-        answered: per arm its answers, to these and other questions.
-        passages: the passages by id.
-        said: per arm what it wrote, by question id.
+    `answered`: per arm its answers, to these and other questions. `said`: per arm what it wrote, by question id.
     """
     arms = shown_arms(answered)
     answers = [{answer.question_id: answer for answer in answered[arm]} for arm in arms]

@@ -58,11 +58,6 @@ def _on_retrieval(measured: Mapping[str, Any]) -> str:
 def headline(split: str, measured: Mapping[str, Any], confidence: float) -> str:
     """The main numbers of one split.
 
-    Args:
-        split: its name.
-        measured: its part of the metrics.
-        confidence: level of the intervals, 0 to 1.
-
     >>> arm = {"value": 0.5, "low": 0.4, "high": 0.6, "questions": 90}
     >>> measured = {"accuracy": {"closed_book": arm}, "difference": {}, "retrieval": {}, "chance": 0.25}
     >>> headline("dev", measured, 0.95)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jmlr.files import write_text
 
 Record = dict[str, Any]
-
-_SUCCESS = "success_at_"
 
 
 def accuracy_records(metrics: Mapping[str, Any]) -> list[Record]:
@@ -23,8 +21,7 @@ def accuracy_records(metrics: Mapping[str, Any]) -> list[Record]:
     """
     return [
         {"split": split, "arm": arm, "accuracy": found["value"], "low": found["low"], "high": found["high"]}
-        for split, measured in metrics.items()
-        for arm, found in measured["accuracy"].items()
+        for split, arm, found in _each(metrics, "accuracy")
     ]
 
 
@@ -35,11 +32,10 @@ def success_records(metrics: Mapping[str, Any]) -> list[Record]:
     [{'split': 'test', 'retriever': 'before', 'k': 5, 'success': 0.5}]
     """
     return [
-        {"split": split, "retriever": name, "k": int(key.removeprefix(_SUCCESS)), "success": value}
-        for split, measured in metrics.items()
-        for name, found in measured["retrieval"].items()
+        {"split": split, "retriever": name, "k": int(key.removeprefix("success_at_")), "success": value}
+        for split, name, found in _each(metrics, "retrieval")
         for key, value in found.items()
-        if key.startswith(_SUCCESS)
+        if key.startswith("success_at_")
     ]
 
 
@@ -52,8 +48,7 @@ def reliability_records(metrics: Mapping[str, Any]) -> list[Record]:
     """
     return [
         {"split": split, "arm": arm, **{key: record[key] for key in ("confidence", "accuracy", "count")}}
-        for split, measured in metrics.items()
-        for arm, found in measured.get("confidence", {}).items()
+        for split, arm, found in _each(metrics, "confidence")
         for record in found["reliability"]
     ]
 
@@ -62,44 +57,34 @@ def coverage_records(metrics: Mapping[str, Any]) -> list[Record]:
     """Accuracy on the most confident questions, one record a split, arm and coverage."""
     return [
         {"split": split, "arm": arm, "coverage": record["coverage"], **record["accuracy"]}
-        for split, measured in metrics.items()
-        for arm, found in measured.get("confidence", {}).items()
+        for split, arm, found in _each(metrics, "confidence")
         for record in found["abstention"]["at_coverage"]
     ]
 
 
-def curve_records(history: Iterable[Mapping[str, Any]]) -> list[Record]:
-    """The rows of history.parquet, without values that are not finite: JSON has none.
-
-    >>> curve_records([{"arm": "rag", "step": 1, "name": "reader_loss", "value": float("nan")}])
-    []
-    """
-    return [
-        {"arm": row["arm"], "step": int(row["step"]), "name": row["name"], "value": float(row["value"])}
-        for row in history
-        if math.isfinite(row["value"])
-    ]
+def _each(metrics: Mapping[str, Any], key: str) -> Iterator[tuple[str, str, Any]]:
+    """Split, name of an arm or ranking, and what was measured of it."""
+    for split, measured in metrics.items():
+        for name, found in measured.get(key, {}).items():
+            yield split, name, found
 
 
 def plot_records(metrics: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> dict[str, list[Record]]:
-    """The records of each plot by its file name without ending."""
+    """The records of each plot by its file name without ending; JSON has no number that is not finite.
+
+    `history`: rows of history.parquet, with arm, step, name and value.
+    """
     return {
         "accuracy_by_arm": accuracy_records(metrics),
         "success_by_k": success_records(metrics),
         "reliability": reliability_records(metrics),
         "accuracy_by_coverage": coverage_records(metrics),
-        "training_curves": curve_records(history),
+        "training_curves": [dict(row) for row in history if math.isfinite(row["value"])],
     }
 
 
 def write(folder: Path, metrics: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a JSON file a plot (see `plot_records`) into `folder`, one record a line.
-
-    Args:
-        folder: made if it is missing.
-        metrics: what `measure` returns.
-        history: rows with arm, step, name and value.
-    """
+    """Writes a JSON file for each plot of `plot_records` into `folder`, one record a line."""
     for name, records in plot_records(metrics, history).items():
         lines = ",\n".join(json.dumps(record, allow_nan=False) for record in records)
         write_text(folder / f"{name}.json", f"[\n{lines}\n]\n")

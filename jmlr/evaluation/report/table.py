@@ -18,9 +18,6 @@ _SPLITS_IN_A_TABLE = 2
 def result_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]], list[list[str]]]:
     """Header, rows of arms and rows of summaries; a column for each split, a dash for what was not measured.
 
-    Args:
-        metrics: what `measure` returns.
-
     >>> header, arms, summaries = result_rows({"test": {"questions": 9, "chance": 0.25, "difference": {},
     ...     "accuracy": {"rag": {"value": 0.5, "low": 0.4, "high": 0.6}}, "gap_closed": None, "retrieval": {}}})
     >>> header, arms

@@ -22,11 +22,8 @@ def measure_by_type(
 ) -> dict[str, dict[str, Any]]:
     """The means of `mean_measures` for each question type.
 
-    Args:
-        questions: of one split.
-        rankings: by name, passage ids, best first, by question id; those of COMPARED that are there are measured.
-        metrics: of rankings, by name.
-        small_below: types with fewer questions that have a gold passage are marked small.
+    `questions`: of one split. `rankings`: by name, passage ids, best first, by question id; those of COMPARED that are
+    there are measured. `small_below`: types with fewer questions that have a gold passage are marked small.
 
     Returns:
         Per type, by name, questions without one last as `unknown`: small, and a block a ranking. Empty where no type is

@@ -79,10 +79,7 @@ def measures_by_question(
 ) -> dict[str, NDArray[np.float64]]:
     """Every metric of each question that has a gold passage, in the order of `questions`: what a bootstrap resamples.
 
-    Args:
-        questions: the questions asked.
-        rankings: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
-        metrics: by name, for example `ranking_metrics` of jmlr.evaluation.metrics.
+    `rankings`: per question id its passage ids, best first. Beyond its end a ranking counts as a miss.
 
     Returns:
         By the metric's name its values, each float64 (questions with gold,).
@@ -102,11 +99,6 @@ def mean_measures(
     questions: Sequence[Question], rankings: Mapping[str, Sequence[str]], metrics: Mapping[str, RankingMetric]
 ) -> dict[str, float | int]:
     """Means over the questions that have a gold passage; the others are left out and counted.
-
-    Args:
-        questions: the questions asked.
-        rankings: per question id its passage ids, best first.
-        metrics: by name.
 
     Returns:
         The mean of each metric, absent if no question has gold; `questions` counted; `without_gold` left out;

@@ -44,10 +44,7 @@ def accuracy_at_coverage(
     Equally confident questions are answered together or not at all, as any threshold would have it; so the coverage
     that is reached may be above the wanted one.
 
-    Args:
-        judged: confidences and outcomes.
-        settings: gives level, resamples and seed of the intervals.
-        coverages: wanted coverages, above 0, to 1.
+    `coverages`: wanted coverages, above 0, to 1.
 
     Returns:
         Records of wanted_coverage, coverage (reached), threshold (the least confidence answered), answered (questions)
@@ -132,11 +129,8 @@ def measure_abstention(
     The promise is the best of many thresholds on few questions, so it is optimistic: the accuracy reported is what it
     is on the questions the threshold was not chosen on, and may miss the wanted one.
 
-    Args:
-        chosen_on: the same arm's answers to the other split (dev), with confidences of the same temperature; or None.
-        judged: the answers that are reported.
-        wanted_accuracy: 0 to 1.
-        settings: gives level, resamples and seed of the intervals.
+    `chosen_on`: the same arm's answers to the other split (dev), with confidences of the same temperature; or None.
+    `wanted_accuracy`: 0 to 1.
 
     Returns:
         at_coverage (see `accuracy_at_coverage`), area (see `risk_coverage_area`), and abstaining: wanted_accuracy,

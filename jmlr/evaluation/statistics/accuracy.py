@@ -80,11 +80,7 @@ def by_question(
 ) -> NDArray[np.float64]:
     """A metric of single answers for each question, in the order of `questions`; shape (questions,) float64.
 
-    Args:
-        metric: of a question and its answer.
-        questions: the questions asked.
-        answered: answers to at least these questions, in any order.
-        arm: the arm's name, for messages.
+    `answered`: answers to at least these questions, in any order.
 
     Raises:
         DataError: if a question has no answer or two, not one score an option, or a score that is not finite.
@@ -133,9 +129,7 @@ def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:
 def mean_interval(values: NDArray[np.generic], settings: EvaluateSettings) -> Interval:
     """The mean of one value a question: with Wilson's interval where it is a share (each is 0 or 1), else bootstrapped.
 
-    Args:
-        values: one value a question, shape (questions,); no differences, which have `bootstrap_interval`.
-        settings: gives level, resamples and seed of the intervals.
+    `values`: one value a question, shape (questions,); no differences, which have `bootstrap_interval`.
 
     Raises:
         DataError: if there is no question.
@@ -156,9 +150,7 @@ def bootstrap_interval(values: NDArray[np.generic], settings: EvaluateSettings) 
 
     Where all values are equal the interval has no width; it then says nothing about how sure one can be.
 
-    Args:
-        values: one value a question, shape (questions,).
-        settings: gives level, resamples and seed of the intervals.
+    `values`: one value a question, shape (questions,).
 
     Raises:
         DataError: if there is no question.
@@ -213,10 +205,8 @@ def paired_difference(
 ) -> PairedDifference:
     """First minus second, with questions (not arms) resampled, so that what both find hard cancels out.
 
-    Args:
-        first: whether the first arm is right, a question; shape (questions,).
-        second: the same of the second arm, on the same questions in the same order.
-        settings: gives level, resamples and seed of the intervals.
+    `first`: whether the first arm is right, a question; shape (questions,). `second`: the same of the second arm, on
+    the same questions in the same order.
 
     Raises:
         DataError: if the two do not cover the same number of questions, or none.

@@ -65,10 +65,7 @@ class Graded:
 def grade(questions: Sequence[Question], answered: Sequence[Answered], arm: str) -> Graded:
     """One arm's answers as arrays.
 
-    Args:
-        questions: the questions of one split.
-        answered: answers to at least these questions, in any order.
-        arm: the arm's name, for messages.
+    `answered`: answers to at least these questions, in any order.
 
     Raises:
         DataError: if there is no question, or the answers do not fit the questions (see `outcomes`).
@@ -122,10 +119,7 @@ def reliability(
 ) -> list[dict[str, Any]]:
     """One record a bin that is not empty, for the reliability plot: accuracy against confidence.
 
-    Args:
-        confidences: (questions,) float64, 0 to 1.
-        right: (questions,) bool.
-        edges: see `bin_edges`.
+    `confidences`: (questions,) float64, 0 to 1. `right`: (questions,) bool.
 
     Returns:
         Records of bin (from 0), low, high (its edges), count, confidence (mean) and accuracy, 0 to 1.
@@ -153,10 +147,7 @@ def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_]
 
     Source: Guo et al. 2017, section 2 (Expected Calibration Error).
 
-    Args:
-        confidences: (questions,) float64, 0 to 1.
-        right: (questions,) bool.
-        edges: see `bin_edges`.
+    `confidences`: (questions,) float64, 0 to 1. `right`: (questions,) bool.
 
     >>> confidences, right = np.array([0.55, 0.65, 0.95]), np.array([False, True, True])
     >>> round(calibration_error(confidences, right, np.array([0, 0.5, 0.7, 1])), 4)  # (2 * 0.1 + 1 * 0.05) / 3
@@ -187,11 +178,7 @@ def summarise_confidence(
 ) -> dict[str, Any]:
     """How well the confidences at one temperature are calibrated.
 
-    Args:
-        graded: the answers.
-        temperature: 1 for the confidences as the reader says them.
-        settings: gives level, resamples and seed of the intervals.
-        bins: number of bins of both errors.
+    `temperature`: 1 for the confidences as the reader says them.
 
     Returns:
         questions; accuracy and mean_confidence (0 to 1); ece (equal width) and ece_equal_mass (0 to 1), each with
@@ -218,10 +205,8 @@ def summarise_confidence(
 def measure_calibration(fitted_on: Graded | None, graded: Graded, settings: EvaluateSettings) -> dict[str, Any]:
     """Calibration as the reader says its confidences, and after a temperature fitted on another split.
 
-    Args:
-        fitted_on: the same arm's answers to the other split (dev); None if there is none.
-        graded: the answers that are reported.
-        settings: gives level, resamples and seed of the intervals.
+    `fitted_on`: the same arm's answers to the other split (dev); None if there is none. `settings`: gives level,
+    resamples and seed of the intervals.
 
     Returns:
         as_said (see `summarise_confidence`); temperature, and scaled, as_said at it; temperature_at_bound, whether the

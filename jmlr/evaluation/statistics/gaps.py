@@ -44,10 +44,7 @@ def share_gap_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 def mean_gap(first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings) -> Interval:
     """Mean of the first group minus mean of the second, each group resampled apart (percentile bootstrap).
 
-    Args:
-        first: one value a question, shape (questions of the first group,).
-        second: the same of other questions.
-        settings: gives level, resamples and seed of the intervals.
+    `first`: one value a question, shape (questions of the first group,). `second`: the same of other questions.
 
     Raises:
         DataError: if a group is empty.

@@ -33,9 +33,7 @@ def aggregate(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str,
 
     A difference is taken within each run first, so that what a seed does to both arms cancels out.
 
-    Args:
-        runs: contents of metrics.json of the same protocol, one a seed.
-        confidence: level of the intervals, 0 to 1.
+    `runs`: contents of metrics.json of the same protocol, one a seed.
 
     Raises:
         DataError: if there is no run.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jmlr.errors import DataError
+from jmlr.evaluation.rationales.chat_judge.endpoint import ChatClient, Endpoint
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
+from jmlr.evaluation.rationales.chat_judge.pairs import Comparison, judge
+from jmlr.evaluation.rationales.rationale import Rationale
 from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.settings import EvaluateSettings
 
@@ -61,10 +65,9 @@ def _by_question(judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judge
     Raises:
         DataError: if the arms differ, or a question has not exactly one judgement an order.
     """
-    arms = {(judgement.first_arm, judgement.second_arm) for judgement in judgements}
+    arms = {f"{judgement.first_arm} and {judgement.second_arm}" for judgement in judgements}
     if len(arms) > 1:
-        compared = ", ".join(sorted(" and ".join(pair) for pair in arms))
-        raise DataError(f"judgements of {compared}", expected="of one pair of arms")
+        raise DataError(f"judgements of {', '.join(sorted(arms))}", expected="of one pair of arms")
     orders: dict[str, dict[str, Judgement]] = defaultdict(dict)
     for judgement in judgements:
         if judgement.order in orders[judgement.question_id]:
@@ -77,12 +80,27 @@ def _by_question(judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judge
     return [(found["given"], found["swapped"]) for found in orders.values()]
 
 
+def judge_arms(
+    endpoint: Endpoint, settings: EvaluateSettings, written: Mapping[str, Sequence[Rationale]], log: Path
+) -> dict[str, Any]:
+    """Has the rationales of two arms judged, question by question; see `summarise_judgements` and `judge`.
+
+    Raises:
+        MissingResource: if the endpoint fails; what was judged until then is in the log.
+    """
+    (first, ones), (second, others) = written.items()
+    texts = {one.question.question_id: one.text for one in ones}
+    comparisons = [
+        Comparison(other.question, (first, second), (texts[other.question.question_id], other.text))
+        for other in others
+        if other.question.question_id in texts
+    ]
+    with ChatClient(endpoint) as client:
+        return summarise_judgements(settings, judge(comparisons, client, log))
+
+
 def summarise_judgements(settings: EvaluateSettings, judgements: Sequence[Judgement]) -> dict[str, Any]:
     """What the judge's verdicts on one pair of arms come to: a part of metrics.json.
-
-    Args:
-        settings: gives level, resamples and seed of the interval.
-        judgements: of `judge`, of one pair of arms.
 
     Returns:
         model and arms; pairs judged; `unreadable_pairs` left out because a reply could not be read, and how many

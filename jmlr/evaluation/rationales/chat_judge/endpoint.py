@@ -1,4 +1,4 @@
-"""A chat model behind an OpenAI-compatible endpoint: one request, its retries, and nothing of the key anywhere else."""
+"""A chat model behind an OpenAI-compatible endpoint: one request with its retries; its key is shown nowhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +19,8 @@ from jmlr.errors import ConfigError, MissingResource
 
 Message = Mapping[str, str]
 
-_PASSING = frozenset({408, 425, 429})
-"""Statuses that pass by themselves, beside all from 500 on."""
+_PASSING = frozenset({408, 425, 429, *range(500, 600)})
+"""Statuses that pass by themselves."""
 _REFUSALS = frozenset({"content_filter", "context_length_exceeded"})
 """Error codes by which a working endpoint refuses one prompt: asking again, or asking others, changes nothing."""
 _LONGEST_PAUSE_SECONDS = 60.0
@@ -53,6 +52,62 @@ class Endpoint:
     pause_seconds: float = 1.0
     allow_plain_http: bool = False
 
+    @classmethod
+    def named(cls, text: str) -> Endpoint:
+        """The judge as the command line names it, MODEL@URL or MODEL@URL@VARIABLE.
+
+        Raises:
+            ConfigError: if it is neither, or its address may not be asked.
+
+        >>> Endpoint.named("llama3@http://127.0.0.1:8000/v1@MY_KEY").key_variable
+        'MY_KEY'
+        """
+        parts = text.split("@")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise ConfigError(
+                f"'{text}'", expected="MODEL@URL, or MODEL@URL@VARIABLE_OF_THE_KEY", where="--judge",
+                next_step="for example --judge llama3@http://127.0.0.1:8000/v1",
+            )  # fmt: skip
+        endpoint = cls(parts[1], parts[0], parts[2] if len(parts) == 3 else "")
+        endpoint.check()
+        return endpoint
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is of this machine.
+
+        >>> [Endpoint(f"http://{host}/v1", "m").is_local for host in ("localhost", "[::1]", "127.0.0.1.example.org")]
+        [True, True, False]
+        """
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def check(self) -> None:
+        """Returns if the endpoint may be asked.
+
+        Raises:
+            ConfigError: if its address is none, carries a password, or is plain http beyond this machine.
+        """
+        where, expected = "the judge's base_url", "http(s)://HOST[:PORT][/PATH]"
+        try:
+            parts = urlsplit(self.base_url)
+            host, _ = parts.hostname, parts.port
+        except ValueError as error:
+            raise ConfigError(f"{error}", expected=expected, where=where) from error
+        if parts.username is not None or parts.password is not None:
+            expected = "the key in an environment variable that key_variable names"
+            raise ConfigError("a user or password in the address", expected=expected, where=where)
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+            raise ConfigError(f"{self.base_url!r}", expected=expected, where=where)
+        if parts.scheme == "http" and not self.is_local and not self.allow_plain_http:
+            raise ConfigError(
+                f"plain http to {host}: key and questions would travel readable", expected="https, or this machine",
+                where=where, next_step="use https, tunnel to a port of this machine, or set allow_plain_http",
+            )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -72,63 +127,8 @@ class _Passing(Exception):
         self.wait_seconds = wait_seconds
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine.
-
-    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("127.0.0.1.example.org")
-    (True, True, True, False)
-    """
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_url(endpoint: Endpoint) -> None:
-    """Returns if the endpoint may be asked.
-
-    Raises:
-        ConfigError: if its address is none, carries a password, or is plain http beyond this machine.
-    """
-    try:
-        parts = urlsplit(endpoint.base_url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ConfigError(f"{error}", expected="an http or https address", where="the judge's base_url") from error
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(
-            "a user or password in the address",
-            expected="the key in an environment variable that key_variable names",
-            where="the judge's base_url",
-        )
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        expected = "http(s)://HOST[:PORT][/PATH]"
-        raise ConfigError(f"{endpoint.base_url!r}", expected=expected, where="the judge's base_url")
-    if parts.scheme == "http" and not is_loopback(host) and not endpoint.allow_plain_http:
-        raise ConfigError(
-            f"plain http to {host}: key and questions would travel readable",
-            expected="https, or this machine",
-            where="the judge's base_url",
-            next_step="use https, tunnel to a port of this machine, or set allow_plain_http",
-        )
-
-
-def _key(variable: str) -> str:
-    """The key, which no message shows."""
-    key = os.environ.get(variable, "").strip()
-    if not key or not key.isascii() or not key.isprintable():
-        found = "not set" if not key else "no key: it holds characters that no HTTP header can carry"
-        raise MissingResource(
-            found,
-            expected="the key of the judge's endpoint",
-            where=f"environment variable {variable}",
-            next_step=f"export {variable}=...; or leave key_variable empty for an endpoint without a key",
-        )
-    return key
-
-
 class ChatClient:
-    """Asks the endpoint, from any number of threads; to be closed, or used in a with statement."""
+    """Asks the endpoint, from any number of threads; to be used in a with statement."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Checks address and key; asks nothing yet.
@@ -137,21 +137,20 @@ class ChatClient:
             ConfigError: if the address may not be asked.
             MissingResource: if the key is not in its environment variable.
         """
-        check_url(endpoint)
+        endpoint.check()
         self.endpoint = endpoint
         self._secret = _key(endpoint.key_variable) if endpoint.key_variable else ""
         self._stopped = threading.Event()
         self._http = httpx.Client(
             headers={"Authorization": f"Bearer {self._secret}"} if self._secret else {},
             timeout=endpoint.timeout_seconds,
-            # A proxy from the environment would be told what is meant to stay on this machine.
-            trust_env=not is_loopback(urlsplit(endpoint.base_url).hostname or ""),
+            trust_env=not endpoint.is_local,  # a proxy would be told what is meant to stay on this machine
         )
 
     def __enter__(self) -> ChatClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._http.close()
 
@@ -173,9 +172,8 @@ class ChatClient:
             except _Passing as fault:
                 found = str(fault)
                 # Half of the pause by chance, or all threads come back at once.
-                pause = self.endpoint.pause_seconds * 2**tries * random.uniform(0.5, 1)
-                pause = min(max(pause, fault.wait_seconds), _LONGEST_PAUSE_SECONDS)
-            if tries == self.endpoint.retries or self._stopped.wait(pause):
+                pause = max(self.endpoint.pause_seconds * 2**tries * random.uniform(0.5, 1), fault.wait_seconds)
+            if tries == self.endpoint.retries or self._stopped.wait(min(pause, _LONGEST_PAUSE_SECONDS)):
                 break
         raise self._failed(f"{found}, {tries + 1} times", "run again: what was judged is kept; or raise retries")
 
@@ -187,14 +185,20 @@ class ChatClient:
                 content = self._content(response)
         except httpx.RequestError as error:
             raise _Passing(f"{type(error).__name__} ({self._shown(str(error))})") from error
-        if response.status_code in _PASSING or response.status_code >= 500:
-            raise _Passing(self._status(response, content), _wait_seconds(response))
-        if response.status_code != 200:
-            code = _error_code(content)
-            if code in _REFUSALS:
+        status, told = response.status_code, f"status {response.status_code} ({self._shown(content)})"
+        if status in _PASSING:
+            asked_for = response.headers.get("retry-after", "")  # seconds; a date is passed over
+            raise _Passing(told, float(asked_for) if asked_for.replace(".", "", 1).isdecimal() else 0.0)
+        try:
+            found = json.loads(content)
+            if status != 200 and (code := found["error"]["code"]) in _REFUSALS:
                 return Reply("", refused=code)
-            raise self._failed(self._status(response, content), _remedy(response.status_code, self.endpoint))
-        return self._reply(content)
+            if status == 200:
+                return self._reply(found)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            if status == 200:
+                raise _Passing(f"no chat completion ({self._shown(content)})") from error
+        raise self._failed(told, _remedy(status, self.endpoint))
 
     def _content(self, response: httpx.Response) -> bytes:
         """The whole body, which neither drips for ever nor fills the memory."""
@@ -207,48 +211,39 @@ class ChatClient:
                 raise _Passing(f"a reply that took more than {self.endpoint.timeout_seconds:g} s")
         return bytes(content)
 
-    def _reply(self, content: bytes) -> Reply:
-        try:
-            found = json.loads(content)
-            text, usage = found["choices"][0]["message"]["content"], found.get("usage") or {}
-            if not isinstance(text, str | None):
-                raise TypeError
-            tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-            raise _Passing(f"no chat completion ({self._shown(content)})") from error
+    def _reply(self, found: Any) -> Reply:
+        text, usage = found["choices"][0]["message"]["content"], found.get("usage") or {}
+        tokens = [int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens")]
         if text is None:
             return Reply("", "no content", *tokens)
         whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair is JSON, but could not be written
-        return Reply(whole.replace(self._secret, "***") if self._secret else whole, "", *tokens)
+        return Reply(self._without_key(whole), "", *tokens)
 
-    def _status(self, response: httpx.Response, content: bytes) -> str:
-        return f"status {response.status_code} ({self._shown(content)})"
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text
 
     def _shown(self, found: bytes | str) -> str:
         """The beginning of what came, in one line and without the key."""
         text = found.decode("utf-8", "replace") if isinstance(found, bytes) else found
-        line = " ".join((text.replace(self._secret, "***") if self._secret else text).split())
-        return "".join(letter for letter in line if letter.isprintable())[:_SHOWN_CHARACTERS] or "empty"
+        line = " ".join(self._without_key(text).split())
+        return "".join(filter(str.isprintable, line))[:_SHOWN_CHARACTERS] or "empty"
 
     def _failed(self, found: str, next_step: str) -> MissingResource:
         expected = f"a chat completion by {self.endpoint.model}"
         return MissingResource(found, expected=expected, where=self.endpoint.base_url, next_step=next_step)
 
 
-def _wait_seconds(response: httpx.Response) -> float:
-    """What Retry-After says in seconds; 0 if it says nothing, or a date."""
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "0")))
-    except ValueError:
-        return 0.0
-
-
-def _error_code(content: bytes) -> str:
-    """`error.code` of a body as the API writes it; empty if there is none."""
-    try:
-        return str(json.loads(content)["error"]["code"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+def _key(variable: str) -> str:
+    """The key, which no message shows."""
+    key = os.environ.get(variable, "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise MissingResource(
+            "no key: it holds characters that no HTTP header can carry" if key else "not set",
+            expected="the key of the judge's endpoint",
+            where=f"environment variable {variable}",
+            next_step=f"export {variable}=...; or leave key_variable empty for an endpoint without a key",
+        )
+    return key
 
 
 def _remedy(status: int, endpoint: Endpoint) -> str:

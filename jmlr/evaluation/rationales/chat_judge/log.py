@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import threading
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from jmlr.errors import DataError, JmlrError
+from jmlr.errors import DataError
+from jmlr.files import alone
 
 Key = tuple[str, str, str, str, str, str]
 
@@ -68,7 +67,7 @@ class JudgementLog:
 
     def __init__(self, path: Path) -> None:
         self.path, self.judgements = path, dict[Key, Judgement]()
-        self._lock = threading.Lock()
+        self._writing, self._open = threading.Lock(), ExitStack()
 
     def __enter__(self) -> JudgementLog:
         """Opens the file, reads what it holds, and takes off a last line that a killed run left unfinished.
@@ -77,10 +76,9 @@ class JudgementLog:
             JmlrError: if another process writes it.
             DataError: naming the line that is no judgement.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
-        try:
-            self._hold()
+        with ExitStack() as opened:
+            opened.enter_context(alone(self.path.with_name(f".{self.path.name}.lock"), "judges into it"))
+            self._file = opened.enter_context(self.path.open("a+b"))
             self._file.seek(0)
             whole, _, unfinished = self._file.read().rpartition(b"\n")
             for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
@@ -88,38 +86,24 @@ class JudgementLog:
                 self.judgements.setdefault(judgement.key, judgement)
             if unfinished:
                 self._file.truncate(len(whole) + bool(whole))
-        except BaseException:
-            self._file.close()
-            raise
+            self._open = opened.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def append(self, judgement: Judgement) -> None:
         """Adds one judgement; it outlives a kill of this process once this returns."""
         line = json.dumps(asdict(judgement), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        with self._lock:
+        with self._writing:
             self._file.write(line)
             self._file.flush()
             self.judgements[judgement.key] = judgement
 
-    def _hold(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise JmlrError(
-                "another process judges into it",
-                expected="one at a time",
-                where=str(self.path),
-                next_step="wait for it, or stop it",
-            ) from error
-
     def _read(self, line: bytes, number: int) -> Judgement:
         where = f"{self.path}, line {number}"
         try:
-            found: Any = json.loads(line)
-            judgement = Judgement(**found)
+            judgement = Judgement(**json.loads(line))
         except (ValueError, TypeError, RecursionError) as error:
             names = ", ".join(field.name for field in fields(Judgement))
             raise DataError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,9 +80,7 @@ def messages(comparison: Comparison, order: str) -> list[Message]:
     The fences carry a hash of all they hold: a text cannot close its own fence, for it would have to contain its own
     hash.
 
-    Args:
-        comparison: the two texts.
-        order: one of ORDERS.
+    `order`: one of ORDERS.
     """
     question, (first, second) = comparison.question, comparison.texts
     shown = (first, second) if order == ORDERS[0] else (second, first)
@@ -120,11 +118,7 @@ def judge(comparisons: Sequence[Comparison], client: ChatClient, log: Path, thre
     Each is appended to `log` as it comes, and what the log holds for the same question, arms, order, prompt and model
     is not asked again: a run that was killed goes on. A reply that cannot be read is kept as such.
 
-    Args:
-        comparisons: at most one of two arms a question.
-        client: asks the judge.
-        log: JSON lines; made if there is none.
-        threads: requests at a time.
+    `comparisons`: at most one of two arms a question. `log`: JSON lines; made if there is none.
 
     Raises:
         DataError: if a question is compared twice, or the log is broken.
@@ -136,22 +130,23 @@ def judge(comparisons: Sequence[Comparison], client: ChatClient, log: Path, thre
         for comparison in comparisons
         for order in ORDERS
     }
-    failures: list[MissingResource] = []
     with JudgementLog(log) as kept:
         missing = [judgement for judgement in asked if judgement.key not in kept.judgements]
         bar = tqdm(desc=f"judging by {client.endpoint.model}", total=len(asked), initial=len(asked) - len(missing))
         with bar, ThreadPoolExecutor(threads) as pool:
 
             def ask(judgement: Judgement) -> None:
-                try:
-                    kept.append(_made(judgement, asked[judgement], client))
-                    bar.update()
-                except MissingResource as error:
-                    failures.append(error)
-                    client.stop()
-                    raise
+                kept.append(_made(judgement, asked[judgement], client))
+                bar.update()
 
-            _finish([pool.submit(ask, judgement) for judgement in missing], failures, client)
+            running = [pool.submit(ask, judgement) for judgement in missing]
+            try:
+                for future in as_completed(running):
+                    future.result()
+            except BaseException:  # the first that fails, or an interrupt: what has not begun is not begun
+                client.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         return [kept.judgements[judgement.key] for judgement in asked]
 
 
@@ -169,18 +164,3 @@ def _made(judgement: Judgement, prompt: Sequence[Message], client: ChatClient) -
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
     )
-
-
-def _finish(running: Sequence[Future[None]], failures: Sequence[MissingResource], client: ChatClient) -> None:
-    """Waits for all; at the first that fails, or at an interrupt, what has not begun is not begun."""
-    try:
-        done, _ = wait(running, return_when=FIRST_EXCEPTION)
-        if failures:  # the first is the endpoint's, those after it may come of being stopped
-            raise failures[0]
-        for future in done:
-            future.result()
-    except BaseException:
-        client.stop()
-        for future in running:
-            future.cancel()
-        raise

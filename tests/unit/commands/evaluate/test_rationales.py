@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,7 +16,6 @@ from jmlr.commands.evaluate import rationales
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.evaluation import predictions
-from jmlr.evaluation.rationales.chat_judge.endpoint import Endpoint
 from jmlr.evaluation.readings import Readings
 from jmlr.settings import params
 from jmlr.stages import layout
@@ -66,7 +67,7 @@ def settings(repository, tmp_path, monkeypatch):
 def test_two_arms_are_measured_and_judged(settings, capsys):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoint = Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "judge")
+    endpoint = f"judge@http://127.0.0.1:{server.server_port}/v1"
     rationales.run(settings, rationales.Asked(("jmlr", "rag"), "titles", "", endpoint))
     server.shutdown()
     metrics = json.loads((layout.RATIONALES / "metrics.json").read_text())
@@ -99,10 +100,17 @@ def test_an_arm_that_wrote_nothing_is_refused(settings):
 
 def test_one_arm_cannot_be_judged(settings):
     with pytest.raises(ConfigError, match="2 to be judged"):
-        rationales.run(settings, rationales.Asked(("jmlr",), "titles", "", Endpoint("http://127.0.0.1:1/v1", "m")))
+        rationales.run(settings, rationales.Asked(("jmlr",), "titles", "", "m@http://127.0.0.1:1/v1"))
 
 
 @pytest.mark.parametrize("named", ["model", "@http://x", "a@b@c@d"])
-def test_a_judge_that_is_named_wrongly_is_refused(named):
+def test_a_judge_that_is_named_wrongly_is_refused(settings, named):
     with pytest.raises(ConfigError, match="MODEL@URL"):
-        rationales.endpoint_of(named)
+        rationales.run(settings, rationales.Asked(("jmlr", "rag"), "titles", "", named))
+    assert not layout.RATIONALES.exists()
+
+
+def test_without_the_chat_judge_rationales_are_measured(monkeypatch):
+    for module in ("", ".agreement", ".endpoint", ".log", ".pairs"):
+        monkeypatch.setitem(sys.modules, f"jmlr.evaluation.rationales.chat_judge{module}", None)
+    importlib.reload(rationales)
