@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
+
+import yaml
 
 UNKNOWN = "unknown"
 SEXES = ("female", "male")
@@ -20,70 +23,21 @@ _BOUNDS_YEARS = (18, 40, 65)
 _OLDEST_YEARS = 120
 
 _YEARS_BY_UNIT = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25, "h": 1 / (24 * 365.25)}
-_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-_ONES_WORDS = (*_ONES.split(), "eighteen", "nineteen")
-_TENS_WORDS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-
 # Letters that look Latin but are not stand in some published questions ("43-уеаr-old mаn").
 _LOOKALIKES = str.maketrans("аеорсухіѕјԁһАВЕКМНОРСТХІЅ", "aeopcyxisjdhABEKMHOPCTXIS")
 
-_FEMALE_NOUNS = (
-    r"woman|girl|female|lady|mother|wife|daughter|sister|grandmother|housewife|schoolgirl|waitress|actress|mrs|ms|miss"
-)
-_FEMALE = (
-    rf"{_FEMALE_NOUNS}|pregnant|post-?menopausal|premenopausal|primigravida?|multigravida?|nulligravida?|nulliparous|"
-    r"multiparous|primiparous|gravida|g\d+,?\s?p\d+\S*|p\d+l\d+"
-)
-_MALE = (
-    r"man|boy|male|gentleman|father|husband|son|brother|grandfather|schoolboy|businessman|salesman|fireman|policeman|"
-    r"serviceman|craftsman|fisherman|handyman|mr"
-)
-_BABY = r"newborn|neonate|infant|baby"
-_CHILD = rf"{_BABY}|toddler|child|kid|boy|girl|schoolboy|schoolgirl|son|daughter"
-_SINGLE = rf"{_FEMALE_NOUNS}|{_MALE}|{_CHILD}|patient|adult"
-_PLURAL = (
-    r"men|women|males|females|boys|girls|children|infants|newborns|neonates|babies|adults|patients|individuals|"
-    r"people|persons|subjects|participants|volunteers|smokers|mothers|twins|couples?"
-)
-_PHRASE_ENDS = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|who|whose|with|without|comes?|came|presents?|presented|presenting|visits?|"
-    r"reports?|complain\w*|brought|brings?|undergo\w*|seen|seeks?|suffer\w*|sustain\w*|in|at|to|from|for|of|because|"
-    r"after|before|and|or|on|by|develop\w*|admitted|diagnosed|returns?|arrives?|calls?|gives?|gave|receiv\w*|"
-    r"deliver\w*|accompanied|weigh\w*|born|status|requires?|needs?|wants?)\b|[.;:?!()]",
-    re.IGNORECASE,
-)
-_NUMBER = (
-    rf"\d{{1,3}}(?:\.\d+)?|(?:{'|'.join(_TENS_WORDS)})(?:[-\s](?:{'|'.join(_ONES_WORDS[:9])}))?"
-    rf"|{'|'.join(_ONES_WORDS)}"
-)
-_UNIT = r"years?|yrs?|y|months?|mos?|weeks?|wks?|days?|hours?|hrs?"
-_GAP = r"[-\s‐‑–]*"
-_AGE = re.compile(
-    rf"(?<![\w./])(?:(?P<old>{_NUMBER}){_GAP}(?P<old_unit>{_UNIT})\b\.?{_GAP}(?:old\b|of{_GAP}age\b)"
-    rf"|(?P<short>\d{{1,3}}){_GAP}y\.?\s?/?\s?o\b\.?"
-    rf"|(?P<bare>{_NUMBER}){_GAP}(?P<bare_unit>{_UNIT})\b\.?{_GAP}(?=(?:{_SINGLE}|[mf])\b)"
-    rf"|(?P<slash>\d{{1,3}})\s?/\s?(?=[mf]\b)"
-    rf"|aged?\s(?:of\s)?(?P<aged>{_NUMBER})(?:{_GAP}(?P<aged_unit>{_UNIT}))?\b(?![-\s]*(?:to|and|–|-)\s?\d))",
-    re.IGNORECASE,
-)
-_RANGE_OR_PAST = re.compile(
-    r"(?:\d\s?(?:-|–|to|and)|\bthan|\bover|\bunder|\babove|\bbelow|\bleast|[<>≥≤]|\b(?:at|since|until|by|before|from)"
-    r"(?:\s+(?:the|an))?)\s*$",
-    re.IGNORECASE,
-)
-_RELATIVE = re.compile(r"\b(?:his|her|their|my|whose|patient['’]s)\s+(?:[\w-]+,?\s+){0,2}$", re.IGNORECASE)
-_BRINGS = re.compile(r"\b(?:brings?|brought)\s+(?:in\s+)?(?:his|her|their|the)\s+(?:[\w-]+,?\s+){0,2}$", re.IGNORECASE)
-# "A female with fever" is a person, "female hormones" are not: the two words need a person or a verb after them.
-_NOT_A_PERSON = rf"(?<=male)(?!,|\s+(?:{_SINGLE}|{_FEMALE})\b|\s*{_PHRASE_ENDS.pattern})"
-_PRESENTED = re.compile(
-    rf"(?:(?<!\bof\s)(?<!\bto\s)(?<!\bfor\s)\b(?:an?|this)\s+|^(?!in\s))"
-    rf"(?P<phrase>(?:(?!(?:{_PLURAL}|of|in|for|is|was)\b)[\w.,+/()-]+\s+){{0,5}}?(?:{_SINGLE}|{_FEMALE})\b)"
-    rf"(?!['’-]|\s+(?:screening|screen|nursery|care|unit|deaths?|pugh)\b|{_NOT_A_PERSON})",
-    re.IGNORECASE,
-)
-_BROUGHT_BY = re.compile(r"\b(?:brought|accompanied)\b[^.?!]*\bby\s+(?P<whose>his|her)\b", re.IGNORECASE)
-_INITIAL = re.compile(r"^\W*(?P<initial>[mf])\b", re.IGNORECASE)
-_PRONOUNS = ("she|her|hers|herself", "he|his|him|himself")
+
+def _patterns() -> dict[str, str]:
+    """The regular expressions of vignette.yaml by name."""
+    found: dict[str, str] = {}
+    written = (resources.files("jmlr.evaluation.groups") / "vignette.yaml").read_text(encoding="utf-8")
+    for name, pattern in yaml.safe_load(written).items():
+        found[name] = pattern % found
+    return found
+
+
+_PATTERNS = _patterns()
+_FOUND_BY = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
 _OPENING_CHARACTERS = 40
 
 
@@ -125,7 +79,7 @@ def read_patient(text: str) -> Patient:
     mentions = list(_aged(text))
     mention = next((found for found in mentions if found.brought), mentions[0] if mentions else None)
     presented = _Presented.first(text)
-    if mention is None or (presented and presented.end <= mention.start and _is(_BABY, presented.phrase)):
+    if mention is None or (presented and presented.end <= mention.start and _is("baby", presented.phrase)):
         return _without_age(text, presented)
     sex = _sex_of(mention.phrase) or _sex_by_pronouns(text[mention.start :]) or UNKNOWN
     return Patient(mention.years, age_group(mention.years), sex)
@@ -143,20 +97,20 @@ class _Mention:
 
 def _aged(text: str) -> Iterator[_Mention]:
     """The told ages that can be the patient's, in the order of the text."""
-    for match in _AGE.finditer(text):
+    for match in _FOUND_BY["age"].finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         years = _years(match)
-        if years > _OLDEST_YEARS or _RANGE_OR_PAST.search(before):
+        if years > _OLDEST_YEARS or _FOUND_BY["range_or_past"].search(before):
             continue
-        phrase = _PHRASE_ENDS.split(after[:90], maxsplit=1)[0]
-        if re.search(rf"\b(?:{_PLURAL})\b", phrase, re.IGNORECASE):
+        phrase = _FOUND_BY["phrase_ends"].split(after[:90], maxsplit=1)[0]
+        if _is("plural", phrase):
             continue
         if not _sex_of(phrase):
             sentence = re.split(r"[.?!]\s", before)[-1]
             phrase = f"{_last_sexed(sentence[-60:]) if match['aged'] or not phrase.strip(' ,') else ''} {phrase}"
-        brought = bool(_BRINGS.search(before))
-        is_child = years < _BOUNDS_YEARS[0] and _is(_CHILD, phrase)
-        if brought or is_child or not _RELATIVE.search(before):
+        brought = bool(_FOUND_BY["brings"].search(before))
+        is_child = years < _BOUNDS_YEARS[0] and _is("child", phrase)
+        if brought or is_child or not _FOUND_BY["relative"].search(before):
             yield _Mention(match.start(), years, phrase, brought)
 
 
@@ -174,37 +128,36 @@ def _number(written: str) -> float:
     """
     if written[0].isdigit():
         return float(written)
+    ones, tens = (_PATTERNS[name].split("|") for name in ("ones", "tens"))
     parts = re.split(r"[-\s]", written.lower())
-    tens = {word: 10 * place for place, word in enumerate(_TENS_WORDS, start=2)}
-    ones = {word: place for place, word in enumerate(_ONES_WORDS, start=1)}
-    return float(sum(tens.get(part) or ones[part] for part in parts))
+    return float(sum(10 * tens.index(part) + 20 if part in tens else ones.index(part) + 1 for part in parts))
 
 
-def _is(pattern: str, text: str) -> bool:
-    return re.search(rf"\b(?:{pattern})\b", text, re.IGNORECASE) is not None
+def _is(name: str, text: str) -> bool:
+    """Whether one of the words of that name in vignette.yaml is in the text."""
+    return re.search(rf"\b(?:{_PATTERNS[name]})\b", text, re.IGNORECASE) is not None
 
 
 def _sex_of(phrase: str) -> str:
     """The sex that a noun phrase tells: empty if none, UNKNOWN if both."""
-    told = [sex for sex, words in zip(SEXES, (_FEMALE, _MALE), strict=True) if _is(words, phrase)]
-    initial = _INITIAL.match(phrase)
-    if not told and initial:
+    told = [sex for sex in SEXES if _is(sex, phrase)]
+    if not told and (initial := _FOUND_BY["initial"].match(phrase)):
         return {"f": SEXES[0], "m": SEXES[1]}[initial["initial"].lower()]
     return UNKNOWN if len(told) == len(SEXES) else "".join(told)
 
 
 def _last_sexed(sentence: str) -> str:
     """The last word of a sentence's beginning that tells a sex: whose age follows ("A girl aged 7")."""
-    found = re.findall(rf"\b(?:{_FEMALE}|{_MALE}|she|he)\b", sentence, re.IGNORECASE)
+    found = re.findall(rf"\b(?:{_PATTERNS['female']}|{_PATTERNS['male']}|she|he)\b", sentence, re.IGNORECASE)
     return {"she": "female", "he": "male"}.get(found[-1].lower(), found[-1]) if found else ""
 
 
 def _sex_by_pronouns(text: str) -> str:
     """The sex of the pronouns if all are of one, else of "brought by his wife"; empty where neither tells it."""
-    told = [sex for sex, words in zip(SEXES, _PRONOUNS, strict=True) if _is(words, text)]
+    told = [sex for sex in SEXES if _is(f"{sex}_pronouns", text)]
     if len(told) == 1:
         return told[0]
-    brought = _BROUGHT_BY.search(text) if told else None
+    brought = _FOUND_BY["brought_by"].search(text) if told else None
     return {"her": SEXES[0], "his": SEXES[1]}[brought["whose"].lower()] if brought else ""
 
 
@@ -218,10 +171,10 @@ class _Presented:
 
     @classmethod
     def first(cls, text: str) -> _Presented | None:
-        match = _PRESENTED.search(text)
+        match = _FOUND_BY["presented"].search(text)
         if match is None:
             return None
-        more = _PHRASE_ENDS.split(text[match.end() :][:60], maxsplit=1)[0]
+        more = _FOUND_BY["phrase_ends"].split(text[match.end() :][:60], maxsplit=1)[0]
         return cls(match.start(), match.end(), match["phrase"] + more)
 
 
@@ -231,6 +184,6 @@ def _without_age(text: str, presented: _Presented | None) -> Patient:
         return Patient()
     opens = presented.start <= _OPENING_CHARACTERS
     sex = _sex_of(presented.phrase) or (_sex_by_pronouns(text[presented.start :]) if opens else "") or UNKNOWN
-    if _is(_CHILD, presented.phrase):
+    if _is("child", presented.phrase):
         return Patient(None, AGE_GROUPS[0], sex)
     return Patient(None, AGE_GROUPS[-1] if _is("elderly", presented.phrase) else UNKNOWN, sex)
