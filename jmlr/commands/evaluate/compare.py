@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jmlr.console import CONSOLE
 from jmlr.errors import MissingResource
-from jmlr.evaluation.notation import arm_label, ordered_arms, percent
+from jmlr.evaluation.notation import arm_label, ordered_arms
 from jmlr.evaluation.protocol import require_same
 from jmlr.evaluation.statistics.seeds import aggregate
 from jmlr.files import read_json
@@ -36,11 +37,13 @@ def run(settings: Settings, folders: Sequence[Path]) -> None:
         require_same(protocols[0], protocol, (str(folders[0]), str(folder)))
     runs = [_read(folder, layout.METRICS.name, read_metrics) for folder in folders]
     together = aggregate(runs, settings.evaluate.confidence)
+    for number, folder in enumerate(folders, start=1):
+        CONSOLE.print(f"{number}  {folder}")
     for split, found in together.items():
-        CONSOLE.print(_table(split, folders, runs, found))
+        CONSOLE.print(_table(split, runs, found))
     CONSOLE.print(
-        f"Mean with the {100 * settings.evaluate.confidence:g} % interval of Student's t over the evaluations: "
-        "it is about another training, if they are trainings under different seeds."
+        f"Mean over the evaluations with the {100 * settings.evaluate.confidence:g} % interval of Student's t.\n"
+        "Of trainings under different seeds it tells where another training may lie."
     )
 
 
@@ -53,17 +56,22 @@ def _read(folder: Path, name: str, read: Callable[[Path, str], dict[str, Any]]) 
     return read(file, next_step)
 
 
-def _table(split: str, folders: Sequence[Path], runs: Sequence[dict[str, Any]], found: dict[str, Any]) -> Table:
-    table = Table(
-        "right answers", *map(str, folders), "mean", title=f"{split}: {runs[0][split]['questions']} questions"
-    )
-    kinds = (("accuracy", arm_label), ("difference", lambda pair: pair.replace("_minus_", " - ")))
-    for kind, label in kinds:
+def _table(split: str, runs: Sequence[dict[str, Any]], found: dict[str, Any]) -> Table:
+    title = f"{split}: {runs[0][split]['questions']} questions"
+    table = Table("right answers, %", title=title, title_justify="left", box=SIMPLE_HEAD)
+    for name in (*map(str, range(1, len(runs) + 1)), "mean"):
+        table.add_column(name, justify="right", no_wrap=True)
+    kinds = (("accuracy", arm_label, "{:.1f}"), ("difference", _pair_label, "{:+.1f}"))
+    for kind, label, form in kinds:
         names = dict.fromkeys(name for run in runs for name in run[split][kind])
         for name in ordered_arms(names) if kind == "accuracy" else names:
-            values = [percent(one["value"]) if (one := run[split][kind].get(name)) else "-" for run in runs]
+            values = [form.format(100 * one["value"]) if (one := run[split][kind].get(name)) else "-" for run in runs]
             table.add_row(label(name), *values, _mean(found[kind].get(name)))
     return table
+
+
+def _pair_label(pair: str) -> str:
+    return f"{pair.replace('_minus_', ' - ')} (points)"
 
 
 def _mean(over: dict[str, Any] | None) -> str:

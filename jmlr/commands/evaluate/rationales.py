@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from jmlr.answering.generation import rationale_in
@@ -104,21 +105,23 @@ def _judge(named: str) -> Callable[..., dict[str, Any]]:
 
 
 def _show(arms: Sequence[str], metrics: dict[str, Any]) -> None:
-    table = Table("measure, 0 to 1", *arms, title="Rationales, means with intervals")
+    title = "Rationales, means with intervals, 0 to 1"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("measure", no_wrap=True)
+    for arm in arms:
+        table.add_column(arm, justify="right", no_wrap=True)
+        table.add_column("n", justify="right")
     for measure in _MEASURES:
-        table.add_row(measure, *(_cell(metrics["arms"][arm].get(measure)) for arm in arms))
+        found = [metrics["arms"][arm].get(measure) for arm in arms]
+        cells = [cell for one in found for cell in ((_interval(one), str(one["questions"])) if one else ("-", ""))]
+        table.add_row(measure, *cells)
     CONSOLE.print(table)
     if judged := metrics.get("judged"):
-        wins, agreement = judged["win_rate"], judged["agreement"]
-        CONSOLE.print(
-            f"{judged['model']} judges {arms[0]} against {arms[1]}: win rate {_cell(wins)}, orders agree {agreement}"
-        )
+        wins, agree = judged["win_rate"], judged["agreement"]
+        rate = f"{_interval(wins)}, n {wins['questions']}" if wins else "-"
+        CONSOLE.print(f"{judged['model']} judges {arms[0]} against {arms[1]}: win rate {rate}, orders agree {agree}")
     CONSOLE.print(f"-> {layout.RATIONALES}")
 
 
-def _cell(found: dict[str, float] | None) -> str:
-    return (
-        "-"
-        if not found
-        else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}), n {found['questions']}"
-    )
+def _interval(found: dict[str, float]) -> str:
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"

@@ -14,7 +14,7 @@ from jmlr.commands.passages.refreshed import Refreshed, evaluated
 from jmlr.console import CONSOLE
 from jmlr.data.tables import batches_of, read_questions
 from jmlr.errors import MissingResource
-from jmlr.evaluation.notation import p_value, percent, points
+from jmlr.evaluation.notation import p_value, points
 from jmlr.evaluation.protocol import protocol_hash
 from jmlr.evaluation.reliance.changed_answers import compare_answers, read_arm
 from jmlr.files import write_json
@@ -89,15 +89,16 @@ def _passage_ids(table: Path) -> set[str]:
 
 def _show(made: Refreshed, found: dict[str, Any]) -> None:
     table = Table(
-        title=f"version {made.version}, and its models with the passages of today",
+        title=f"Version {made.version}, and its models with today's passages: right answers, %",
         title_justify="left",
         box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for name in ("split", "questions", "before", "after", "points", "p", "helped", "hurt", "by loss"):
         table.add_column(name, justify="left" if name == "split" else "right", no_wrap=True)
     for split, one in found["splits"].items():
         change = points(one["difference"]["value"]), p_value(one["difference"]["mcnemar_p"]).removeprefix("= ")
-        shares = percent(one["before"]["value"]), percent(one["after"]["value"])
+        shares = (f"{100 * one[when]['value']:.1f}" for when in ("before", "after"))
         counts = (str(one[name]) for name in ("helped", "hurt", "hurt_by_loss"))
         table.add_row(split, str(one["questions"]), *shares, *change, *counts)
     CONSOLE.print(table)
@@ -108,6 +109,6 @@ def _show(made: Refreshed, found: dict[str, Any]) -> None:
             f"{one['after']} ({marks[one['is_right']]})"
         )
     CONSOLE.print(
-        f"{len(found['changed'])} answers changed, {found['read_others']} questions read other passages; "
+        f"{len(found['changed'])} answers changed; {found['read_others']} questions read other passages.\n-> "
         f"{layout.COMPARISON}, {layout.REFRESHED_EVALUATION / layout.REPORT.name}"
     )

@@ -43,6 +43,6 @@ def run(settings: Settings) -> None:
     CONSOLE.print(result_table(metrics))
     if hours := costs.summary():
         CONSOLE.print(f"device hours of this checkout: {hours}")
-    CONSOLE.print("Where to look next (commands: after `source .venv/bin/activate`, or as .venv/bin/NAME):")
+    CONSOLE.print("Where to look next (commands are in .venv/bin):")
     for what, place in where_to_look(tracking_uri()):
         CONSOLE.print(f"  {what:<18} {place}")
