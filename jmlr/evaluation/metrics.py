@@ -98,8 +98,8 @@ def _evidence(split: Split) -> dict[str, Any]:
 
 
 def _subgroups(split: Split) -> dict[str, Any]:
-    answered = {arm: split.readings.answered[arm] for arm in PLAIN_ARMS if arm in split.right}
-    return measure_subgroups(split.questions, answered, split.settings)
+    right = {arm: split.right[arm] for arm in PLAIN_ARMS if arm in split.right}
+    return measure_subgroups(split.questions, right, split.settings)
 
 
 def _by_type(split: Split) -> dict[str, Any]:

@@ -8,18 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jmlr.answering.answered import Answered
-from jmlr.answering.answerer import Answerer
+from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.answering.generation import say, strict_choice
 from jmlr.answering.journal import Journal
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.evaluation.evidence import without_each
 from jmlr.evaluation.notation import GOLD_SUFFIX
 from jmlr.evaluation.readings import Readings
+from jmlr.index.bm25 import Bm25
+from jmlr.index.candidates import mine
+from jmlr.index.fusion import Hybrid
 from jmlr.settings import Settings
 from jmlr.types import Hit, Passage, Question
 
 Hits = Mapping[str, Sequence[Hit]]
 """Hits by question id, best first."""
+Pair = tuple[Path, Path]
+"""Folders of a retriever and of its index."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,35 @@ class Session:
         found = read_in_every_order(answerer, self.questions, hits, title)
         answerer.journal = None
         return found
+
+
+def retrieve(
+    settings: Settings, pairs: Mapping[str, Pair], questions: Sequence[Question], passages: Sequence[Passage]
+) -> dict[str, dict[str, list[Hit]]]:
+    """What each ranking that is reported finds for every question, by the ranking's name and the question's id.
+
+    The name of a pair is its retriever alone, `bm25` is BM25 alone. `hybrid` fuses BM25 with the last pair;
+    `hybrid_NAME` with an earlier one, where arms read fused rankings.
+
+    Raises:
+        FingerprintMismatch: if a pair's retriever, index and passages do not belong together.
+    """
+    bm25, count = Bm25(passages), settings.index.candidates
+    found = {"bm25": mine(bm25, questions, count)}
+    for name, (retriever, index) in pairs.items():
+        searcher = load_searcher(retriever, index, passages, settings)
+        found[name] = mine(searcher, questions, count)
+        is_last = name == list(pairs)[-1]
+        if is_last or settings.index.hybrid:
+            found["hybrid" if is_last else f"hybrid_{name}"] = mine(Hybrid(searcher, bm25), questions, count)
+    return found
+
+
+def ranking_read(settings: Settings, own: str, hits: Mapping[str, Hits]) -> str:
+    """The ranking that an arm reads: its own retriever's, or that one fused with BM25's."""
+    if not settings.index.hybrid:
+        return own
+    return f"hybrid_{own}" if f"hybrid_{own}" in hits else "hybrid"
 
 
 def shuffled(hits: Hits, seed: int) -> dict[str, list[Hit]]:

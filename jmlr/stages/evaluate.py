@@ -9,13 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jmlr import fingerprint
-from jmlr.answering.answerer import load_searcher
 from jmlr.data.tables import read_made, read_passages, read_questions
-from jmlr.evaluation.session import Session
+from jmlr.evaluation.session import Session, ranking_read, retrieve
 from jmlr.files import read_json, reading
-from jmlr.index.bm25 import Bm25
-from jmlr.index.candidates import mine
-from jmlr.index.fusion import Hybrid
 from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
 from jmlr.stages.evaluation_files import HitsById
@@ -25,6 +21,10 @@ from jmlr.tracking.run import TrainingRun, flatten
 from jmlr.types import Passage, Question
 
 _TRAIN = "dvc repro train"
+
+
+_OWN_RANKING = {"rag": "before", "jmlr": "after"}
+"""The ranking of each reading arm's own retriever."""
 
 
 def run(settings: Settings) -> None:
@@ -60,42 +60,22 @@ def _answers(settings: Settings) -> Path:
 
 
 def _retrieve(settings: Settings, questions: Sequence[Question], passages: Sequence[Passage]) -> dict[str, HitsById]:
-    """What each ranking that is reported holds for every question, by the ranking's name.
-
-    `before` and `after` are the base and the trained retriever alone, `bm25` BM25 alone. `hybrid` fuses BM25 with the
-    newest retriever there is; `hybrid_before` with the base one, where the arm rag reads that.
-    """
+    """Every ranking that is reported: `before` and `after` are the base and the trained retriever; see `retrieve`."""
     pairs = {"before": (layout.BASE_RETRIEVER, layout.INDEX)}
     if "jmlr" in settings.train.arms:
         pairs["after"] = (layout.TRAINED_RETRIEVER, layout.TRAINED_INDEX)
-    bm25, count = Bm25(passages), settings.index.candidates
-    found = {"bm25": mine(bm25, questions, count)}
-    for when, (retriever_folder, index_folder) in pairs.items():
-        searcher = load_searcher(retriever_folder, index_folder, passages, settings)
-        found[when] = mine(searcher, questions, count)
-        is_newest = when == list(pairs)[-1]
-        if is_newest or settings.index.hybrid:
-            found["hybrid" if is_newest else "hybrid_before"] = mine(Hybrid(searcher, bm25), questions, count)
-    return found
+    return retrieve(settings, pairs, questions, passages)
 
 
 def _read(session: Session, hits: Mapping[str, HitsById]) -> None:
     """All arms' answers, with the controls of those that read passages."""
     settings = session.settings
-    read = _read_by_arm(settings, hits)
     nothing: HitsById = {question.question_id: [] for question in (*session.questions, *session.dev)}
     for arm in settings.train.arms:
-        found = hits[read[arm]] if arm in read else nothing
+        found = hits[ranking_read(settings, _OWN_RANKING[arm], hits)] if arm in _OWN_RANKING else nothing
         answerer = session.read_arm(arm, layout.arm_folder(arm) / "reader", found)
-        if arm in read:
+        if arm in _OWN_RANKING:
             session.read_controls(answerer, arm, found, hits["bm25"])
-
-
-def _read_by_arm(settings: Settings, hits: Mapping[str, HitsById]) -> dict[str, str]:
-    """The ranking that each reading arm reads: its retriever's, or that one fused with BM25's."""
-    if not settings.index.hybrid:
-        return {"rag": "before", "jmlr": "after"}
-    return {"rag": "hybrid_before" if "hybrid_before" in hits else "hybrid", "jmlr": "hybrid"}
 
 
 def _origin(seconds: float) -> evaluation_files.Origin:

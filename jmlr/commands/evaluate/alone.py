@@ -11,20 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from jmlr import fingerprint
-from jmlr.answering.answerer import load_searcher
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages, read_questions
 from jmlr.errors import ConfigError
 from jmlr.evaluation.notation import arm_label
 from jmlr.evaluation.report.table import result_table
-from jmlr.evaluation.session import Session
+from jmlr.evaluation.session import Session, ranking_read, retrieve
 from jmlr.files import making, write_json
-from jmlr.index.bm25 import Bm25
-from jmlr.index.candidates import mine
-from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
-from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance
 from jmlr.types import Passage, Question
 
@@ -75,10 +70,11 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
     questions = [one for one in everything if one.split in settings.evaluate.splits]
     dev = [one for one in everything if one.split == "dev"]
     settings = _without_unknown_gold(settings, questions, passages)
-    hits = _retrieve(settings, contender, list({one.question_id: one for one in (*questions, *dev)}.values()), passages)
+    asked = list({one.question_id: one for one in (*questions, *dev)}.values())
+    hits = retrieve(settings, {contender.ranking: (contender.retriever, contender.index)}, asked, passages)
     answers = folder.with_name(f".{folder.name}.answers")
     session = Session(settings, questions, dev, passages, _answers(settings, contender, answers))
-    found = hits["hybrid" if settings.index.hybrid else contender.ranking]
+    found = hits[ranking_read(settings, contender.ranking, hits)]
     answerer = session.read_arm(contender.arm, contender.reader, found)
     session.read_controls(answerer, contender.arm, found, hits["bm25"])
     metrics = evaluation_files.measure_all(settings, session, hits)
@@ -111,15 +107,6 @@ def show(metrics: Mapping[str, Any], folder: Path) -> None:
     """Prints the result table, and where to look next."""
     CONSOLE.print(result_table(metrics))
     CONSOLE.print(f"-> {folder / layout.REPORT.name}\n   jmlr compare {layout.EVALUATE} {folder}")
-
-
-def _retrieve(
-    settings: Settings, contender: Contender, questions: Sequence[Question], passages: Sequence[Passage]
-) -> dict[str, HitsById]:
-    searcher = load_searcher(contender.retriever, contender.index, passages, settings)
-    bm25 = Bm25(passages)
-    searches: dict[str, PassageSearch] = {contender.ranking: searcher, "bm25": bm25, "hybrid": Hybrid(searcher, bm25)}
-    return {name: mine(search, questions, settings.index.candidates) for name, search in searches.items()}
 
 
 def _answers(settings: Settings, contender: Contender, root: Path) -> Path:

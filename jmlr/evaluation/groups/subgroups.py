@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jmlr.answering.answered import Answered
 from jmlr.evaluation.groups.vignette import AGE_GROUPS, SEXES, UNKNOWN, read_patient
-from jmlr.evaluation.notation import GOLD_SUFFIX, ordered_arms
-from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, outcomes, share_interval
+from jmlr.evaluation.statistics.accuracy import Interval, bootstrap_interval, share_interval
 from jmlr.evaluation.statistics.gaps import holm, mean_gap, mean_gap_p, share_gap, share_gap_p
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
@@ -29,9 +28,8 @@ SMALL_BELOW = 20
 GAINS = (("jmlr", "rag"),)
 """Pairs (first, second) of arms whose gain first - second is compared between groups."""
 
-Summary = Callable[[NDArray[np.bool_]], Interval]
-Gap = Callable[[NDArray[np.bool_], NDArray[np.bool_]], Interval]
-Test = Callable[[NDArray[np.bool_], NDArray[np.bool_]], float]
+Values: TypeAlias = NDArray[np.generic]
+"""One value a question."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,12 @@ class Grouping:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """How groups are summed up and compared: in accuracy, or in the gain of one arm over another."""
+    """What is compared between groups (accuracy, or the gain of one arm over another), and how."""
 
-    summary: Summary
-    gap: Gap
-    test: Test
+    values: Values
+    summary: Callable[[Values], Interval]
+    gap: Callable[[Values, Values], Interval]
+    test: Callable[[Values, Values], float]
 
 
 def group_questions(questions: Sequence[Question]) -> Grouping:
@@ -95,13 +94,13 @@ def _listing_order(group: str) -> tuple[int, str]:
 
 def measure_subgroups(
     questions: Sequence[Question],
-    answered: Mapping[str, Sequence[Answered]],
+    right: Mapping[str, NDArray[np.bool_]],
     settings: EvaluateSettings,
     small_below: int = SMALL_BELOW,
 ) -> dict[str, Any]:
     """Accuracy of every arm in every group, and whether joint training helps some groups more than others.
 
-    `answered`: per arm answers to at least these questions; `_gold` arms are left out. `small_below`: groups with fewer
+    `right`: per arm whether each question was answered right, shape (questions,). `small_below`: groups with fewer
     questions are marked small, and not tested.
 
     Returns:
@@ -111,14 +110,8 @@ def measure_subgroups(
         to the rest {value, low, high, p, p_holm} (-1 to 1), None for UNKNOWN or without a rest. p is Fisher's exact
         test of accuracies, a permutation test of gains, None where the group or the rest is small; p_holm is adjusted
         for the tests of the family. Where two groups make up an attribute their gaps are one test.
-
-    Raises:
-        DataError: if answers do not fit the questions.
     """
     grouping = group_questions(questions)
-    right = {
-        arm: outcomes(questions, answered[arm], arm) for arm in ordered_arms(answered) if not arm.endswith(GOLD_SUFFIX)
-    }
     gains = {
         f"{first}_minus_{second}": right[first].astype(np.int64) - right[second].astype(np.int64)
         for first, second in GAINS
@@ -137,18 +130,14 @@ def measure_subgroups(
 
 
 def _of_accuracy(right: NDArray[np.bool_], settings: EvaluateSettings) -> _Comparison:
-    return _Comparison(
-        lambda group: share_interval(right[group], settings.confidence),
-        lambda group, rest: share_gap(right[group], right[rest], settings.confidence),
-        lambda group, rest: share_gap_p(right[group], right[rest]),
-    )
+    level = {"confidence": settings.confidence}
+    return _Comparison(right, partial(share_interval, **level), partial(share_gap, **level), share_gap_p)
 
 
 def _of_gain(gain: NDArray[np.int64], settings: EvaluateSettings) -> _Comparison:
+    drawn = {"settings": settings}
     return _Comparison(
-        lambda group: bootstrap_interval(gain[group], settings),
-        lambda group, rest: mean_gap(gain[group], gain[rest], settings),
-        lambda group, rest: mean_gap_p(gain[group], gain[rest], settings),
+        gain, partial(bootstrap_interval, **drawn), partial(mean_gap, **drawn), partial(mean_gap_p, **drawn)
     )
 
 
@@ -171,17 +160,17 @@ def _entries(
     """The entry of each group of one attribute, and the gaps among them that are tests of their own."""
     entries: dict[str, dict[str, Any]] = {}
     tests: list[dict[str, Any]] = []
-    known = _known(members)
+    known, values = _known(members), compare.values
     for group, inside in members.items():
         rest, gap = known & ~inside, None
         if group != UNKNOWN and rest.any():
-            gap = {**compare.gap(inside, rest).bounds, "p": None, "p_holm": None}
+            gap = {**compare.gap(values[inside], values[rest]).bounds, "p": None, "p_holm": None}
             mirrored = _is_pair(members) and bool(entries)
             if min(inside.sum(), rest.sum()) >= small_below and not mirrored:
-                gap["p"] = compare.test(inside, rest)
+                gap["p"] = compare.test(values[inside], values[rest])
                 tests.append(gap)
         questions = int(inside.sum())
-        summed = compare.summary(inside).bounds
+        summed = compare.summary(values[inside]).bounds
         entries[group] = {"questions": questions, "small": questions < small_below, **summed, "gap": gap}
     return entries, tests
 

@@ -176,17 +176,16 @@ def _scored(
     named, wanted, known = concepts
     reference = rationale.question.rationale
     precision, recall, f1 = overlap(named, wanted) or (None, None, None)
-    words: dict[str, float | None] = dict.fromkeys(ROUGE.values())
-    if reference:
-        words = {**rouge(rationale.text, reference)}
+    words = [*rouge(rationale.text, reference).values()] if reference else [None] * len(ROUGE)
+    rouge_1, rouge_2, rouge_l = words
     return RationaleScores(
-        question_id=rationale.question.question_id,
-        umls_precision=precision,
-        umls_recall=recall,
-        umls_f=f1,
-        rouge_1=words["rouge_1"],
-        rouge_2=words["rouge_2"],
-        rouge_l=words["rouge_l"],
+        rationale.question.question_id,
+        precision,
+        recall,
+        f1,
+        rouge_1,
+        rouge_2,
+        rouge_l,
         bertscore=close,
         hallucinated_rate=len(named - known) / len(named) if named else None,
         concepts=tuple(sorted(named)),

@@ -6,52 +6,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jmlr.answering.answered import Answered
-from jmlr.types import OPTION_LETTERS, Passage, Question
+from jmlr.types import Passage, Question
 
 EXAMPLES = 10
+_GONE = "(this passage is not in the passages table)"
 _QUOTA = {"helped": 4, "hurt": 3, "both wrong": 2, "both right": 1, "right": 5, "wrong": 5}
 """How many of each kind are shown, kinds in this order; kinds with too few leave room for the others."""
 
 
 @dataclass(frozen=True)
-class OptionRow:
-    """One option: `shares` is its probability (0 to 1) under each shown arm, `chosen` whether that arm chose it."""
+class Shown:
+    """What one arm made of a question: its answer, the passages it read, best first, and what it wrote or nothing."""
 
-    letter: str
-    text: str
-    right: bool
-    shares: tuple[float, ...]
-    chosen: tuple[bool, ...]
+    arm: str
+    answer: Answered
+    passages: tuple[Passage, ...]
+    said: str
 
-
-@dataclass(frozen=True)
-class ReadPassage:
-    """One passage that an arm read; `score` of its hit (None if it was not retrieved), `gold`: is it gold."""
-
-    passage: Passage
-    score: float | None
-    gold: bool
+    @property
+    def scores(self) -> dict[str, float]:
+        """Of its hits by passage id; a passage that was not retrieved has none."""
+        return {hit.passage_id: hit.score for hit in self.answer.hits}
 
 
 @dataclass(frozen=True)
 class Example:
-    """One question with the answers of the shown arms.
-
-    Attributes:
-        question: the question.
-        kind: what happened to it.
-        options: with their probabilities.
-        arms: the shown ones.
-        reading: per arm the passages read, best first.
-        said: per arm what it wrote; empty where it was not asked to.
-    """
+    """One question, what happened to it, and what the shown arms made of it."""
 
     question: Question
     kind: str
-    options: tuple[OptionRow, ...]
-    arms: tuple[str, ...]
-    reading: tuple[tuple[ReadPassage, ...], ...]
-    said: tuple[str, ...]
+    shown: tuple[Shown, ...]
 
 
 def shown_arms(answered: Mapping[str, Sequence[Answered]]) -> tuple[str, ...]:
@@ -102,18 +86,6 @@ def choose(kinds: Mapping[str, str], count: int = EXAMPLES) -> list[str]:
     return [name for names in by_kind.values() for name in names if name in chosen]
 
 
-def _reading(question: Question, answer: Answered, passages: Mapping[str, Passage]) -> tuple[ReadPassage, ...]:
-    scores = {hit.passage_id: hit.score for hit in answer.hits}
-    return tuple(
-        ReadPassage(
-            passages.get(name, Passage(name, "(this passage is not in the passages table)")),
-            scores.get(name),
-            name in question.gold_passage_ids,
-        )
-        for name in answer.read_passage_ids
-    )
-
-
 def worked_examples(
     questions: Sequence[Question],
     answered: Mapping[str, Sequence[Answered]],
@@ -124,27 +96,25 @@ def worked_examples(
 
     `answered`: per arm its answers, to these and other questions. `said`: per arm what it wrote, by question id.
     """
-    arms = shown_arms(answered)
-    answers = [{answer.question_id: answer for answer in answered[arm]} for arm in arms]
-    by_id = {q.question_id: q for q in questions if arms and all(q.question_id in found for found in answers)}
+    answers = {arm: {answer.question_id: answer for answer in answered[arm]} for arm in shown_arms(answered)}
+    by_id = {q.question_id: q for q in questions if answers and all(q.question_id in by for by in answers.values())}
     kinds = {
-        name: kind_of([found[name].chosen_index == question.answer_index for found in answers])
+        name: kind_of([found[name].chosen_index == question.answer_index for found in answers.values()])
         for name, question in by_id.items()
     }
-    examples = []
-    for name in choose(kinds):
-        question, given = by_id[name], [found[name] for found in answers]
-        options = tuple(
-            OptionRow(
-                OPTION_LETTERS[number],
-                text,
-                number == question.answer_index,
-                tuple(answer.option_probabilities[number] for answer in given),
-                tuple(answer.chosen_index == number for answer in given),
-            )
-            for number, text in enumerate(question.options)
+    return [
+        Example(
+            by_id[name],
+            kinds[name],
+            tuple(
+                Shown(
+                    arm,
+                    found[name],
+                    tuple(passages.get(read, Passage(read, _GONE)) for read in found[name].read_passage_ids),
+                    (said or {}).get(arm, {}).get(name, ""),
+                )
+                for arm, found in answers.items()
+            ),
         )
-        reading = tuple(_reading(question, answer, passages) for answer in given)
-        words = tuple((said or {}).get(arm, {}).get(name, "") for arm in arms)
-        examples.append(Example(question, kinds[name], options, arms, reading, words))
-    return examples
+        for name in choose(kinds)
+    ]

@@ -21,7 +21,7 @@ from jmlr.evaluation.report.headline import headline
 from jmlr.evaluation.report.table import result_rows
 from jmlr.files import write_text
 from jmlr.settings import Settings
-from jmlr.types import Passage, Question
+from jmlr.types import OPTION_LETTERS, Passage, Question
 
 REPORT_FILE = "report.html"
 TEMPLATE = "report.html.j2"
@@ -146,6 +146,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         ),
         "any_paper_set": any(name in PAPER_SETS for found in metrics.values() for name in found.get("by_set", {})),
         "arm_colours": figures.ARM_COLOURS,
+        "letters": OPTION_LETTERS,
         "plain_arms": notation.PLAIN_ARMS,
         "paper_table": paper_table(
             metrics[first_split].get("by_set", {}) if first_split else {},

@@ -158,13 +158,9 @@ def _beyond(judged: Judged | None, threshold: float | None) -> dict[str, float] 
 
 
 def _reported(judged: Judged, threshold: float | None, settings: EvaluateSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {"questions": len(judged.right), "answered": None, "coverage": None, "accuracy": None}
     if threshold is None:
-        return {"questions": len(judged.right), "answered": None, "coverage": None, "accuracy": None}
+        return found
     kept = judged.confidences >= threshold
-    found = mean_interval(judged.right[kept], settings) if kept.any() else None
-    return {
-        "questions": len(judged.right),
-        "answered": int(kept.sum()),
-        "coverage": float(kept.mean()),
-        "accuracy": found.bounds if found else None,
-    }
+    accuracy = mean_interval(judged.right[kept], settings).bounds if kept.any() else None
+    return {**found, "answered": int(kept.sum()), "coverage": float(kept.mean()), "accuracy": accuracy}

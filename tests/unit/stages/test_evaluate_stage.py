@@ -11,7 +11,7 @@ import pytest
 from jmlr.answering import answerer
 from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
-from jmlr.evaluation.session import Session
+from jmlr.evaluation.session import Session, ranking_read
 from jmlr.index.bm25 import Bm25
 from jmlr.index.build import build
 from jmlr.index.fusion import Hybrid
@@ -86,7 +86,7 @@ def test_without_a_trained_pair_the_hybrid_is_of_the_base_one(
     settings = make_settings(True, ("rag",))
     found = evaluate._retrieve(settings, tiny_questions, tiny_passages)
     assert sorted(found) == ["before", "bm25", "hybrid"]
-    assert evaluate._read_by_arm(settings, found)["rag"] == "hybrid"
+    assert ranking_read(settings, "before", found) == "hybrid"
 
 
 class NotingAnswerer:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from jmlr.answering.answered import Answered
-from jmlr.errors import DataError
 from jmlr.evaluation.groups import subgroups
 from jmlr.evaluation.groups.subgroups import group_questions, measure_subgroups
 from jmlr.evaluation.statistics.accuracy import share_interval
@@ -31,11 +28,6 @@ def _questions(count: int) -> list[Question]:
     return questions
 
 
-def _answered(questions: Sequence[Question], right: Sequence[bool]) -> list[Answered]:
-    scores = {True: (-1.0, -2.0), False: (-2.0, -1.0)}
-    return [Answered(q.question_id, scores[bool(ok)], (0.5, 0.5)) for q, ok in zip(questions, right, strict=True)]
-
-
 QUESTIONS = _questions(200)
 RAG = np.random.default_rng(1).random(200) < np.where(np.arange(200) % 2, 0.9, 0.3)  # women are answered better
 JMLR = RAG | (np.arange(200) % 2 == 0)  # men are all repaired
@@ -43,8 +35,7 @@ JMLR = RAG | (np.arange(200) % 2 == 0)  # men are all repaired
 
 @pytest.fixture(scope="module")
 def found(settings: Any) -> dict[str, Any]:
-    answered = {"jmlr": _answered(QUESTIONS, JMLR), "rag": _answered(QUESTIONS, RAG), "rag_gold": []}
-    return measure_subgroups(QUESTIONS, answered, settings.evaluate)
+    return measure_subgroups(QUESTIONS, {"rag": RAG, "jmlr": JMLR}, settings.evaluate)
 
 
 def test_groups_are_listed_in_order_and_unknown_last() -> None:
@@ -66,7 +57,7 @@ def test_counts_and_arms(found: dict[str, Any]) -> None:
     assert list(found) == ["questions", "small_below", "skipped", "known", "accuracy", "gain"]
     assert (found["questions"], found["skipped"]) == (200, {"specialty": 200})
     assert found["known"] == {"age": 180, "sex": 180, "question_type": 200}
-    assert list(found["accuracy"]) == ["rag", "jmlr"]  # gold arms are left out
+    assert list(found["accuracy"]) == ["rag", "jmlr"]
     assert list(found["gain"]) == ["jmlr_minus_rag"]
     json.dumps(found)
 
@@ -125,8 +116,7 @@ def test_gain_gap_is_the_bootstrap_of_both_groups(found: dict[str, Any], evaluat
 
 
 def test_small_groups_are_marked_and_not_tested(evaluate: EvaluateSettings) -> None:
-    answered = {"rag": _answered(QUESTIONS, RAG)}
-    family = measure_subgroups(QUESTIONS, answered, evaluate, small_below=60)["accuracy"]["rag"]
+    family = measure_subgroups(QUESTIONS, {"rag": RAG}, evaluate, small_below=60)["accuracy"]["rag"]
     for entry in (entry for group, entry in family["groups"]["age"].items() if group != "unknown"):
         assert entry["small"]
         assert entry["gap"]["p"] is entry["gap"]["p_holm"] is None
@@ -136,18 +126,12 @@ def test_small_groups_are_marked_and_not_tested(evaluate: EvaluateSettings) -> N
 
 def test_a_single_group_has_no_rest(evaluate: EvaluateSettings) -> None:
     men = [question for question in QUESTIONS if " man " in question.text]
-    family = measure_subgroups(men, {"rag": _answered(men, [True] * len(men))}, evaluate)["accuracy"]["rag"]
+    family = measure_subgroups(men, {"rag": np.ones(len(men), bool)}, evaluate)["accuracy"]["rag"]
     assert family["groups"]["sex"] == {
         "male": {"questions": len(men), "small": False, "value": 1.0, "low": pytest.approx(0.96, abs=0.01),
                  "high": 1.0, "gap": None}
     }  # fmt: skip
 
 
-def test_an_arm_that_lacks_an_answer_is_refused(evaluate: EvaluateSettings) -> None:
-    with pytest.raises(DataError, match="arm rag, question q0: no answer"):
-        measure_subgroups(QUESTIONS, {"rag": []}, evaluate)
-
-
 def test_same_seed_same_result(found: dict[str, Any], evaluate: EvaluateSettings) -> None:
-    answered = {"rag": _answered(QUESTIONS, RAG), "jmlr": _answered(QUESTIONS, JMLR)}
-    assert measure_subgroups(QUESTIONS, answered, evaluate) == found
+    assert measure_subgroups(QUESTIONS, {"rag": RAG, "jmlr": JMLR}, evaluate) == found

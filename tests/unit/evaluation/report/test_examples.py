@@ -34,14 +34,11 @@ def test_an_example_holds_what_each_arm_chose_and_read() -> None:
         "jmlr": [Answered("q1", (-2.0, -1.0), (0.2, 0.8), (Hit("p2", 5.0),), ("p2",))],
     }
     (example,) = worked_examples([question], answered, {"p1": Passage("p1", "One."), "p2": Passage("p2", "Two.")})
-    assert (example.kind, example.arms) == ("helped", ("rag", "jmlr"))
-    assert [(row.shares, row.chosen, row.right) for row in example.options] == [
-        ((0.7, 0.2), (True, False), False),
-        ((0.3, 0.8), (False, True), True),
-    ]
-    assert [[(read.passage.text, read.score, read.gold) for read in arm] for arm in example.reading] == [
-        [("One.", 4.0, False)],
-        [("Two.", 5.0, True)],
+    assert (example.kind, [one.arm for one in example.shown]) == ("helped", ["rag", "jmlr"])
+    assert [one.answer.chosen_index for one in example.shown] == [0, 1]
+    assert [[(read.text, one.scores[read.passage_id]) for read in one.passages] for one in example.shown] == [
+        [("One.", 4.0)],
+        [("Two.", 5.0)],
     ]
 
 
@@ -49,7 +46,7 @@ def test_a_passage_that_is_gone_is_named_not_dropped() -> None:
     question = Question("q1", "?", ("MRI", "ECG"), 1, "test")
     answered = {"rag_gold": [Answered("q1", (-1.0, -2.0), (0.7, 0.3), (), ("gone",))]}
     (example,) = worked_examples([question], answered, {})
-    assert (example.kind, example.reading[0][0].passage.passage_id) == ("wrong", "gone")
+    assert (example.kind, example.shown[0].passages[0].passage_id) == ("wrong", "gone")
 
 
 def test_no_arm_no_examples() -> None:
