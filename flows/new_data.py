@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 from prefect import get_run_logger
 
-from flows.stage_task import DVC
+from flows.dvc import DVC, status
 from flows.subprocess_lines import CommandFailed, run_lines
 from jmlr import fingerprint
 from jmlr.errors import DataError
@@ -40,7 +39,7 @@ def fetch_data(sources: str, root: Path = Path()) -> None:
         return
     if pinned["is_import"]:
         _fetch(["update", str(DATA_DVC)], root)
-    if not _status([str(DATA_DVC)], root):
+    if not status(root, [str(DATA_DVC)]):
         return
     if _has_remote(root):
         _fetch(["pull", str(DATA_DVC)], root)
@@ -78,27 +77,20 @@ def whats_new(last: Standing | None, root: Path = Path()) -> str:
     data = root / DATA_DVC
     if data.exists() and fingerprint.of_file(data) != last.tags.get("data_dvc_hash"):
         return f"{DATA_DVC} is another than that of version {last.number}"
-    changed = changed_sources(_status([FIRST_STAGE], root))
+    changed = changed_sources(status(root, [FIRST_STAGE]))
     return f"changed since ingest last ran: {', '.join(changed)}" if changed else ""
 
 
-def changed_sources(status: Mapping[str, Any]) -> list[str]:
+def changed_sources(found: Mapping[str, Any]) -> list[str]:
     """Changed files that ingest reads, without code and settings, from the output of `dvc status --json`.
 
     >>> changed_sources({"ingest": [{"changed deps": {"data": "modified", "jmlr/data": "new"}}, "changed command"]})
     ['data']
     """
-    parts = [part for part in status.get(FIRST_STAGE, []) if isinstance(part, dict)]
+    parts = [part for part in found.get(FIRST_STAGE, []) if isinstance(part, dict)]
     changed = [item for part in parts for item in part.get("changed deps", {}).items()]
     # DVC names the changed keys of settings (a dict), but of files only that they changed (a text).
     return sorted(name for name, what in changed if isinstance(what, str) and not name.startswith(_CODE))
-
-
-def _status(targets: list[str], root: Path) -> dict[str, Any]:
-    lines: list[str] = []
-    run_lines([*DVC, "status", "--json", *targets], lines.append, root)
-    found: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    return found
 
 
 def _has_remote(root: Path) -> bool:

@@ -12,12 +12,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.command import run_and_exit
+from flows.dvc import is_up_to_date
 from flows.ending import parser
 from flows.named_states import ACTIONABLE, failed
 from flows.notifications import tell
 from flows.run_lock import only_run
-from flows.stage_task import flows_settings, run_command, run_stage
-from flows.stale_stages import is_up_to_date, mark_cached
+from flows.stage_task import flows_settings, mark_cached, run_command, run_stage
 from jmlr.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ def bring_up_to_date(folder: Path | None) -> None:
         ConfigError: if there is no dvc.yaml.
         JmlrError: if a stage fails; later ones do not run.
     """
-    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder)
+    stages, nothing_to_do = stage_names(folder or Path.cwd()), is_up_to_date(folder or Path.cwd())
     for stage in stages:
         if nothing_to_do:
             mark_cached(stage)

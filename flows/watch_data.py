@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from prefect import flow
 from prefect.events import emit_event
 
+from flows import dvc
 from jmlr import fingerprint
 from jmlr.errors import DataError
 from jmlr.files import write_json
 
 EVENT = "jmlr.data.changed"
 SEEN = Path(".servers") / "watched.json"
-_TIMEOUT_SECONDS = 300
 
 
 def resource_of(folder: Path) -> str:
@@ -56,19 +54,5 @@ def state_of_data(folder: Path) -> dict[str, str]:
     path = folder / "data.dvc"
     if not path.exists():
         raise DataError("no such file", where=str(path), next_step="dvc add data, or jmlr starter data")
-    command = [sys.executable, "-m", "dvc", "status", "--json", "data.dvc"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise DataError(
-            f"DVC cannot tell its state: {done.stderr.strip()[-500:]}", where=str(path), next_step="dvc status data.dvc"
-        )
-    said = json.loads(done.stdout or "{}")
+    said = dvc.status(folder, ["data.dvc"])
     return {"data_dvc_hash": fingerprint.of_file(path), "status": json.dumps(said, sort_keys=True) if said else ""}

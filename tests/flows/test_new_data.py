@@ -88,7 +88,7 @@ def test_data_are_new_if_no_version_has_their_hash(tmp_path: Path, monkeypatch: 
     (tmp_path / "data.dvc").write_text("outs: []\n")
     known = {"data_dvc_hash": fingerprint.of_file(tmp_path / "data.dvc")}
     status: dict[str, Any] = {}
-    monkeypatch.setattr("flows.new_data._status", lambda targets, root: status)
+    monkeypatch.setattr("flows.new_data.status", lambda root, targets: status)
     assert whats_new(None, tmp_path) == "no version is registered yet"
     assert whats_new(Standing(3, "", {}), tmp_path) == "data.dvc is another than that of version 3"
     assert whats_new(Standing(3, "", known), tmp_path) == ""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flows import background, servers, stale_stages
+from flows import background, dvc, servers
 
 moto_server = pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
 pytest.importorskip("dvc_s3", reason="pip install -e '.[s3]'")
@@ -53,7 +53,7 @@ def keys(client: Any, prefix: str) -> list[str]:
     return [one["Key"] for one in client.list_objects_v2(Bucket="jmlr", Prefix=prefix).get("Contents", [])]
 
 
-def dvc(folder: Path, *words: str) -> None:
+def call_dvc(folder: Path, *words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True, timeout=240, check=False
     )
@@ -62,16 +62,16 @@ def dvc(folder: Path, *words: str) -> None:
 
 def test_a_copy_without_cache_gets_data_and_outputs_from_the_remote(tiny_repository: Path, s3: tuple[str, Any]) -> None:
     address, client = s3
-    dvc(tiny_repository, "remote", "add", "-d", "store", "s3://jmlr/dvc")
-    dvc(tiny_repository, "remote", "modify", "store", "endpointurl", address)
-    dvc(tiny_repository, "push", "-q")
+    call_dvc(tiny_repository, "remote", "add", "-d", "store", "s3://jmlr/dvc")
+    call_dvc(tiny_repository, "remote", "modify", "store", "endpointurl", address)
+    call_dvc(tiny_repository, "push", "-q")
     assert keys(client, "dvc/")
     for gone in (tiny_repository / "data", tiny_repository / ".dvc" / "cache"):
         shutil.rmtree(gone)
     (tiny_repository / "a.txt").unlink()
-    dvc(tiny_repository, "pull", "-q")
+    call_dvc(tiny_repository, "pull", "-q")
     assert (tiny_repository / "a.txt").read_text() == "first"
-    assert stale_stages.is_up_to_date(tiny_repository)
+    assert dvc.is_up_to_date(tiny_repository)
 
 
 def test_mlflow_s_server_keeps_artifacts_in_the_bucket(
