@@ -30,7 +30,8 @@ def status(root: Path, targets: Sequence[str] = ()) -> dict[str, Any]:
         DataError: if DVC gives no answer, for example because another process holds its lock.
     """
     words = ["status", "--json", *targets]
-    where, next_step = str(root / (targets[0] if targets else "dvc.yaml")), f"dvc status {' '.join(targets)}".strip()
+    asked_of = next((target for target in targets if target.endswith(".dvc")), "dvc.yaml")
+    where, next_step = str(root / asked_of), " ".join(["dvc status", *targets])
     try:
         done = subprocess.run(
             [*DVC, *words],
