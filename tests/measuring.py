@@ -7,9 +7,8 @@ from typing import Any
 
 from jmlr.answering.answered import Answered
 from jmlr.evaluation.metrics import METRICS, measure, ranking_metrics
-from jmlr.evaluation.readings import Readings
+from jmlr.evaluation.readings import Rankings, Readings
 from jmlr.evaluation.retrieval.rankings import mean_measures
-from jmlr.evaluation.split import Rankings
 from jmlr.settings import Settings
 from jmlr.types import Question
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from jmlr.answering.answered import Answered
-from jmlr.answering.journal import Journal
+from jmlr.answering.answered import Answered, Journal
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError
 from jmlr.index.candidates import check_questions
@@ -97,7 +96,7 @@ class Answerer:
     def load_reader(
         cls, reader_folder: Path, passages: Sequence[Passage], settings: Settings, search: PassageSearch | None = None
     ) -> Answerer:
-        """A reader with passages already at hand; no search, no retrieval.
+        """A reader with given passages; no search, no retrieval.
 
         Raises:
             MissingResource: if the reader is not there.

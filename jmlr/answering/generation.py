@@ -1,4 +1,4 @@
-"""What the reader says by itself: greedy text, for the strict reading of an answer and for rationales."""
+"""What the reader writes: greedy text, for the strict reading of an answer and for rationales."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def say(
 def strict_choice(text: str, question: Question, form: str) -> int | None:
     """The option that a text names and nothing else, or None: then the answer is unreadable and counts as wrong.
 
-    `form`: `text`: the text must be an option's, but for case, spaces and a full stop at its end; `letter`: it must
+    `form`: `text`: the text must be an option's, except for case, spaces and a final full stop; `letter`: it must
     begin with one option's letter; `letter_text`: with a letter, and what follows must be that option's text;
     `letter_rationale`: with a letter and a full stop, or it must be the letter.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jmlr.evaluation.notation import GOLD_SUFFIX
-from jmlr.evaluation.split import Split
+from jmlr.evaluation.readings import Split
 from jmlr.evaluation.statistics.accuracy import AnswerMetric, by_question, mean_interval, paired_difference
 
 COMPARISONS = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jmlr.evaluation.notation import PLAIN_ARMS
-from jmlr.evaluation.split import Split
+from jmlr.evaluation.readings import Split
 from jmlr.evaluation.statistics.abstention import Judged, measure_abstention
 from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.evaluation.statistics.calibration import bin_edges, grade, measure_calibration, reliability

@@ -1,9 +1,9 @@
-"""Which read passages an answer rests on: each is left out in turn and the question read again.
+"""Which passages an answer rests on: each is left out in turn, and the question is read again.
 
 A passage supports the choice if without it the chosen option is less probable. Source: erasure, Li et al. 2016
 (arXiv 1612.08220); minus the probability's change is the comprehensiveness of ERASER (DeYoung et al. 2020,
-arXiv 1911.03429) with one passage as rationale. Two limits: passages that say the same cover for one another, so none
-of them may seem to support; and leaving one out moves the others, which alone may change a probability a little.
+arXiv 1911.03429) with one passage as rationale. Two limits: of passages that say the same none
+may seem to support; and leaving one out moves the others, which alone may change a probability a little.
 """
 
 from __future__ import annotations

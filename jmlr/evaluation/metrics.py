@@ -24,19 +24,18 @@ from jmlr.evaluation import arms, certainty
 from jmlr.evaluation.groups.public_sets import by_set
 from jmlr.evaluation.groups.subgroups import measure_subgroups
 from jmlr.evaluation.notation import PLAIN_ARMS, RANKING_LABELS, percent, points_interval, success_at_1
-from jmlr.evaluation.rationales.written import measure_written
-from jmlr.evaluation.readings import Readings
+from jmlr.evaluation.rationales.rationale import measure_written
+from jmlr.evaluation.readings import Rankings, Readings, Split
 from jmlr.evaluation.reliance.support import summarise_evidence
-from jmlr.evaluation.retrieval.by_type import measure_by_type
 from jmlr.evaluation.retrieval.rankings import (
     RankingMetric,
     mean_measures,
+    measure_by_type,
     ndcg,
     recall_at,
     reciprocal_rank,
     success_at,
 )
-from jmlr.evaluation.split import Rankings, Split
 from jmlr.evaluation.statistics.accuracy import AnswerMetric, is_right
 from jmlr.settings import Settings
 from jmlr.types import Question

@@ -1,4 +1,4 @@
-"""How arms, splits and numbers are written for people, the same in terminal, Markdown, plots and report."""
+"""How arms, splits and numbers are written in terminal, Markdown, plots and report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARM_LABELS = {
     "jmlr_bm25": "JMLR reader + BM25's passages",
     "jmlr_shuffled": "JMLR reader + another question's passages",
 }
-"""The known arms, in the order in which they are listed everywhere."""
+"""The known arms, in the order in which they are always listed."""
 
 PLAIN_ARMS = ("untrained", "closed_book", "rag", "jmlr")
 """The arms that read what is retrieved for them; `untrained` alone never trained (`jmlr evaluate --reader`)."""

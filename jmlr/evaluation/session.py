@@ -1,4 +1,4 @@
-"""All readings of an evaluation: every arm, its controls, the orders of the options, the reader's own words."""
+"""Reads every arm: its answers, its controls, the orders of the options, and the reader's own words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jmlr.answering.answered import Answered
+from jmlr.answering.answered import Answered, Journal
 from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.answering.generation import say, strict_choice
-from jmlr.answering.journal import Journal
 from jmlr.answering.option_orders import read_in_every_order
 from jmlr.evaluation.evidence import without_each
 from jmlr.evaluation.notation import GOLD_SUFFIX
@@ -29,7 +28,7 @@ Pair = tuple[Path, Path]
 
 @dataclass(frozen=True)
 class Session:
-    """Asks one reader after the other the same questions.
+    """Asks the readers the same questions, one reader after the other.
 
     Attributes:
         settings: of the whole project.
@@ -146,7 +145,7 @@ def ranking_read(settings: Settings, own: str, hits: Mapping[str, Hits]) -> str:
 
 
 def shuffled(hits: Hits, seed: int) -> dict[str, list[Hit]]:
-    """Every question with the passages of another question: as many and as good to read, but not about it.
+    """Every question with the passages of another one: as many and as readable, but not about it.
 
     >>> sorted(shuffled({"q1": [Hit("p1", 1.0)], "q2": [Hit("p2", 1.0)]}, 1).items())
     [('q1', [Hit(passage_id='p2', score=1.0)]), ('q2', [Hit(passage_id='p1', score=1.0)])]

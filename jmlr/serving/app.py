@@ -23,7 +23,7 @@ from jmlr.types import Question
 
 _LOG = logging.getLogger("jmlr.serving")
 _GONE = 499
-"""The client went away before its answer (nginx's number; nobody reads it but /metrics)."""
+"""The client went away before its answer (nginx's number; only /metrics shows it)."""
 
 _EXAMPLE = {
     "question": "A 54-year-old man wakes with a hot, swollen great toe. Which test confirms the diagnosis?",
@@ -152,6 +152,6 @@ async def _client_left(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    # The message may hold parts of a question, so the client gets none of it.
+    # The message may contain parts of a question, so the client gets none of it.
     _LOG.error("a request failed", exc_info=error)
     return JSONResponse({"error": {"found": "the server failed to answer; its log says why"}}, 500)

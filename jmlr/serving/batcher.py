@@ -31,9 +31,9 @@ class _Waiting(Generic[Work, Done]):
 class Batcher(Generic[Work, Done]):
     """One thread that does what is submitted, oldest first, as many at a time as wait, up to `serve.batch_questions`.
 
-    The first of a batch waits `serve.batch_wait_milliseconds` for others. While one batch is being done the next one
-    gathers, so under load nothing waits for the clock. Where a batch fails, each of it is tried alone: what spoils one
-    answer does not spoil its neighbours'.
+    The first of a batch waits `serve.batch_wait_milliseconds` for others. While one batch runs the next one gathers, so
+    under load nothing waits for the clock. Where a batch fails, each of it is tried alone: a question that fails does
+    not fail its neighbours.
 
     Args:
         answer: does a batch; results in its order.
@@ -155,7 +155,7 @@ class Batcher(Generic[Work, Done]):
             results = self._answer([one.work for one in batch])
             for one, result in zip(batch, results, strict=True):
                 one.future.set_result(result)
-        # Whatever a model raises belongs to who asked; the thread must live on for the others.
+        # A model's error goes to whoever asked; the thread must live on for the others.
         except Exception as error:  # noqa: BLE001
             if len(batch) == 1:
                 batch[0].future.set_exception(error)

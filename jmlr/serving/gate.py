@@ -1,4 +1,4 @@
-"""What every request passes: the names the server may be called by, counting, and headers that keep browsers strict."""
+"""What every request passes: a check of the host's name, counting, and headers that keep browsers strict."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ class Gate:
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.update(_HEADERS)
         if not self._desk.open:
-            headers["Connection"] = "close"  # so that clients do not send the next request into a closing door
+            headers["Connection"] = "close"  # so that clients do not send the next request to a server that closes

@@ -29,7 +29,7 @@ _FILES = {"style.css": "text/css; charset=utf-8", "page.js": "text/javascript; c
 
 @dataclass(frozen=True)
 class Filled:
-    """What the form holds: the models asked, by number, and the exam question it was filled from."""
+    """The form's content: the models asked, by number, and the exam question it was filled from."""
 
     question: str = ""
     options: tuple[str, ...] = ()

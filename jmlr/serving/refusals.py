@@ -42,7 +42,7 @@ class WrongKind(Refused):
 
 
 class Failed(Refused):
-    """The model failed; what it said is in the log alone, because it may hold parts of the question."""
+    """The model failed; only the log has its message, which may contain parts of the question."""
 
     status = 500
 

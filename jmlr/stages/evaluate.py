@@ -28,10 +28,10 @@ _OWN_RANKING = {"rag": "before", "jmlr": "after"}
 
 
 def run(settings: Settings) -> None:
-    """Writes build/evaluate: metrics.json, predictions.parquet, plots/, report.html and what docs/evaluation.md names.
+    """Writes build/evaluate: metrics.json, predictions.parquet, report.html and the other files of docs/evaluation.md.
 
-    All of it is logged in the training's run. What an evaluation of the same models, index, questions and settings that
-    was cut off has answered is not answered again.
+    All of it is logged in the training's run. An interrupted evaluation of the same models, index, questions and
+    settings continues where it was.
 
     Raises:
         FingerprintMismatch: if an index is not its retriever's.

@@ -1,4 +1,4 @@
-"""The files of an evaluation: of build/evaluate, and of what is evaluated by itself into build/evaluations."""
+"""The files of an evaluation: of build/evaluate, and of one model alone in build/evaluations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Origin:
         provenance: hashes, times and names, shown as they are.
         ledger: of its training; empty where that is not known.
         history: rows of its training curves; empty where they are not known.
-        alone: the name of what was evaluated by itself; empty where arms were compared.
+        alone: the name of the one model that was evaluated; empty where arms were compared.
     """
 
     provenance: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""One reader with one pair's passages on the current questions: a version of the registry, or a reader as it comes."""
+"""One reader with one pair's passages on the current questions: a version of the registry, or an untrained reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CODE_TAGS = ("git_commit", "git_dirty", "data_dvc_hash")
 
 @dataclass(frozen=True)
 class Contender:
-    """What is evaluated by itself.
+    """The one model that is evaluated.
 
     Attributes:
         arm: under which its answers stand: jmlr for a trained pair, untrained for a reader as it comes.
@@ -38,7 +38,7 @@ class Contender:
         index: of that retriever.
         passages: the table that is indexed.
         ranking: under which retrieval is reported: after joint training, or before.
-        told: what the files say of it.
+        told: what evaluated.json says of it.
         name: for people; empty: the arm's.
     """
 
@@ -53,7 +53,7 @@ class Contender:
 
 
 def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> dict[str, Any]:
-    """Writes into `folder` what build/evaluate holds, whole or not at all; one that was cut off goes on.
+    """Writes into `folder` what build/evaluate holds, whole or not at all; an interrupted run continues.
 
     `settings`: with the prompt and the index of the contender and the current `evaluate`. `folder`: replaced where it
     is there.

@@ -23,12 +23,12 @@ from jmlr.stages.evaluation_files import read_metrics
 def run(settings: Settings, folders: Sequence[Path]) -> None:
     """Prints the accuracies of finished evaluations beside each other, and their mean over the seeds.
 
-    An arm that one of them does not have stands there without a mean.
+    An arm that one of them lacks is shown without a mean.
 
     `folders`: each holds protocol.json and metrics.json, as build/evaluate does.
 
     Raises:
-        MissingResource: if a folder holds no evaluation.
+        MissingResource: if a folder has no evaluation.
         DataError: if a file of one is damaged.
         ProtocolMismatch: if two were not evaluated in the same way; names both hashes and what differs.
     """

@@ -1,4 +1,4 @@
-"""A reader as it comes, without joint training, on the current test questions with the current retriever's passages."""
+"""An untrained reader on the current test questions with the current retriever's passages."""
 
 from __future__ import annotations
 

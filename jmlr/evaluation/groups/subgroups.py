@@ -1,9 +1,9 @@
 """Accuracy by patient and question: age, sex, question type, specialty; gaps with intervals, small groups marked.
 
-A group is compared with the rest: the other questions of which the same attribute is known, so that questions without
-a patient do not stand in for the other sex. Many groups are looked at, and by chance one in twenty of them would differ
-at p < 0.05; so p-values are given as they are and adjusted (Holm) for the number of tests, which is told. Small groups
-are shown with their interval but not tested: whatever came out would say nothing.
+A group is compared with the rest: the other questions whose attribute is known, so that questions without a patient
+do not count as the other sex. Many groups are looked at, and by chance one in twenty of them would differ
+at p < 0.05; so p-values are given raw and adjusted (Holm) for the number of tests, which is reported. Small groups
+are shown with their interval but not tested: the result would mean nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
 MAX_GROUPS = 25
-"""An attribute with more values than this is no grouping (the starter's subject is one of 151 diseases)."""
+"""An attribute with more values than this is not a grouping (the starter's subject is one of 151 diseases)."""
 SMALL_BELOW = 20
 GAINS = (("jmlr", "rag"),)
 """Pairs (first, second) of arms whose gain first - second is compared between groups."""
@@ -176,18 +176,18 @@ def _entries(
 
 
 def _known(members: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """The questions of which the attribute is known."""
+    """The questions whose attribute is known."""
     known: NDArray[np.bool_] = np.logical_or.reduce([mask for group, mask in members.items() if group != UNKNOWN])
     return known
 
 
 def _is_pair(groups: Mapping[str, Any]) -> bool:
-    """Whether two known groups make up the attribute."""
+    """Whether the attribute has exactly two known groups."""
     return len([group for group in groups if group != UNKNOWN]) == 2
 
 
 def _mirror(entries: Mapping[str, dict[str, Any]]) -> None:
-    """Of two groups the second's gap is the first's with the sign turned, so that it is not tested twice."""
+    """Of two groups, the second's gap is minus the first's, so that it is not tested twice."""
     if _is_pair(entries):
         first, second = (entry for group, entry in entries.items() if group != UNKNOWN)
         gap = first["gap"]

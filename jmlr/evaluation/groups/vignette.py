@@ -1,10 +1,10 @@
 """Age and sex of the patient, read from the words of an English exam question.
 
-The patient is the first person whose age is told, or who is presented without one ("a newborn boy", "an elderly man").
-A relative is passed over ("her 30-year-old mother"), unless it is a child that is brought ("a mother brings her
-3-year-old son"); so are populations ("women over 60 years old") and past ages ("at 12 years of age"). What is not told,
-or told in two ways, stays unknown. These are rules, not a model. They were written on MedQA and MedMCQA and then tried
-on the 136 questions of MMLU professional medicine: 126 tell a patient, and age and sex of all of them were read right.
+The patient is the first person whose age is given, or who is presented without one ("a newborn boy", "an elderly man").
+Relatives are skipped ("her 30-year-old mother"), except a child that is brought ("a mother brings her 3-year-old son");
+so are populations ("women over 60 years old") and past ages ("at 12 years of age"). What is missing or contradictory
+stays unknown. These are rules, not a model. They were written on MedQA and MedMCQA and then tried on the 136 questions
+of MMLU professional medicine: 126 have a patient, and age and sex of all of them were read correctly.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _OPENING_CHARACTERS = 40
 
 @dataclass(frozen=True)
 class Patient:
-    """What a question tells about its patient.
+    """What a question says about its patient.
 
     Attributes:
-        age_years: 0 to 120, a fraction for infants; None if no number is told.
-        age_group: one of AGE_GROUPS or UNKNOWN; also known where only "a child" or "an elderly man" is told.
+        age_years: 0 to 120, a fraction for infants; None if there is no number.
+        age_group: one of AGE_GROUPS or UNKNOWN; also known from "a child" or "an elderly man" alone.
         sex: one of SEXES or UNKNOWN.
     """
 
@@ -66,7 +66,7 @@ def age_group(age_years: float) -> str:
 
 
 def read_patient(text: str) -> Patient:
-    """Age and sex of the patient of an English question; unknown where nothing, or two things, are told.
+    """Age and sex of the patient of an English question; unknown where the text says nothing or contradicts itself.
 
     >>> read_patient("A 54-year-old man comes with chest pain. His wife says that she gave him aspirin.")
     Patient(age_years=54.0, age_group='40 to 64', sex='male')
@@ -96,7 +96,7 @@ class _Mention:
 
 
 def _aged(text: str) -> Iterator[_Mention]:
-    """The told ages that can be the patient's, in the order of the text."""
+    """The ages that can be the patient's, in the order of the text."""
     for match in _FOUND_BY["age"].finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         years = _years(match)
@@ -139,7 +139,7 @@ def _is(name: str, text: str) -> bool:
 
 
 def _sex_of(phrase: str) -> str:
-    """The sex that a noun phrase tells: empty if none, UNKNOWN if both."""
+    """The sex that a noun phrase names: empty if none, UNKNOWN if both."""
     told = [sex for sex in SEXES if _is(sex, phrase)]
     if not told and (initial := _FOUND_BY["initial"].match(phrase)):
         return {"f": SEXES[0], "m": SEXES[1]}[initial["initial"].lower()]
@@ -147,13 +147,13 @@ def _sex_of(phrase: str) -> str:
 
 
 def _last_sexed(sentence: str) -> str:
-    """The last word of a sentence's beginning that tells a sex: whose age follows ("A girl aged 7")."""
+    """The last word before an age that names a sex ("A girl aged 7")."""
     found = re.findall(rf"\b(?:{_PATTERNS['female']}|{_PATTERNS['male']}|she|he)\b", sentence, re.IGNORECASE)
     return {"she": "female", "he": "male"}.get(found[-1].lower(), found[-1]) if found else ""
 
 
 def _sex_by_pronouns(text: str) -> str:
-    """The sex of the pronouns if all are of one, else of "brought by his wife"; empty where neither tells it."""
+    """The sex of the pronouns if they agree, else of "brought by his wife"; empty where neither decides."""
     told = [sex for sex in SEXES if _is(f"{sex}_pronouns", text)]
     if len(told) == 1:
         return told[0]
@@ -163,7 +163,7 @@ def _sex_by_pronouns(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Presented:
-    """A person brought up without an age: the first and last character, and the words that say who."""
+    """A person presented without an age: the first and last character, and the words that say who."""
 
     start: int
     end: int
@@ -179,7 +179,7 @@ class _Presented:
 
 
 def _without_age(text: str, presented: _Presented | None) -> Patient:
-    """The patient of a question that tells no age in numbers."""
+    """The patient of a question without an age in numbers."""
     if presented is None:
         return Patient()
     opens = presented.start <= _OPENING_CHARACTERS

@@ -15,7 +15,7 @@ from jmlr.evaluation.rationales.concepts import ConceptExtractor, DictionaryExtr
 from jmlr.evaluation.rationales.linkers import QuickUmlsExtractor, ScispacyExtractor
 
 _WIDE = frozenset({"C0012634", "C0039082", "C0006826", "C0027651"})
-"""Disease, Syndrome, Malignant neoplasms, Neoplasms: the CUIs MedQuAD gives in want of a better one."""
+"""Disease, Syndrome, Malignant neoplasms, Neoplasms: the CUIs MedQuAD gives where it has no better one."""
 
 _ALSO = re.compile(r"\(also known as ([^()]+)\)", re.IGNORECASE)
 _ACRONYM = re.compile(r"\(([A-Z][A-Za-z]?[A-Z]+)\)\s*$")
@@ -51,8 +51,9 @@ def medquad_names(folder: Path) -> list[tuple[str, str]]:
     """Names and UMLS concept ids (CUI) of what MedQuAD's files are about; sorted by name.
 
     Many foci carry several CUIs, among them ones as wide as Disease or Syndrome, which would make any two diseases
-    overlap: those are passed over (`_WIDE`), and a name stands for the CUI that the fewest names carry, of equals the
-    first in order. A name without a CUI (drugs, most CDC files) stands for itself, as `name:` and its words.
+    overlap: those are skipped (`_WIDE`). A name gets the CUI that the fewest names have, the first in order if several
+        do. A name
+    without a CUI (drugs, most CDC files) gets `name:` and its words as its id.
 
     Raises:
         MissingResource: if there is no XML file below the folder.
@@ -87,7 +88,7 @@ def _named(name: str) -> str:
 
 
 def table_names(path: Path) -> Iterator[tuple[str, str]]:
-    """Names and concept ids of a UTF-8 table: a line a name, a tab, its id; blank lines are passed over.
+    """Names and concept ids of a UTF-8 table: a line a name, a tab, its id; blank lines are skipped.
 
     Raises:
         DataError: naming the line that has not two fields.
@@ -125,7 +126,7 @@ def load_extractor(kind: str, place: str, titles: Iterable[str] = ()) -> Concept
 
     Raises:
         ConfigError: if the kind is unknown.
-        MissingResource: if files, packages or models are not at hand.
+        MissingResource: if files, packages or models are missing.
         DataError: if a file is broken, or no name is left.
     """
     finders: dict[str, Callable[[], ConceptExtractor]] = {

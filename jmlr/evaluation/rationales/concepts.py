@@ -119,7 +119,7 @@ class DictionaryExtractor:
     """
 
     def __init__(self, names: Iterable[tuple[str, str]], source: str) -> None:
-        """Takes the names in; of several concepts with one name the first stands.
+        """Stores the names; of several concepts with one name the first counts.
 
         Args:
             names: pairs of a name and the id of its concept.

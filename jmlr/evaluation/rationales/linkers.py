@@ -21,7 +21,7 @@ def _package(name: str, next_step: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise MissingResource(
-            f"the package {name} is not at hand ({error})",
+            f"the package {name} is missing ({error})",
             expected="it and its models, to link texts to UMLS",
             next_step=f"{next_step}; or take a dictionary: medquad, tsv or titles",
         ) from error
@@ -30,14 +30,14 @@ def _package(name: str, next_step: str) -> ModuleType:
 class ScispacyExtractor:
     """Entities of a scispaCy model, each linked to its likeliest UMLS concept.
 
-    `nested` is passed over: entities do not overlap.
+    `nested` is ignored: entities do not overlap.
     """
 
     def __init__(self, model: str) -> None:
         """Loads the model and the linker, which takes gigabytes of memory and fetches its tables at first use.
 
         Raises:
-            MissingResource: if a package or the model is not at hand.
+            MissingResource: if a package or the model is missing.
         """
         install = f"pip install scispacy, and the model {model} from scispaCy's releases"
         _package("scispacy.linking", install)
@@ -45,7 +45,7 @@ class ScispacyExtractor:
         try:
             self._pipeline = spacy.load(model)
         except OSError as error:
-            raise MissingResource(f"the spaCy model {model} is not at hand", next_step=install) from error
+            raise MissingResource(f"the spaCy model {model} is missing", next_step=install) from error
         self._pipeline.add_pipe("scispacy_linker", config={"resolve_abbreviations": True, "linker_name": "umls"})
         self._model = f"{model} {self._pipeline.meta.get('version', '')}".strip()
 
@@ -68,7 +68,7 @@ class QuickUmlsExtractor:
         """Opens a database made by `python -m quickumls.install` from one's own copy of UMLS.
 
         Raises:
-            MissingResource: if the package or the database is not at hand.
+            MissingResource: if the package or the database is missing.
         """
         install = "pip install quickumls, then python -m quickumls.install UMLS_FOLDER DATABASE_FOLDER"
         package = _package("quickumls", install)

@@ -11,7 +11,7 @@ from jmlr.errors import MissingResource
 from jmlr.models import device, foreign_code
 
 _LONGEST_TOKENS = 512
-"""Where neither tokenizer nor model says how long a text may be."""
+"""Used where neither tokenizer nor model states the longest text."""
 _PAIRS_AT_A_TIME = 512
 
 
@@ -78,7 +78,7 @@ class BertScore:
         """F1 a pair; 0 where one text is empty and the other is not, 1 where both are."""
         whole = [row for row, pair in enumerate(zip(generated, references, strict=True)) if all(map(str.strip, pair))]
         compared = [float(one.strip() == other.strip()) for one, other in zip(generated, references, strict=True)]
-        # The library holds the embeddings of all texts it is given: some hundred KB each.
+        # The library keeps the embeddings of all texts it is given: some hundred KB each.
         for start in range(0, len(whole), _PAIRS_AT_A_TIME):
             rows = whole[start : start + _PAIRS_AT_A_TIME]
             found = self._scorer.score([generated[row] for row in rows], [references[row] for row in rows])[2]

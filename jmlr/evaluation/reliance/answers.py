@@ -1,7 +1,7 @@
-"""How far evaluated answers lean on given passages: who read them, whom they supported, whose answer goes with them.
+"""How far evaluated answers depend on given passages: which read them, which rest on them, which change without them.
 
-An estimate: each read passage was left out alone and nothing was read in its place. After a withdrawal the next passage
-in the ranking moves up, and a question that read two of the passages loses both.
+This is an estimate: each passage was left out alone, and none was read in its place. After a withdrawal the next
+passage moves up, and a question that read two of the passages loses both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REMEDY = "dvc repro evaluate"
 
 @dataclass(frozen=True)
 class Leaning:
-    """How one arm's answers lean on the passages, as question ids, sorted.
+    """How one arm's answers depend on the passages, as sorted question ids.
 
     Attributes:
         arm: that answered.
@@ -51,7 +51,7 @@ def read_evidence(path: Path) -> list[Evidence]:
 
 
 def leanings(evaluation: Path, passage_ids: Collection[str]) -> list[Leaning]:
-    """How every arm that read passages leans on these.
+    """How the answers of every arm that read passages depend on these.
 
     `evaluation`: folder with evidence.parquet and predictions.parquet, as build/evaluate.
 
@@ -73,7 +73,7 @@ def leanings(evaluation: Path, passage_ids: Collection[str]) -> list[Leaning]:
 
 
 def lean(evidence: Sequence[Evidence], right: Collection[str], passage_ids: Collection[str]) -> Leaning:
-    """How one arm's answers lean on the passages.
+    """How one arm's answers depend on the passages.
 
     `evidence`: of one arm, one row a question and read passage. `right`: ids of the questions it answers right.
 

@@ -1,4 +1,4 @@
-"""What became of the answers of one arm between two evaluations under one protocol, as after a withdrawal."""
+"""How the answers of one arm changed between two evaluations under one protocol, as after a withdrawal."""
 
 from __future__ import annotations
 

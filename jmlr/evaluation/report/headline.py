@@ -1,4 +1,4 @@
-"""The result in a few sentences that say no more than the intervals allow."""
+"""The result in a few sentences that claim no more than the intervals allow."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _MAIN_ARMS = ("jmlr", "rag", "closed_book", "untrained")
 
 
 def verdict(difference: Mapping[str, float], first: str, second: str) -> str:
-    """Whether two arms differ, as far as the interval of first - second tells.
+    """Whether two arms differ, by the interval of first - second.
 
     >>> verdict({"value": 0.5, "low": 0.4, "high": 0.6}, "JMLR", "RAG")
     'JMLR is better than RAG here'
     >>> verdict({"value": 0.01, "low": -0.1, "high": 0.12}, "JMLR", "RAG")
-    'these questions do not tell JMLR and RAG apart'
+    'JMLR and RAG do not differ significantly here (the interval includes 0)'
     """
     if difference["low"] > 0:
         return f"{first} is better than {second} here"
     if difference["high"] < 0:
         return f"{first} is worse than {second} here"
-    return f"these questions do not tell {first} and {second} apart"
+    return f"{first} and {second} do not differ significantly here (the interval includes 0)"
 
 
 def _on_accuracy(split: str, measured: Mapping[str, Any], confidence: float) -> str:

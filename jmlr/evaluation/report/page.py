@@ -31,7 +31,7 @@ _WEB = ("http://", "https://")
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """All the report tells.
+    """All that the report shows.
 
     Attributes:
         settings: what it was run with.
@@ -41,11 +41,11 @@ class ReportInputs:
         answered: per arm its answers.
         history: rows of history.parquet: arm, step, name, value.
         ledger: content of ledger.json; a dict per arm, of any depth, or numbers and texts.
-        provenance: what is shown as it is (hashes, device, seconds); `tracking_uri` becomes the hint
-            on MLflow, without its password.
+        provenance: shown as it is (hashes, device, seconds); `tracking_uri` becomes the hint on MLflow, without its
+            password.
         said: per arm the rationales it wrote, by question id.
-        data_docs_link: where Data Docs lie, seen from the report.
-        alone: what was evaluated by itself; empty where arms were compared.
+        data_docs_link: path of Data Docs, relative to the report.
+        alone: the one model that was evaluated; empty where arms were compared.
     """
 
     settings: Settings
@@ -92,7 +92,7 @@ def ledger_table(ledger: Mapping[str, Any]) -> tuple[list[str], list[list[str]],
 
 
 def without_password(uri: str) -> str:
-    """A tracking address without user and password: a report is passed around.
+    """A tracking address without user and password: people share reports.
 
     >>> without_password("postgresql://ann:secret@db/mlflow"), without_password("sqlite:///mlflow.db")
     ('postgresql://db/mlflow', 'sqlite:///mlflow.db')
@@ -101,7 +101,7 @@ def without_password(uri: str) -> str:
 
 
 def _as_image(svg: str) -> str:
-    """A data URI: as an image, a drawing can neither load nor run anything."""
+    """A data URI: an image can neither load nor run anything."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 

@@ -1,24 +1,29 @@
-"""How well a ranking finds the gold passages."""
+"""How well a ranking finds the gold passages: over all questions, and for each type of question."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jmlr.errors import DataError
+from jmlr.evaluation.groups.subgroups import MAX_GROUPS, SMALL_BELOW
+from jmlr.evaluation.groups.vignette import UNKNOWN
 from jmlr.types import Question
 
 NDCG_DEPTH = 10
+COMPARED = ("before", "after")
+"""Rankings that are reported by question type: what joint training changes. `retrieval` has the others."""
 
 RankingMetric = Callable[[Sequence[str], Sequence[str]], float]
 """A metric of a ranking: of passage ids, best first, and the gold ones."""
 
 
 def _gold_ranks(ranking: Sequence[str], gold: Sequence[str]) -> list[int]:
-    """Ranks (from 1) at which gold passages stand, ascending."""
+    """Ranks (from 1) of the gold passages, ascending."""
     wanted = set(gold)
     return [rank for rank, passage_id in enumerate(ranking, start=1) if passage_id in wanted]
 
@@ -42,7 +47,7 @@ def recall_at(k: int, ranking: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def reciprocal_rank(ranking: Sequence[str], gold: Sequence[str]) -> float:
-    """1 / rank of the first gold passage; 0 if the ranking holds none.
+    """1 / rank of the first gold passage; 0 if the ranking has none.
 
     >>> reciprocal_rank(["p3", "p1"], ["p1"]), reciprocal_rank(["p3"], ["p1"])
     (0.5, 0.0)
@@ -54,7 +59,7 @@ def reciprocal_rank(ranking: Sequence[str], gold: Sequence[str]) -> float:
 def ndcg(ranking: Sequence[str], gold: Sequence[str], depth: int = NDCG_DEPTH) -> float:
     """Normalised discounted cumulative gain of the first `depth`, gain 1 for a gold passage, discount log2(1 + rank).
 
-    The ideal has all gold passages first, whether the ranking holds them or not.
+    The ideal has all gold passages first, whether the ranking contains them or not.
 
     >>> ndcg(["p1", "p3"], ["p1"]), round(ndcg(["p3", "p1"], ["p1"]), 4)
     (1.0, 0.6309)
@@ -112,3 +117,32 @@ def mean_measures(
     first = {ranking[0] for question in questions if (ranking := rankings[question.question_id])}
     means: dict[str, float | int] = {name: sum(values.tolist()) / counted for name, values in found.items() if counted}
     return {**means, "questions": counted, "without_gold": len(questions) - counted, "distinct_top_1": len(first)}
+
+
+def measure_by_type(
+    questions: Sequence[Question],
+    rankings: Mapping[str, Mapping[str, Sequence[str]]],
+    metrics: Mapping[str, RankingMetric],
+    small_below: int = SMALL_BELOW,
+) -> dict[str, dict[str, Any]]:
+    """The means of `mean_measures` for each question type.
+
+    `questions`: of one split. `rankings`: by name, passage ids, best first, by question id; those of COMPARED that are
+    there are measured. `small_below`: types with fewer questions that have a gold passage are marked small.
+
+    Returns:
+        Per type, by name, questions without one last as `unknown`: small, and a block a ranking. Empty where no type is
+        known, or there are more types than MAX_GROUPS.
+    """
+    known = sorted({question.question_type for question in questions if question.question_type})
+    compared = [name for name in COMPARED if name in rankings]
+    if not compared or not 1 <= len(known) <= MAX_GROUPS:
+        return {}
+    found = {}
+    for kind in [*known, ""]:
+        asked = [question for question in questions if question.question_type == kind]
+        if asked:
+            with_gold = sum(bool(question.gold_passage_ids) for question in asked)
+            measured = {name: mean_measures(asked, rankings[name], metrics) for name in compared}
+            found[kind or UNKNOWN] = {"small": with_gold < small_below, **measured}
+    return found

@@ -20,7 +20,7 @@ from jmlr.settings import EvaluateSettings
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 MIN_ANSWERED = 20
-"""A threshold that leaves fewer questions on the split it is chosen on is not taken: it would be luck."""
+"""A threshold that leaves fewer questions on the split it is chosen on is not used: it would be luck."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def risk_coverage_area(judged: Judged) -> dict[str, float]:
 
 
 def choose_threshold(judged: Judged, wanted_accuracy: float, min_answered: int = MIN_ANSWERED) -> float | None:
-    """The lowest confidence from which on the answers are right as often as wanted; 0 if all may stay, None if none.
+    """The lowest threshold above which answers are right as often as wanted; 0 if all may stay, None if there is none.
 
     Args:
         judged: the answers to choose on, not those to report on.
@@ -111,7 +111,7 @@ def choose_threshold(judged: Judged, wanted_accuracy: float, min_answered: int =
     >>> choose_threshold(judged, 0.9, min_answered=3) is None
     True
     """
-    # Where all may be answered the threshold is 0, not the least confidence that this split happens to hold.
+    # Where all may be answered the threshold is 0, not the least confidence on this split.
     for threshold in (0.0, *np.unique(judged.confidences)[1:]):
         kept = judged.confidences >= threshold
         if kept.sum() < min_answered:
@@ -126,8 +126,8 @@ def measure_abstention(
 ) -> dict[str, Any]:
     """Accuracy at coverage, and what a threshold that promises an accuracy on one split gives on another.
 
-    The promise is the best of many thresholds on few questions, so it is optimistic: the accuracy reported is what it
-    is on the questions the threshold was not chosen on, and may miss the wanted one.
+    The promise is the best of many thresholds on few questions, so it is optimistic. The reported accuracy is that on
+    questions the threshold was not chosen on; it may miss the wanted one.
 
     `chosen_on`: the same arm's answers to the other split (dev), with confidences of the same temperature; or None.
     `wanted_accuracy`: 0 to 1.

@@ -1,6 +1,7 @@
 """Accuracy, and the difference of two arms on the same questions, with intervals and McNemar's test.
 
-One rule for all: a share of questions has Wilson's interval, any other mean and every difference the bootstrap's.
+One rule for all: a share of questions gets Wilson's interval; any other mean, and every difference, a bootstrap
+interval.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Interval:
 
     @property
     def bounds(self) -> dict[str, float]:
-        """The mean with its interval as metrics.json holds it: {value, low, high}.
+        """The mean with its interval as in metrics.json: {value, low, high}.
 
         >>> Interval(0.5, 0.4, 0.6, questions=9).bounds
         {'value': 0.5, 'low': 0.4, 'high': 0.6}
@@ -61,7 +62,7 @@ class PairedDifference:
 
     @property
     def figures(self) -> dict[str, float | int]:
-        """As metrics.json holds it: {value, low, high, mcnemar_p, helped, hurt, unchanged}."""
+        """As in metrics.json: {value, low, high, mcnemar_p, helped, hurt, unchanged}."""
         counts = {"helped": self.helped, "hurt": self.hurt, "unchanged": self.unchanged}
         return {**self.interval.bounds, "mcnemar_p": self.mcnemar_p, **counts}
 
@@ -203,7 +204,7 @@ def mcnemar(helped: int, hurt: int) -> float:
 def paired_difference(
     first: NDArray[np.bool_], second: NDArray[np.bool_], settings: EvaluateSettings
 ) -> PairedDifference:
-    """First minus second, with questions (not arms) resampled, so that what both find hard cancels out.
+    """First minus second; questions are resampled, so that those which both arms find hard cancel out.
 
     `first`: whether the first arm is right, a question; shape (questions,). `second`: the same of the second arm, on
     the same questions in the same order.

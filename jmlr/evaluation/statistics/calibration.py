@@ -1,11 +1,11 @@
-"""Whether confidence means what it says: calibration error, Brier score, reliability, and a temperature that mends it.
+"""Whether confidence means what it says: calibration error, Brier score, reliability, and a temperature that fixes it.
 
 The confidence of an answer is the probability of the chosen option, max softmax(s / T) over the options' scores s
-(log-likelihoods, nats a token). At temperature T = 1 that is what the reader says; a T fitted on another split makes it
-calibrated. Source: Guo et al. 2017 (arXiv 1706.04599): expected calibration error over bins of equal width, temperature
-scaling by likelihood; Nixon et al. 2019 (arXiv 1904.01685): bins of equal mass. Deviation from the latter: only the
-chosen option counts, not every one. ECE is above 0 even for perfect confidences if questions are few (chance fills the
-bins unevenly), so what perfect ones would get on the same questions is given with it.
+(log-likelihoods, nats a token). At temperature T = 1 it is the reader's own; a T fitted on another split calibrates it.
+Source: Guo et al. 2017 (arXiv 1706.04599): expected calibration error over bins of equal width, temperature scaling by
+likelihood; Nixon et al. 2019 (arXiv 1904.01685): bins of equal mass. Deviation from the latter: only the chosen option
+counts, not every one. With few questions even perfect confidences have an ECE above 0, because chance fills the bins
+unevenly. So the ECE of perfect confidences on the same questions is reported beside it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def fit_temperature(graded: Graded) -> float:
 
 
 def bin_edges(confidences: NDArray[np.float64], bins: int = BINS, equal_mass: bool = False) -> NDArray[np.float64]:
-    """The edges of the bins; (bins + 1,) float64. A bin holds its upper edge, not its lower one.
+    """The edges of the bins; (bins + 1,) float64. A bin includes its upper edge, not its lower one.
 
     Equal mass: quantiles of the confidences, so that equal ones share a bin; the bins are then filled less evenly.
     """
@@ -160,7 +160,7 @@ def calibration_error(confidences: NDArray[np.float64], right: NDArray[np.bool_]
 def error_if_calibrated(
     confidences: NDArray[np.float64], edges: NDArray[np.float64], settings: EvaluateSettings
 ) -> dict[str, float]:
-    """What ECE perfect confidences would get: {mean, high}; an ECE above `high` is not chance.
+    """The ECE that perfect confidences would get: {mean, high}; one above `high` is not chance.
 
     Every question is right with its confidence, drawn `bootstrap_samples` times; `high` is the quantile at the level
     `confidence`. Source: consistency resampling, Bröcker and Smith 2007 (Weather and Forecasting 22).
@@ -178,7 +178,7 @@ def summarise_confidence(
 ) -> dict[str, Any]:
     """How well the confidences at one temperature are calibrated.
 
-    `temperature`: 1 for the confidences as the reader says them.
+    `temperature`: 1 for the reader's own confidences.
 
     Returns:
         questions; accuracy and mean_confidence (0 to 1); ece (equal width) and ece_equal_mass (0 to 1), each with
@@ -203,7 +203,7 @@ def summarise_confidence(
 
 
 def measure_calibration(fitted_on: Graded | None, graded: Graded, settings: EvaluateSettings) -> dict[str, Any]:
-    """Calibration as the reader says its confidences, and after a temperature fitted on another split.
+    """Calibration of the reader's own confidences, and after a temperature fitted on another split.
 
     `fitted_on`: the same arm's answers to the other split (dev); None if there is none. `settings`: gives level,
     resamples and seed of the intervals.

@@ -1,4 +1,4 @@
-"""Differences between two groups of different questions, and the correction for looking at many of them."""
+"""Differences between two groups of different questions, and the correction for testing many of them."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def _gap(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
 
 
 def mean_gap_p(first: NDArray[np.generic], second: NDArray[np.generic], settings: EvaluateSettings) -> float:
-    """Two-sided p-value of a permutation test: could the groups have been drawn from one pot?
+    """Two-sided p-value of a permutation test: could both groups come from one distribution?
 
-    The questions are dealt anew `bootstrap_samples` times; as only how often each value falls to the first group
-    counts, that is drawn (multivariate hypergeometric). The p-value is (1 + as far apart) / (1 + dealt), never 0.
+    The questions are permuted `bootstrap_samples` times. Only how often each value falls into the first group matters,
+    so that count is drawn (multivariate hypergeometric). The p-value is (1 + as far apart) / (1 + drawn), never 0.
     Source: Phipson and Smyth 2010 (arXiv 1603.05766).
     """
     values = np.concatenate([first, second]).astype(np.float64)
@@ -77,7 +77,7 @@ def mean_gap_p(first: NDArray[np.generic], second: NDArray[np.generic], settings
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number, in the same order: below a level, at most that share of families is in error.
+    """p-values adjusted for their number, in the same order; they control the family-wise error rate.
 
     Source: Holm 1979 (Scandinavian Journal of Statistics 6), step down.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.answering.answered import Answered
-from jmlr.answering.journal import Journal
+from jmlr.answering.answered import Answered, Journal
 from jmlr.types import Hit
 
 FIRST = Answered("q1", (-0.1, -1 / 3), (0.56, 0.44), (Hit("p1", 31.25), Hit("p2", 1 / 7)), ("p1",))

@@ -33,7 +33,7 @@ def cohen_kappa(pairs: Sequence[Pair]) -> float | None:
     """
     count = len(pairs)
     given, swapped = Counter(first for first, _ in pairs), Counter(second for _, second in pairs)
-    # Whole numbers, so that certain agreement by chance is seen as such.
+    # In whole numbers, so that certain agreement by chance is recognised exactly.
     by_chance = sum(given[preferred] * swapped[preferred] for preferred in given)
     if by_chance == count * count:
         return None
@@ -53,7 +53,7 @@ def outcome(pair: Pair) -> int:
 def first_place_share(judgements: Sequence[Judgement]) -> float | None:
     """Share of place A among verdicts that prefer one, 0 to 1; None if none does.
 
-    Over pairs asked in both orders each text stands in A as often as in B: who judges the texts alone has 0.5.
+    With both orders asked, each text is in place A as often as in B: a judge of the texts alone gets 0.5.
     """
     decided = [judgement.verdict for judgement in judgements if judgement.verdict in ("A", "B")]
     return decided.count("A") / len(decided) if decided else None

@@ -29,7 +29,7 @@ class Judgement:
         reply: the judge's words.
         refused: why there are none; empty if there are.
         prompt_tokens: as the endpoint counts them; 0 if it does not.
-        completion_tokens: likewise.
+        completion_tokens: the same for its reply.
     """
 
     question_id: str
@@ -70,7 +70,7 @@ class JudgementLog:
         self._writing, self._open = threading.Lock(), ExitStack()
 
     def __enter__(self) -> JudgementLog:
-        """Opens the file, reads what it holds, and takes off a last line that a killed run left unfinished.
+        """Opens the file, reads it, and removes a last line that a killed run left unfinished.
 
         Raises:
             JmlrError: if another process writes it.

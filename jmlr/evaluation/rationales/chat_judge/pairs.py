@@ -115,8 +115,8 @@ def _check(comparisons: Iterable[Comparison]) -> None:
 def judge(comparisons: Sequence[Comparison], client: ChatClient, log: Path, threads: int = 4) -> list[Judgement]:
     """The judgements of all comparisons, in their order, `given` before `swapped`.
 
-    Each is appended to `log` as it comes, and what the log holds for the same question, arms, order, prompt and model
-    is not asked again: a run that was killed goes on. A reply that cannot be read is kept as such.
+    Each is appended to `log` as it comes, and what the log already has for the same question, arms, order, prompt and
+    model is not asked again: a killed run continues. A reply that cannot be read is kept as such.
 
     `comparisons`: at most one of two arms a question. `log`: JSON lines; made if there is none.
 

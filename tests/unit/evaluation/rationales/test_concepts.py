@@ -187,7 +187,7 @@ def test_a_linker_that_is_not_installed_names_its_package(
     kind: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingResource, match=rf"package {package} is not at hand(.|\n)*pip install {kind}.*or take"):
+    with pytest.raises(MissingResource, match=rf"package {package} is missing(.|\n)*pip install {kind}.*or take"):
         load_extractor(kind, "en_core_sci_sm")
 
 

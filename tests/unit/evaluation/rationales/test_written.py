@@ -7,10 +7,8 @@ import pytest
 from jmlr.answering.answered import Answered
 from jmlr.evaluation.rationales.chat_judge.agreement import summarise_judgements
 from jmlr.evaluation.rationales.chat_judge.log import Judgement
-from jmlr.evaluation.rationales.rationale import RationaleScores, summarise_rationales
-from jmlr.evaluation.rationales.written import measure_written
-from jmlr.evaluation.readings import Readings
-from jmlr.evaluation.split import Split
+from jmlr.evaluation.rationales.rationale import RationaleScores, measure_written, summarise_rationales
+from jmlr.evaluation.readings import Readings, Split
 from jmlr.settings import Settings
 from jmlr.types import Passage, Question
 

@@ -28,7 +28,7 @@ def test_the_main_numbers_are_said() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(-0.1, 0.1, "do not tell JMLR and RAG apart"), (-0.3, -0.1, "worse than"), (0.0, 0.2, "do not tell")],
+    [(-0.1, 0.1, "JMLR and RAG do not differ significantly"), (-0.3, -0.1, "worse than"), (0.0, 0.2, "do not differ")],
 )
 def test_no_more_is_claimed_than_the_interval_allows(low: float, high: float, said: str) -> None:
     text = headline("test", _measured(low, high), 0.95)

@@ -5,7 +5,7 @@ from measuring import measure_retrieval
 
 from jmlr.evaluation.groups.subgroups import MAX_GROUPS
 from jmlr.evaluation.metrics import ranking_metrics
-from jmlr.evaluation.retrieval.by_type import measure_by_type
+from jmlr.evaluation.retrieval.rankings import measure_by_type
 from jmlr.types import Question
 
 
