@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from importlib import resources
 from typing import Any
 
+import yaml
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,11 +26,6 @@ from jmlr.types import Question
 _LOG = logging.getLogger("jmlr.serving")
 _GONE = 499
 """The client went away before its answer (nginx's number; only /metrics shows it)."""
-
-_EXAMPLE = {
-    "question": "A 54-year-old man wakes with a hot, swollen great toe. Which test confirms the diagnosis?",
-    "options": ["Chest radiograph", "Joint fluid microscopy", "Spirometry", "Electroencephalography"],
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,10 +62,7 @@ def create_app(desk: Desk, questions: Sequence[Question] | None = None) -> FastA
 def _add_api(app: FastAPI, desk: Desk) -> None:
     limits = desk.settings
 
-    @app.post(
-        "/v1/answer", response_model=Reply, openapi_extra=_request_schema(desk), responses=_refusals(),
-        summary="Answer a question",
-    )  # fmt: skip
+    @app.post("/v1/answer", response_model=Reply, summary="Answer a question", **_described(desk))
     async def answer(request: Request) -> Response:
         """The likeliest option, every option's probability, and the passages that were read."""
         body = await read_body(request, "application/json", limits)
@@ -100,38 +94,21 @@ def _add_probes(app: FastAPI, desk: Desk) -> None:
         return Response(desk.gauges.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _request_schema(desk: Desk) -> dict[str, Any]:
-    limits = desk.settings
-    texts = {"type": "string", "minLength": 1}
-    properties = {
-        "question": {**texts, "maxLength": limits.question_characters},
-        "options": {
-            "type": "array", "minItems": 2, "maxItems": limits.options, "uniqueItems": True,
-            "items": {**texts, "maxLength": limits.option_characters},
-        },
-        "explain": {
-            "type": "boolean", "default": False,
-            "description": "also read again without each passage, and match its words; takes longer",
-        },
-        "passages": {
-            "type": "integer", "default": asking.SHOWN_PASSAGES, "minimum": 0,
-            "description": "retrieved passages to return; those that were read are always returned",
-        },
-    }  # fmt: skip
-    schema = {"type": "object", "required": ["question", "options"], "additionalProperties": False}
-    content = {"schema": {**schema, "properties": properties}, "example": _EXAMPLE}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+def _described(desk: Desk) -> dict[str, Any]:
+    """Request and refusals of /v1/answer for its OpenAPI schema, with the limits of `serve`."""
+    limits, described = desk.settings, _read_yaml("answer.yaml")
+    properties = described["request"]["schema"]["properties"]
+    properties["question"]["maxLength"] = limits.question_characters
+    properties["options"] |= {"maxItems": limits.options}
+    properties["options"]["items"]["maxLength"] = limits.option_characters
+    properties["passages"]["default"] = asking.SHOWN_PASSAGES
+    body = {"required": True, "content": {"application/json": described["request"]}}
+    refusals = {status: {"description": reason} for status, reason in described["refusals"].items()}
+    return {"openapi_extra": {"requestBody": body}, "responses": refusals}
 
 
-def _refusals() -> dict[int | str, dict[str, Any]]:
-    reasons = {
-        400: "The body, a key or a value is not as expected; `error` says what, where and what was.",
-        408: "The body did not come in time.",
-        413: "The body, the question, an option or their number is over the limit.",
-        415: "The content type is not application/json.",
-        503: "The queue is full, the question waited too long, or the server is shutting down; see Retry-After.",
-    }
-    return {status: {"description": reason} for status, reason in reasons.items()}
+def _read_yaml(name: str) -> Any:
+    return yaml.safe_load((resources.files("jmlr.serving") / name).read_text(encoding="utf-8"))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

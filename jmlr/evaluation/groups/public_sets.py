@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from jmlr.evaluation.notation import interval
@@ -13,28 +15,11 @@ from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Question
 
-NAMES = {
-    "medqa": "MedQA",
-    "amboss": "AMBOSS",
-    "mmlu": "MMLU-Medical",
-    "medmcqa": "MedMCQA",
-    "pubmedqa": "PubMedQA",
-    "medquad": "MedQuAD",
-}
+_TABLE = yaml.safe_load((resources.files("jmlr.evaluation.groups") / "public_sets.yaml").read_text(encoding="utf-8"))
+NAMES: dict[str, str] = _TABLE["names"]
 MIRAGE = "MIRAGE "
 PAPER_SETS = ("MedQA", "AMBOSS", "MMLU-Medical", "MedMCQA")
-PAPER: dict[str, dict[str, float]] = {
-    "JMLR-13B": {"MedQA": 62.5, "AMBOSS": 81.2, "MMLU-Medical": 72.8, "MedMCQA": 65.5, "mean": 70.5},
-    "Llama-2-13B + RAG (retriever trained apart)": {
-        "MedQA": 59.9,
-        "AMBOSS": 76.9,
-        "MMLU-Medical": 69.9,
-        "MedMCQA": 64.2,
-    },  # fmt: skip
-    "Meditron-70B": {"MedQA": 60.7, "AMBOSS": 76.4, "MMLU-Medical": 73.6, "MedMCQA": 65.1, "mean": 68.9},
-    "JMLR-7B": {"MedQA": 51.7, "AMBOSS": 68.7},
-    "Meditron-7B": {"MedQA": 47.9, "AMBOSS": 50.1},
-}
+PAPER: dict[str, dict[str, float]] = _TABLE["paper"]
 """Accuracy in % as arXiv 2402.17887 prints it; none of it was measured here."""
 
 

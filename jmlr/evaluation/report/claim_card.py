@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import jinja2
 
 from jmlr.evaluation.groups.public_sets import paper_table
 from jmlr.evaluation.notation import PLAIN_ARMS, arm_label, ordered_arms, percent, points_interval, success_at_1
@@ -12,72 +14,25 @@ from jmlr.files import write_text
 from jmlr.settings import Settings
 
 CLAIM_CARD_FILE = "claim_card.md"
+_TEMPLATE = Path(__file__).with_name("claim_card.md.j2")
 _NOT_RUN = "not run here"
 
 
 def write(folder: Path, settings: Settings, metrics: Mapping[str, Any], provenance: Mapping[str, str]) -> None:
     """Writes claim_card.md into `folder`: Markdown, the claims of arXiv 2402.17887 beside this run's results."""
-    split = next(iter(metrics))
-    measured = metrics[split]
-    lines = [
-        "# Claim card",
-        "",
-        "Claims of JMLR (Wang, Yang, Yao, Yu, arXiv 2402.17887) beside what this run measured. Not for clinical use.",
-        "",
-        *_scale(settings, measured, split, provenance),
-        "",
-        *_table(["claim of the paper", "this run", "result"], claims(measured)),
-        "",
-        "## On the paper's question sets",
-        "",
-        "The paper's figures are its own; no model of its size was trained here unless the recipe above says so.",
-        "",
-        *_table(*_on_sets(measured)),
-        "",
-        "## Deviations from the paper",
-        "",
-        *(f"- {line}" for line in deviations(settings)),
-        "",
-    ]
-    write_text(folder / CLAIM_CARD_FILE, "\n".join(lines))
-
-
-def claims(measured: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of claim, what was run, and its result with interval."""
-    accuracy, difference = measured["accuracy"], measured["difference"]
-    return (
-        [
-            [
-                "Joint training beats a reader with a retriever trained apart (13B: 70.5 % against 67.7 %, mean)",
-                "jmlr against rag, same base models, steps and questions",
-                _difference(difference.get("jmlr_minus_rag")),
-            ],
-            [
-                "Retrieval helps: the reader with passages beats the closed book",
-                "jmlr against closed_book",
-                _difference(difference.get("jmlr_minus_closed_book")),
-            ],
-            [
-                "It is the right passages that help, not any text",
-                "jmlr's reader with its passages against those of another question",
-                _difference(difference.get("jmlr_minus_jmlr_shuffled")),
-            ],
-            [
-                "The trained retriever finds what the reader needs",
-                "success@1 (a gold passage first) before and after",
-                _success(measured["retrieval"]),
-            ],
-            [
-                "148 GPU hours against 42,630 of Meditron-70B",
-                "device hours of this run are above; no model of that size was trained",
-                _NOT_RUN,
-            ],
-            ["Doctors and GPT-4 prefer JMLR's rationales (60 %, 63 %)", _NOT_RUN, _NOT_RUN],
-            ["JMLR-13B beats Meditron-70B", _NOT_RUN, _NOT_RUN],
-        ]
-        if accuracy
-        else []
+    split, measured = next(iter(metrics.items()))
+    shown = {arm: arm_label(arm) for arm in ordered_arms(measured["accuracy"]) if arm in PLAIN_ARMS}
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters |= {"percent": percent, "gain": _gain, "success": _success}
+    card = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        settings=settings,
+        measured=measured,
+        split=split,
+        provenance=provenance,
+        sets=paper_table(measured.get("by_set", {}), shown),
+        deviations=deviations(settings),
     )
+    write_text(folder / CLAIM_CARD_FILE, card)
 
 
 def deviations(settings: Settings) -> list[str]:
@@ -106,26 +61,7 @@ def deviations(settings: Settings) -> list[str]:
     return found
 
 
-def _scale(settings: Settings, measured: Mapping[str, Any], split: str, provenance: Mapping[str, str]) -> list[str]:
-    hours = provenance.get("training_device_hours", "?")
-    return [
-        f"- Recipe `{settings.recipe}`, seed {settings.seed}, {settings.train.steps} steps, {hours} device hours",
-        f"- {measured['questions']} questions of the split `{split}`; guessing gives {percent(measured['chance'])}",
-        f"- Retriever {settings.base.retriever.source}, reader {settings.base.reader.source}",
-        f"- Protocol `{provenance.get('protocol_hash', '?')[:12]}`, commit `{provenance.get('git_commit', '?')[:12]}`",
-    ]
-
-
-def _on_sets(measured: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    shown = {arm: arm_label(arm) for arm in ordered_arms(measured["accuracy"]) if arm in PLAIN_ARMS}
-    return paper_table(measured.get("by_set", {}), shown)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rows)]
-
-
-def _difference(found: Mapping[str, float] | None) -> str:
+def _gain(found: Mapping[str, float] | None) -> str:
     if not found:
         return _NOT_RUN
     bounds = points_interval(found).replace(" (", " points (")
