@@ -46,20 +46,47 @@ def fill_stand_in(folder: Path) -> Path:
     return folder
 
 
+MAKE_TABLES = """
+import asyncio
+from prefect.server.database import provide_database_interface
+asyncio.run(provide_database_interface().run_migrations_upgrade())
+"""
+
+
 @pytest.fixture(scope="session")
-def run_flows() -> Callable[[Path, str, int], str]:
+def prefect_home(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A home of Prefect with its tables, which take as long to make as a flow to run."""
+
+    def make_tables(folder: Path) -> None:
+        environment = {**_without_prefect(), "PREFECT_HOME": str(folder)}
+        subprocess.run([sys.executable, "-c", MAKE_TABLES], env=environment, check=True, timeout=300)
+
+    return made_once("prefect_home", make_tables)
+
+
+def _without_prefect() -> dict[str, str]:
+    """The environment without the Prefect settings of the person who runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+
+
+@pytest.fixture(scope="session")
+def run_flows(prefect_home: Path) -> Callable[[Path, str, int], str]:
     """Runs a script in a folder that it makes a DVC repository without git; gives what the script printed.
 
-    Prefect's settings are not those of the person who runs the tests; a busy machine gets time to start the server.
+    A busy machine gets time to start the server.
     """
 
     def run(folder: Path, script: str, timeout_seconds: int) -> str:
         make_dvc_repository(folder)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        shutil.copytree(prefect_home, folder / ".prefect")
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=folder,
-            env={**environment, "PYTHONPATH": str(ROOT), "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180"},
+            env={
+                **_without_prefect(),
+                "PYTHONPATH": str(ROOT),
+                "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

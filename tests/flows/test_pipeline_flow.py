@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,7 +94,8 @@ def test_nothing_runs_after_a_failed_stage(flow: tuple[Path, str]) -> None:
 
 def test_the_history_lies_with_the_project(flow: tuple[Path, str]) -> None:
     folder, _ = flow
-    assert (folder / ".prefect" / "prefect.db").exists()
+    with closing(sqlite3.connect(folder / ".prefect" / "prefect.db")) as history:
+        assert history.execute("SELECT count(*) FROM flow_run").fetchone() == (3,)
 
 
 def test_the_flow_has_the_stages_of_the_real_pipeline() -> None:

@@ -135,13 +135,13 @@ def test_a_refreshed_index_answers_as_a_new_one(pair, tmp_path):
     assert refresh(pair / "retriever", rows, SETTINGS, folder, 1) == Changes(len(more), 1, 3, len(PASSAGES) - 4)
     build(pair / "retriever", rows, SETTINGS, tmp_path / "new", 1)
     retriever = Retriever.load(pair / "retriever", SETTINGS)
-    asked = [sentence for passage in rows for sentence in passage.text.split(".") if len(sentence) > 30][:300]
+    asked = [sentence for passage in rows for sentence in passage.text.split(".") if len(sentence) > 30][::2]
     refreshed, new = (
         Searcher.load(place, retriever, pair / "retriever", rows).search(asked, 10)
         for place in (folder, tmp_path / "new")
     )
     same = sum(set(ids(one)) == set(ids(other)) for one, other in zip(refreshed, new, strict=True))
-    assert len(asked) > 200
+    assert len(asked) > 100
     assert same / len(asked) >= 0.99
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -272,9 +273,24 @@ def tiny_retriever_folder(save_tiny_colbert: Callable[..., Path], tmp_path_facto
 
 
 @pytest.fixture(scope="session")
-def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One sqlite store: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory, made_once: Callable[..., Path]) -> Iterator[str]:
+    """One sqlite store a worker: making its tables takes seconds, and so does asking for the installed packages."""
+    from mlflow.utils import requirements_utils
+
+    from jmlr.registry.version import requirements
+
+    def make_tables(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    store = tmp_path_factory.mktemp("store")
+    shutil.copy(made_once("mlflow_store", make_tables) / "mlflow.db", store)
+    with pytest.MonkeyPatch.context() as patch:
+        satisfied = requirements_utils._check_requirement_satisfied
+        patch.setattr(requirements_utils, "_check_requirement_satisfied", cache(satisfied))
+        patch.setattr(requirements, "constraints", cache(requirements.constraints))
+        yield f"sqlite:///{store}/mlflow.db"
 
 
 @pytest.fixture

@@ -27,8 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(os, "environ", os.environ.copy())
     for name in ("HF_HUB_OFFLINE", "DO_NOT_TRACK", "DVC_NO_ANALYTICS"):
         os.environ.pop(name, None)
-    recipes.write_params("starter", tmp_path / "params.yaml", CONF)
-    params = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    params = (CONF.parent / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(params.replace("stages: true", "stages: false"), encoding="utf-8")
     return tmp_path
 

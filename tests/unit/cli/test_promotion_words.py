@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +12,16 @@ from jmlr.cli import app
 from jmlr.cli.table import MODULES
 from jmlr.commands.registry.promote import Asked
 from jmlr.errors import GateFailed, JmlrError, WaitingForApproval
-from jmlr.settings import recipes
 
 Call = Callable[..., tuple[int, tuple[object, ...]]]
-CONF = Path(__file__).parents[3] / "conf"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Runs `jmlr ARGUMENTS` with the stage of the first word stood in for; gives exit status and what it was given."""
     monkeypatch.chdir(tmp_path)
-    recipes.write_params("starter", tmp_path / "params.yaml", CONF)
+    shutil.copy(PARAMS, tmp_path)
 
     def run(*arguments: str, error: JmlrError | None = None) -> tuple[int, tuple[object, ...]]:
         given: list[tuple[object, ...]] = []

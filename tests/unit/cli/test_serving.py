@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,16 +15,16 @@ from jmlr.commands.serve import serve
 from jmlr.commands.serve.serve import COMPARED, Wanted
 from jmlr.errors import RegistryError
 from jmlr.serving.model import Label
-from jmlr.settings import Settings, params, recipes
+from jmlr.settings import Settings, params
 
-CONF = Path(__file__).parents[3] / "conf"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
 @pytest.fixture
 def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Wanted]:
     """What the stage is called with, from a folder with the starter's params.yaml."""
     monkeypatch.chdir(tmp_path)
-    recipes.write_params("starter", tmp_path / "params.yaml", CONF)
+    shutil.copy(PARAMS, tmp_path)
     seen: list[Wanted] = []
     fake = ModuleType("jmlr.commands.serve.serve")
     fake.Wanted = Wanted  # type: ignore[attr-defined]

@@ -21,13 +21,13 @@ from jmlr.registry.version.facts import Abstaining
 from jmlr.registry.version.package import Registered, register
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.unit import Unit
-from jmlr.settings import params, recipes
+from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 from jmlr.types import Hit, Passage, Question
 
 PASSAGES = (("p1", "Gout hurts.", "Gout"), ("p2", "Asthma.", ""))
-CONF = Path(__file__).parents[3] / "conf"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
 class FirstOption:
@@ -64,7 +64,7 @@ def pair(tmp_path: Path, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch)
     (generation / "embeddings.npy").write_bytes(b"vectors")
     (tmp_path / "index" / "CURRENT").write_text("generation-1-abc\n")
     write_passages(tmp_path / "passages.parquet", list(FirstOption.passages.values()))
-    recipes.write_params("starter", tmp_path / "params.yaml", CONF)
+    shutil.copy(PARAMS, tmp_path)
     files = ("retriever", "reader", "index", "passages.parquet", "params.yaml")
     return Pair(*(tmp_path / name for name in files))
 
@@ -107,7 +107,7 @@ def lora_project(
     from jmlr.index import build, candidates
     from jmlr.stages import train
 
-    raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     lora = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
     raw["train"] = make_train_settings(arms=["jmlr"], reader={"lora": lora}).model_dump(mode="json")
     raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()

@@ -16,7 +16,7 @@ CONF = ROOT / "conf"
 @pytest.fixture
 def raw() -> dict[str, Any]:
     """The starter's settings as plain values, free to be broken."""
-    return yaml.safe_load(recipes.compose_text("starter", CONF))
+    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def change(raw: dict[str, Any], key: str, value: object) -> dict[str, Any]:

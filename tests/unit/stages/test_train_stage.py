@@ -14,16 +14,16 @@ import yaml
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import DataError, TrainingFailed
 from jmlr.index import build, candidates
-from jmlr.settings import params, recipes
+from jmlr.settings import params
 from jmlr.stages import layout, train
 from jmlr.types import Hit, Passage
 
-CONF = Path(__file__).parents[3] / "conf"
+PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 
 @pytest.fixture
 def settings(make_train_settings, tiny_index_settings, prompt_settings):
-    raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     raw["train"] = make_train_settings(arms=["rag", "jmlr"]).model_dump(mode="json")
     raw["index"], raw["prompt"] = tiny_index_settings.model_dump(), prompt_settings.model_dump()
     raw["evaluate"]["recall_at"] = [1, 5]

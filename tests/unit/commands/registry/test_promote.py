@@ -20,11 +20,11 @@ from jmlr.files import write_json
 from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version import record
 from jmlr.registry.version.pair import Pair
-from jmlr.settings import Settings, params, recipes
+from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
 
-CONF = Path(__file__).parents[4] / "conf"
+PARAMS = Path(__file__).parents[4] / "params.yaml"
 REPORT = {
     "success": True,
     "expectations": 2,
@@ -70,7 +70,7 @@ def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Settings]:
     def make(**changes: object) -> Settings:
-        raw = yaml.safe_load(recipes.compose_text("starter", CONF))
+        raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
         raw["promote"].update(changes)
         raw["track"]["registered_model"] = "".join(one if one.isalnum() else "-" for one in request.node.name)
         return params.parse(raw)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from measuring import summarise
 
+from jmlr.evaluation.report import figures
 from jmlr.evaluation.report import page as report
 from jmlr.types import Passage
 
@@ -32,6 +33,23 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+DRAWN: dict[str, dict[str, str]] = {}
+
+
+@pytest.fixture(autouse=True)
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same figures are drawn once for all tests: drawing takes most of a page's time."""
+    draw = figures.draw
+
+    def known(records: Any, chance: Any) -> dict[str, str]:
+        key = repr((records, chance))
+        if key not in DRAWN:
+            DRAWN[key] = draw(records, chance)
+        return DRAWN[key]
+
+    monkeypatch.setattr(figures, "draw", known)
 
 
 @pytest.fixture
