@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows import subprocess_lines
 from flows.run_lock import LOCK_FILE, AlreadyRunning, only_run
 from flows.subprocess_lines import CommandFailed, run_lines
 from jmlr.errors import BudgetReached
@@ -36,12 +37,23 @@ time.sleep(600)
 
 CALLER = f"""
 from pathlib import Path
+from flows import subprocess_lines
 from flows.run_lock import only_run
 from flows.subprocess_lines import run_lines
 import sys
+subprocess_lines._SUPERVISOR = (sys.executable, "-I", str(Path.cwd() / "supervisor.py"))
 with only_run(Path.cwd(), "first", wait=False):
     run_lines([sys.executable, "-c", {COMMAND!r}], lambda line: print(line, flush=True))
 """
+
+
+@pytest.fixture(autouse=True)
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor that waits for one second, not for ten, before it kills what does not listen."""
+    code = Path(subprocess_lines._SUPERVISOR[-1]).read_text()
+    assert "_GRACE_SECONDS = 10.0" in code
+    (tmp_path / "supervisor.py").write_text(code.replace("_GRACE_SECONDS = 10.0", "_GRACE_SECONDS = 1.0"))
+    monkeypatch.setattr(subprocess_lines, "_SUPERVISOR", (sys.executable, "-I", str(tmp_path / "supervisor.py")))
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

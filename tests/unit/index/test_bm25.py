@@ -97,7 +97,7 @@ def test_no_passages_and_doubled_ids_are_errors():
         Bm25([Passage("p1", "a"), Passage("p1", "b")])
 
 
-def test_other_hash_seeds_give_the_same_hits_and_nothing_is_printed():
+def test_another_hash_seed_gives_the_same_hits_and_nothing_is_printed(capfd):
     """bm25s numbers words in the order of a set of texts, which differs from process to process."""
     code = (
         "from jmlr.index.bm25 import Bm25; from jmlr.types import Passage\n"
@@ -105,16 +105,10 @@ def test_other_hash_seeds_give_the_same_hits_and_nothing_is_printed():
         "rows = [Passage(f'p{n}', ' '.join(words[n % 5 : n % 5 + 2])) for n in range(20)]\n"
         "print(Bm25(rows).search(['gout pain', 'lung fever cough'], 20))"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for seed in ("1", "2")
-    ]
-    assert runs[0].stdout == runs[1].stdout
-    assert runs[0].stdout.count("\n") == 1
-    assert [run.stderr for run in runs] == ["", ""]
+    exec(code, {})
+    ours = capfd.readouterr()
+    environment = {**os.environ, "PYTHONHASHSEED": "1"}
+    other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ours.out == other.stdout
+    assert ours.out.count("\n") == 1
+    assert (ours.err, other.stderr) == ("", "")

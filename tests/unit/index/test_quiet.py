@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import pytest
@@ -36,14 +35,16 @@ def test_a_visible_gpu_is_hidden_within_and_back_after_an_error(monkeypatch):
     assert ColBERTConfig().total_visible_gpus == 2
 
 
-def test_the_first_import_leaves_the_tokenizers_switch_as_it_was():
-    code = (
-        "import os; from jmlr.index.quiet import quiet_cpu\n"
-        "with quiet_cpu():\n    import colbert.infra.run\n"
-        "print(os.environ['TOKENIZERS_PARALLELISM'])"
-    )
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.strip().endswith("false")
+def test_the_first_import_leaves_the_tokenizers_switch_as_it_was(monkeypatch):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    known = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "colbert"}
+    for name in known:
+        del sys.modules[name]
+    try:
+        with quiet_cpu():
+            import colbert.infra.run  # noqa: F401
+        assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "colbert"]:
+            del sys.modules[name]
+        sys.modules.update(known)

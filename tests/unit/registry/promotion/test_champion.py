@@ -314,10 +314,10 @@ def finish(promoter: subprocess.Popen[str]) -> str:
 def test_of_promoters_at_once_exactly_one_wins_and_the_others_are_not_judged(
     registry: Registry, mlflow_store: str
 ) -> None:
-    promoters = [start(mlflow_store, registry, 0, version) for version in (1, 2, 3)]
+    promoters = [start(mlflow_store, registry, 0, version) for version in (1, 2)]
     let_go(promoters)
-    outcomes = {version: finish(promoter) for version, promoter in zip((1, 2, 3), promoters, strict=True)}
-    assert sorted(outcomes.values()) == ["not judged", "not judged", "promoted"]
+    outcomes = {version: finish(promoter) for version, promoter in zip((1, 2), promoters, strict=True)}
+    assert sorted(outcomes.values()) == ["not judged", "promoted"]
     [winner] = [version for version, outcome in outcomes.items() if outcome == "promoted"]
     assert registry.champion() == winner
     assert actions(registry) == [("promoting", None, winner), ("promoted", None, winner)]
