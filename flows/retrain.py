@@ -26,8 +26,11 @@ from flows.run_lock import only_run
 from flows.stage_limit import over_budget
 from flows.stage_task import is_worth_a_retry, run_command
 from jmlr.errors import RegistryError
+from jmlr.registry.promotion.audit import rollback_of
+from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version.standing import Standing, challenger_and_champion
 from jmlr.settings import Settings, params
+from jmlr.tracking.store import connect
 
 _TRIES, _DELAY_SECONDS = 2, 30
 
@@ -70,11 +73,17 @@ def _retrain(settings: Settings, anyway: bool) -> State[Any]:
         raise RegistryError("no version", expected="the one just registered", where=f"registered model {name}")
     if not news and was_judged(last, champion):
         return completed(NOTHING_NEW, f"version {last.number} has seen these data and was judged: {_outcome()}")
-    return _judge(last, champion)
+    return _judge(name, last, champion)
 
 
-def _judge(last: Standing, champion: Standing | None) -> State[Any]:
-    """Judges the version registered last, also one that a run before this was killed over."""
+def _judge(name: str, last: Standing, champion: Standing | None) -> State[Any]:
+    """Judges the version registered last, also one that a run before this was killed over.
+
+    One that was rolled back stays back: it is promoted again where a person asks for it.
+    """
+    if back := rollback_of(Registry(connect(), name).audit.entries(), last.number):
+        told = f"version {last.number} was rolled back by {back['who']}, {back['when'][:10]}"
+        return completed(NOTHING_NEW, f"{told}; `jmlr promote --version {last.number}` judges it again")
     state = judge(["--version", str(last.number)])
     outcome = "the champion stays" if state.name in (GATES_FAILED, NOT_JUDGED) else str(state.name)
     publish_results(outcome, last, champion)

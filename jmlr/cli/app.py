@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import sys
@@ -259,10 +260,12 @@ def main() -> None:
             _refuse_empty_words(sys.argv[1:])
             app()
     except (JmlrError, OSError) as error:
-        if _debug or not isinstance(error, JmlrError | PLACE_ERRORS):
+        if _debug or not (isinstance(error, JmlrError | PLACE_ERRORS) or error.errno == errno.EROFS):
             raise
         if isinstance(error, OSError):
-            sys.stderr.write(f"error: {error.filename or 'a file'}: {error.strerror}.\n  next: name another place\n")
+            is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            next_step = "make it writable for this user, or name another place" if is_closed else "name another place"
+            sys.stderr.write(f"error: {error.filename or 'a file'}: {error.strerror}.\n  next: {next_step}\n")
         else:
             sys.stderr.write(f"error: {error}\n")
         sys.exit(getattr(error, "exit_status", 2))

@@ -73,7 +73,9 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     counted = [json.loads((folder / COUNTS).read_text(encoding="utf-8")) for folder in folders]
     _refuse_empty(folders, origins, counted)
     questions, unfit = gather(Merged(folders, origins), units, settings, seed)
+    gathered = len(questions)
     questions = fewer_questions(questions, settings.max_questions, seed)
+    not_drawn = {"questions": gathered - len(questions)}
     if settings.rationales_as_passages and (rationales := list(_rationales(questions))):
         origins.append("rationales of training questions")
         folders.append(maker.of_passages(rationales, "rationales", origins[-1]))
@@ -89,6 +91,7 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     questions = left_out.take_questions(questions, grounded)
     whole = stands_for == np.arange(len(merged))
     kept = _fewer_passages(merged, whole & ~left_out.rows, gold, settings.max_passages, seed)
+    not_drawn["passages"] = int((whole & ~left_out.rows).sum() - kept.sum())
     by_source = _write_passages(merged, kept, places.passages)
     passages = _as_cut(merged, kept, stands_for)
     leaks = [
@@ -100,6 +103,7 @@ def ingest(settings: IngestSettings, seed: int, tokenizer: str, places: Places, 
     lists = [passed_over(settings, units), merged.rejected(), unfit, _copies(merged, stands_for), left_out.rejected()]
     reasons = _write_rejects(places.rejects, lists)
     found = {**_counts(questions, by_source, reasons, leaks), "repaired": _repaired(counted), "rows_of_other_role": sum(counts.get("other_role", 0) for counts in counted), **left_out.counts()}
+    found |= {"not_drawn": not_drawn} if any(not_drawn.values()) else {}
     write_json(places.counts, found)
     _forget(places.shards, folders)
     return found

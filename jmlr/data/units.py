@@ -9,7 +9,7 @@ from pathlib import Path
 from jmlr import fingerprint, types, words
 from jmlr.settings import IngestSettings, SourceSettings
 from jmlr.data.formats import FORMATS
-from jmlr.data.raw_files import COMPRESSED, plain_bytes
+from jmlr.data.raw_files import COMPRESSED, plain_bytes, plain_path
 from jmlr.errors import DataError
 from jmlr.types import Rejected
 
@@ -92,7 +92,7 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
         tokenizer: what the retriever's tokenizer is, as text; passages are cut by it.
 
     Raises:
-        DataError: if a source has no file, or one that cannot be read.
+        DataError: if a source has no file, or one that cannot be read, or two text files have one name.
     """
     code = fingerprint.of_code(Path(__file__).parent, Path(types.__file__), Path(words.__file__))
     common = [settings.model_dump(include=_READ_SETTINGS, mode="json"), fingerprint.of_json(tokenizer), code]
@@ -102,7 +102,22 @@ def units_of(settings: IngestSettings, tokenizer: str) -> list[Unit]:
             read = [*files, *_companions(source, files)]
             key = fingerprint.of_json([*common, source.model_dump(mode="json"), *map(_fingerprint, read)])
             units.append(Unit(source, (root / source.path).as_posix(), tuple(files), key[:32]))
+    _refuse_equal_names(units)
     return units
+
+
+def _refuse_equal_names(units: Sequence[Unit]) -> None:
+    """Nothing, if no two text files would be taken for one document."""
+    known: dict[str, Path] = {}
+    for file in (file for unit in units if unit.source.format == "text" for file in unit.files):
+        name = plain_path(file).stem
+        if (earlier := known.setdefault(name, file)) != file:
+            raise DataError(
+                f"{earlier} is called {name}, too",
+                expected="text files whose names differ before the ending: a document has its file's name",
+                where=str(file),
+                next_step="rename one of the two",
+            )
 
 
 def passed_over(settings: IngestSettings, units: Sequence[Unit]) -> list[Rejected]:

@@ -47,8 +47,7 @@ class Retriever(nn.Module):
         super().__init__()
         self.colbert = _open(folder, settings)
         tokenizer, config = self.colbert.raw_tokenizer, self.colbert.colbert_config
-        asked = {"index.query_tokens": config.query_maxlen, "index.passage_tokens": config.doc_maxlen}
-        positions.refuse_more(asked, positions.of_encoder(self.colbert.bert), f"the encoder in {folder}")
+        _refuse_long_texts(self.colbert, f"the encoder in {folder}")
         self._queries = MarkedTokenizer.of_questions(tokenizer, config)
         self._passages = MarkedTokenizer.of_passages(tokenizer, config)
         self.register_buffer("_silent_ids", torch.tensor(silent_ids(tokenizer)), persistent=False)
@@ -147,7 +146,8 @@ def create(
     Raises:
         MissingResource: if the encoder cannot be had, or has no safetensors.
         UntrustedModel: if it asks for code of its own.
-        ConfigError: if it has a linear layer of another dimension, or its tokenizer lacks what ColBERT needs.
+        ConfigError: if it has a linear layer of another dimension or too few positions, or its tokenizer lacks what
+            ColBERT needs.
     """
     from transformers.utils import logging
 
@@ -162,6 +162,7 @@ def create(
             next_step=f"set base.retriever.dimension to {dimension}",
         )
     colbert = _open(encoder, settings, source.dimension)
+    _refuse_long_texts(colbert, f"base.retriever.source, {source.source}")
     if marks := missing_marks(colbert.raw_tokenizer, colbert.colbert_config):
         _add_marks(colbert, marks, seed_of(seed, "marks of question and passage"))
     _save(colbert, folder)
@@ -170,6 +171,13 @@ def create(
         sample = random.Random(seed).sample(list(passages), min(len(passages), PROJECTION_PASSAGES))
         retriever.colbert.linear.weight.data.copy_(retriever.principal_directions(sample)[: source.dimension])
         retriever.save(folder)
+
+
+def _refuse_long_texts(colbert: BaseColBERT, encoder: str) -> None:
+    """Nothing, if the encoder, called so in the message, has positions for all tokens that the settings ask for."""
+    config = colbert.colbert_config
+    asked = {"index.query_tokens": config.query_maxlen, "index.passage_tokens": config.doc_maxlen}
+    positions.refuse_more(asked, positions.of_encoder(colbert.bert), encoder)
 
 
 def _add_marks(colbert: BaseColBERT, marks: list[str], seed: int) -> None:

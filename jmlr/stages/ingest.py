@@ -60,6 +60,9 @@ def _report(found: dict[str, Any]) -> None:
         CONSOLE.print(f"  each with file and row in {layout.REJECTS}")
     if found["rows_of_other_role"]:
         CONSOLE.print(f"  passed over {found['rows_of_other_role']:,} rows that the role of their source leaves out")
+    for what, count in found.get("not_drawn", {}).items():
+        if count:
+            CONSOLE.print(f"  not drawn, by ingest.max_{what}: {count:,} {what}")
     if any(found["repaired"].values()):
         passages, questions = found["repaired"]["passages"], found["repaired"]["questions"]
         CONSOLE.print(f"  wrong characters repaired in {passages:,} passages and {questions:,} questions")

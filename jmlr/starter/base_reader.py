@@ -10,13 +10,14 @@ import torch
 from rich.progress import track
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from jmlr.errors import DataError
 from jmlr.models.packing import PackedBatch, pack
 from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import packed_answer_losses
 from jmlr.settings import PromptSettings, StarterReaderSettings
 from jmlr.starter import induction
 from jmlr.starter.reading_items import ContextMaker
-from jmlr.starter.tokenizer import make_tokenizer
+from jmlr.starter.tokenizer import frequent_words, make_tokenizer
 
 HEAD_DIMENSION = 64
 ROPE_THETA = 1e6
@@ -39,7 +40,17 @@ def create(
 
     Returns:
         The mean loss of an answer token (nats) at every step.
+
+    Raises:
+        DataError: if the texts have no word.
     """
+    if not frequent_words(texts):
+        raise DataError(
+            "no word in the passages and the training questions",
+            expected="texts that the starter's reader can invent facts from",
+            where="build/ingest",
+            next_step="check ingest.sources in params.yaml, then dvc repro ingest",
+        )
     maker, tokenizer = make_tokenizer(texts, settings.vocabulary_tokens, seed)
     model = build(settings, tokenizer, seed)
     writer = PromptWriter(tokenizer, prompt.model_copy(update={"options": "hidden", "answer": "text"}))
@@ -99,6 +110,8 @@ def _batches(
     maker: ContextMaker, writer: PromptWriter, settings: StarterReaderSettings, seed: int
 ) -> Iterator[PackedBatch]:
     """Endless batches of rows of similar length, so that little is padding."""
+    # The maker's generator has this seed too. Its draws and these shuffles are of other things, and another seed would
+    # make another starter reader.
     draw = random.Random(seed)
     size = settings.items_per_step
     while True:

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from jmlr.starter.reading_items import ContextMaker
 from jmlr.types import Passage, Question
+from jmlr.words import words_of
 
 WORDS, SAMPLE_CONTEXTS = 4000, 500
 PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
@@ -37,12 +38,13 @@ def texts_of(passages: Sequence[Passage], questions: Sequence[Question]) -> list
 
 
 def frequent_words(texts: Sequence[str]) -> list[str]:
-    """The most frequent words, in alphabetical order.
+    """The most frequent Latin words, in alphabetical order; without any, those of other scripts.
 
-    >>> frequent_words(["Gout hurts.", "gout, again"])
-    ['Gout', 'again', 'gout', 'hurts']
+    >>> frequent_words(["Gout hurts.", "gout, again"]), frequent_words(["痛风。"])
+    (['Gout', 'again', 'gout', 'hurts'], ['痛', '风'])
     """
     counts = Counter(word for text in texts for word in re.findall(r"[A-Za-z][A-Za-z-]*[A-Za-z]", text))
+    counts = counts or Counter(word for text in texts for word in words_of(text))
     return sorted(word for word, _ in counts.most_common(WORDS))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows import promote
+from flows import promote, retrain
 from flows.named_states import exit_status
 from flows.retrain import was_judged
 from jmlr.errors import RegistryError
@@ -86,6 +86,22 @@ def test_what_failed_for_the_moment_is_tried_again_before_the_run_ends(
     outcome(3, "not judged")
     assert promote.judge().name == "Promoted"
     assert waited == [30, 60, 120]
+
+
+def test_a_version_that_was_rolled_back_is_not_promoted_without_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        {"action": "promoted", "from": 1, "to": 2},
+        {"action": "rolled back", "from": 2, "to": 1, "who": "ann", "when": "2026-11-25T10:00:00"},
+    ]
+    registry = SimpleNamespace(audit=SimpleNamespace(entries=lambda: entries))
+    monkeypatch.setattr(retrain, "connect", lambda: None)
+    monkeypatch.setattr(retrain, "Registry", lambda client, name: registry)
+    monkeypatch.setattr(retrain, "judge", lambda words: pytest.fail("judged"))
+    state = retrain._judge("jmlr", Standing(2, "", {}), Standing(1, "", {}))
+    assert (state.name, state.message) == (
+        "NothingNew",
+        "version 2 was rolled back by ann, 2026-11-25; `jmlr promote --version 2` judges it again",
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,9 @@ def read_pieces(file: Path, rows: int) -> Iterator[DataFrame]:
                 for batch in table.iter_batches(batch_size=rows):
                     yield batch.to_pandas()
         elif file.suffix == ".jsonl":
-            like = {"encoding": "utf-8-sig", "dtype": False, "convert_dates": False}  # utf-8, with a mark or without
-            yield from pd.read_json(file, lines=True, chunksize=rows, **like)
+            found = _json_rows(file)  # pandas would drop half a character, and make dates and numbers of texts
+            while piece := list(islice(found, rows)):
+                yield pd.DataFrame(piece, dtype=object)
         elif file.suffix == ".csv":
             for piece in pd.read_csv(file, chunksize=rows, dtype=str, keep_default_na=False):
                 yield piece.assign(**{OPTIONS: piece[OPTIONS].map(_options)}) if OPTIONS in piece else piece
@@ -76,6 +78,23 @@ def read_pieces(file: Path, rows: int) -> Iterator[DataFrame]:
             where=str(file),
             next_step="mend the file, or name another",
         ) from error
+
+
+def _json_rows(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a .jsonl file in UTF-8, with a mark or without.
+
+    Raises:
+        ValueError: naming the row that is none.
+    """
+    with file.open(encoding="utf-8-sig") as stream:
+        for number, line in enumerate(line for line in stream if line.strip()):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"row {number}: {error}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"row {number}: a {type(row).__name__}, not an object")
+            yield row
 
 
 def _options(cell: str) -> Any:
@@ -122,7 +141,7 @@ def predict_pieces(
             rows = [
                 {
                     "row": first + place,
-                    "question_id": None if name is None else str(name),
+                    "question_id": None if pd.isna(name) else str(name),
                     QUESTION: text,
                     OPTIONS: list(options),
                     **answer,

@@ -172,8 +172,8 @@ def signature() -> ModelSignature:
     )
     model = Object([Property(name, DataType.string, required=False) for name in IDENTITY])
     outputs: list[Any] = [
-        ColSpec(DataType.string, "answer"),
-        ColSpec(DataType.long, "answer_index"),
+        ColSpec(DataType.string, "answer", required=False),
+        ColSpec(DataType.long, "answer_index", required=False),
         ColSpec(Array(DataType.double), "option_probabilities"),
         ColSpec(DataType.double, "confidence"),
         ColSpec(DataType.boolean, "abstained", required=False),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -155,6 +156,20 @@ def test_an_error_is_printed_without_traceback_and_ends_with_2(
     assert capsys.readouterr().err == (
         "error: data/q.jsonl: row 3 is empty; expected a question.\n  next: mend the row\n"
     )
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_place_that_cannot_be_written_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def refuse(_: Settings) -> None:
+        raise OSError(number, os.strerror(number), "build/ingest")
+
+    fake_stage(monkeypatch, "ingest")
+    monkeypatch.setattr(sys.modules["jmlr.stages.ingest"], "run", refuse)
+    assert run_main(monkeypatch, "ingest") == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: build/ingest: {os.strerror(number)}.\n  next: make it writable for this user")
 
 
 def test_debug_shows_the_traceback(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,24 @@ def test_file_folder_and_glob_are_sources(tmp_path, ingest_settings):
     }
 
 
+@pytest.mark.parametrize("other", ["b/one.md", "one.txt.gz"])
+def test_two_text_files_of_one_name_are_refused(tmp_path, ingest_settings, ingested, other):
+    for name in ("one.md", other):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("Gout hurts.")
+    with pytest.raises(DataError, match=r"one\.md is called one, too(?s:.*)rename one of the two"):
+        ingested(ingest_settings(tmp_path, {"path": ".", "format": "text"}))
+
+
+def test_what_is_not_drawn_is_counted(tmp_path, ingest_settings, ingested):
+    write_lines(tmp_path / "q.jsonl", *(question(number) for number in range(5)))
+    write_lines(tmp_path / "p.jsonl", *({"passage_id": f"p{number}", "text": f"Text {number}."} for number in range(4)))
+    sources = {"path": "q.jsonl"}, {"path": "p.jsonl"}
+    bounded = ingested(ingest_settings(tmp_path, *sources, max_questions=3, max_passages=1)).counts
+    assert bounded["not_drawn"] == {"questions": 2, "passages": 3}
+    assert "not_drawn" not in ingested(ingest_settings(tmp_path, *sources)).counts
+
+
 @pytest.mark.parametrize(("path", "message"), [("no.jsonl", "no such file"), ("empty", r"no \*\.jsonl in this folder")])
 def test_missing_source_is_an_error(tmp_path, path, message, ingest_settings, ingested):
     (tmp_path / "empty").mkdir()

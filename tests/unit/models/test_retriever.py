@@ -122,6 +122,15 @@ def test_an_encoder_gets_one_projection_once_and_for_all(encoder, tiny_index_set
     assert_close(weight @ weight.T, torch.eye(16))
 
 
+def test_lengths_beyond_the_encoder_name_the_setting_and_no_unfinished_folder(encoder, tiny_index_settings, tmp_path):
+    long = tiny_index_settings.model_copy(update={"passage_tokens": 65})
+    with pytest.raises(
+        ConfigError, match=r"passage_tokens: 65 .*the positions of base\.retriever\.source, minilm\."
+    ) as told:
+        retrievers.create(encoder, long, tmp_path / "made", ["text"], seed=1)
+    assert str(tmp_path) not in str(told.value)
+
+
 def test_the_projection_keeps_more_than_any_random_one(encoder, tiny_index_settings, tiny_passages, tmp_path):
     texts = [passage.text for passage in tiny_passages]
     retrievers.create(encoder, tiny_index_settings, tmp_path / "made", texts, seed=1)

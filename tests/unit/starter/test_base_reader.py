@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from jmlr.errors import DataError
 from jmlr.models import reader as readers
 from jmlr.models.prompt import PromptWriter, pad
 from jmlr.starter import tokenizer as starter_tokenizer
@@ -42,6 +43,15 @@ def test_the_seed_decides(made, tmp_path, starter_reader_settings, prompt_settin
     assert again == made != other
     one, two = (readers.load(tmp_path / name)[0].state_dict() for name in ("reader", "again"))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_texts_without_a_latin_word_are_read_too_and_texts_without_any_refused(
+    tmp_path, starter_reader_settings, prompt_settings
+):
+    texts = ["痛风急性发作期应尽早给予秋水仙碱。", "ให้ยาลดไข้"]
+    assert len(create(tmp_path / "reader", texts, starter_reader_settings, prompt_settings, seed=1)) == 3
+    with pytest.raises(DataError, match="no word in the passages"):
+        create(tmp_path / "none", ["...", "?"], starter_reader_settings, prompt_settings, seed=1)
 
 
 def test_some_steps_lower_the_loss(tmp_path, starter_reader_settings, prompt_settings):

@@ -54,6 +54,7 @@ def test_a_byte_order_mark_is_no_part_of_the_table(tmp_path: Path, kind: str) ->
         ("asked.txt", "?", r"cannot be read \(a \.txt file\)"),
         ("asked.parquet", "PAR1", "cannot be read"),
         ("asked.jsonl", "{]", "cannot be read"),
+        ("asked.jsonl", '{"question": "?"}\n\n[1]', r"cannot be read \(row 1: a list, not an object"),
         ("missing.csv", None, "cannot be read"),
     ],
 )
@@ -68,6 +69,28 @@ def test_a_row_is_named_by_its_place_in_the_whole_table(tmp_path: Path) -> None:
     file = write(tmp_path / "asked.jsonl", [*ROWS[:3], {**ROWS[3], "question": ""}])
     with pytest.raises(DataError, match="row 3, column question: empty"):
         batch.check_pieces(file, 2)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({**ROWS[3], "question": "gout\ud800 or not"}, "row 3, column question: "),
+        ({**ROWS[3], "options": ["MRI", "ECG\udc00"]}, "row 3, column options, 1: "),
+    ],
+)
+def test_half_a_character_is_refused_and_not_dropped(tmp_path: Path, row: dict[str, object], told: str) -> None:
+    file = tmp_path / "asked.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in [*ROWS[:3], row]))
+    with pytest.raises(DataError, match=told):
+        batch.check_pieces(file, 2)
+
+
+def test_numbers_and_dates_in_a_column_of_texts_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "asked.jsonl"
+    file.write_text('{"question_id": 7, "question": "2020-01-01"}\n{"question": "12"}\n')
+    (piece,) = batch.read_pieces(file, 9)
+    assert piece["question"].tolist() == ["2020-01-01", "12"]
+    assert str(piece["question_id"][0]) == "7"
 
 
 @pytest.fixture

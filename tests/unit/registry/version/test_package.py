@@ -155,6 +155,11 @@ def test_a_pair_that_is_not_evaluated_is_refused_with_the_command(unit: Unit) ->
         unit.facts("run")
 
 
+def test_no_answer_fits_the_signature() -> None:
+    outputs = signature().outputs
+    assert [column.name for column in outputs if not column.required] == ["answer", "answer_index", "abstained"]
+
+
 def test_the_input_example_fits_the_signature() -> None:
     assert set(INPUT_EXAMPLE) == set(signature().inputs.input_names())
 
