@@ -15,31 +15,21 @@ from jmlr.evaluation.notation import ordered_arms
 from jmlr.evaluation.readings import Readings
 from jmlr.types import Question
 
-SCHEMA = pa.schema(
-    [
-        ("question_id", pa.string()),
-        ("arm", pa.string()),
-        ("split", pa.string()),
-        ("subject", pa.string()),
-        ("question_type", pa.string()),
-        ("text", pa.string()),
-        ("options", pa.list_(pa.string())),
-        ("answer_index", pa.int64()),
-        ("chosen_index", pa.int64()),
-        ("answer", pa.string()),
-        ("chosen", pa.string()),
-        ("correct", pa.bool_()),
-        ("option_scores", pa.list_(pa.float64())),
-        ("option_probabilities", pa.list_(pa.float64())),
-        ("chosen_by_order", pa.list_(pa.int64())),
-        ("said", pa.string()),
-        ("said_index", pa.int64()),
-        ("gold_passage_ids", pa.list_(pa.string())),
-        ("read_passage_ids", pa.list_(pa.string())),
-        ("hit_passage_ids", pa.list_(pa.string())),
-        ("hit_scores", pa.list_(pa.float64())),
-    ]
+_TEXT, _NUMBER, _INDEX = pa.string(), pa.float64(), pa.int64()
+_COLUMNS = (
+    (_TEXT, "question_id arm split subject question_type text"),
+    (pa.list_(_TEXT), "options"),
+    (_INDEX, "answer_index chosen_index"),
+    (_TEXT, "answer chosen"),
+    (pa.bool_(), "correct"),
+    (pa.list_(_NUMBER), "option_scores option_probabilities"),
+    (pa.list_(_INDEX), "chosen_by_order"),
+    (_TEXT, "said"),
+    (_INDEX, "said_index"),
+    (pa.list_(_TEXT), "gold_passage_ids read_passage_ids hit_passage_ids"),
+    (pa.list_(_NUMBER), "hit_scores"),
 )
+SCHEMA = pa.schema([(name, kind) for kind, names in _COLUMNS for name in names.split()])
 """Columns of predictions.parquet; `*_index` point into `options`, hits are best first, their scores those of `Hit`.
 
 `chosen_index`: null where the likeliest options are equally likely, which is no answer.

@@ -40,25 +40,26 @@ def aggregate(runs: Sequence[Mapping[str, Any]], confidence: float) -> dict[str,
     """
     if not runs:
         raise DataError("no runs", expected="the metrics of at least 1 run")
-    splits = [split for split in runs[0] if all(split in run for run in runs)]
     return {
-        split: {
-            "accuracy": _common(
-                [{a: m["value"] for a, m in run[split]["accuracy"].items()} for run in runs], confidence
-            ),
-            "difference": _common(
-                [{pair: m["value"] for pair, m in run[split]["difference"].items()} for run in runs], confidence
-            ),
-            "success_at_1": _common([_success(run[split]["retrieval"]) for run in runs], confidence),
-        }
-        for split in splits
+        split: _over_seeds([_values(run[split]) for run in runs], confidence)
+        for split in runs[0]
+        if all(split in run for run in runs)
     }
 
 
-def _success(retrieval: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {name: share for name, found in retrieval.items() if (share := success_at_1(found)) is not None}
+def _values(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What is taken over the seeds, of one run and split."""
+    means = {kind: {name: one["value"] for name, one in measured[kind].items()} for kind in ("accuracy", "difference")}
+    success = {name: success_at_1(found) for name, found in measured["retrieval"].items()}
+    return {**means, "success_at_1": {name: share for name, share in success.items() if share is not None}}
 
 
-def _common(runs: Sequence[Mapping[str, float]], confidence: float) -> dict[str, Any]:
-    names = [name for name in runs[0] if all(name in run for run in runs)]
-    return {name: over_seeds([run[name] for run in runs], confidence) for name in names}
+def _over_seeds(runs: Sequence[Mapping[str, Mapping[str, float]]], confidence: float) -> dict[str, Any]:
+    return {
+        kind: {
+            name: over_seeds([run[kind][name] for run in runs], confidence)
+            for name in found
+            if all(name in run[kind] for run in runs)
+        }
+        for kind, found in runs[0].items()
+    }

@@ -181,7 +181,7 @@ def test_an_answer_that_was_read_in_one_way_alone_is_shown(
         "in_words": {"accuracy": bounds, "unreadable": 0.25},
     }
     text = _written(tmp_path, inputs, metrics=_measured(inputs, reading={"jmlr": {left: ways[left]}}))
-    assert "How firm the answers are" in text
+    assert "How stable the answers are" in text
     assert Page(text).open == []
 
 
