@@ -1,4 +1,4 @@
-"""How firm and how sure the answers are: over the orders of the options, in the reader's words, and by confidence."""
+"""How stable and how sure the answers are: over the orders of the options, in the reader's words, and by confidence."""
 
 from __future__ import annotations
 

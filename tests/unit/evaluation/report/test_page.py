@@ -122,7 +122,7 @@ def test_one_arm_without_rankings_or_history_is_still_a_page(tmp_path: Path, inp
     answered = {"closed_book": inputs.answered["closed_book"]}
     metrics = summarise(inputs.settings, inputs.questions, answered, {})
     text = _written(tmp_path, inputs, metrics=metrics, answered=answered, history=[], ledger={}, provenance={})
-    for part in ("Fewer than two arms", "No ranking was measured", "Closed book answers", "No passage."):
+    for part in ("Fewer than two comparable arms", "No ranking was measured", "Closed book answers", "No passage."):
         assert part in text
     assert Page(text).open == []
 
