@@ -186,7 +186,7 @@ def of_answers(data: Path) -> list[dict[str, object]]:
                 "passages": len(texts),
                 "rule": rule,
                 "mean": float(np.mean(found)),
-                "minus_both": mean_interval(np.subtract(found, ranks[BOTH]), settings.evaluate, 1).bounds,
+                "minus_both": mean_interval(np.subtract(found, ranks[BOTH]), settings.evaluate).bounds,
             }
             for rule, found in ranks.items()
         ]

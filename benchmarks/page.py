@@ -60,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ingest": lambda: said(tables.ingest, "ingest.json"),
     "faults": lambda: said(tables.faults, "faults.json"),
     "long_questions": lambda: said(tables.long_questions, "long_questions.json"),
+    "long_questions_answers": lambda: said(tables.long_questions_answers, "long_questions.json"),
     "partial_reencode": lambda: said(tables.partial_reencode, "partial_reencode.json"),
 }
 

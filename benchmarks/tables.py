@@ -280,7 +280,7 @@ def long_questions_answers(result: Result) -> str:
     rows = []
     for row in result["answers"]:
         gain = row["minus_both"]
-        told = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if any(gain.values()) else ""
+        told = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain["value"] else ""
         rows.append([row["query_tokens"], row["rule"], f"{row['mean']:.3f}", told])
     return markdown(["query tokens", "searched with", "mean", "against beginning and end"], rows)
 
