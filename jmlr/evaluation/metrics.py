@@ -24,7 +24,6 @@ from jmlr.evaluation import arms, certainty
 from jmlr.evaluation.groups.public_sets import by_set
 from jmlr.evaluation.groups.subgroups import measure_subgroups
 from jmlr.evaluation.notation import PLAIN_ARMS, RANKING_LABELS, percent, points_interval, success_at_1
-from jmlr.evaluation.rationales.rationale import measure_written
 from jmlr.evaluation.readings import Rankings, Readings, Split
 from jmlr.evaluation.reliance.support import summarise_evidence
 from jmlr.evaluation.retrieval.rankings import (
@@ -105,6 +104,12 @@ def _by_type(split: Split) -> dict[str, Any]:
     return measure_by_type(split.questions, split.rankings, ranking_metrics(split.settings.recall_at))
 
 
+def _rationales(split: Split) -> dict[str, Any]:
+    from jmlr.evaluation.rationales.rationale import measure_written  # its word lists take a second to load
+
+    return measure_written(split)
+
+
 def _gain(difference: Mapping[str, Any]) -> str:
     return points_interval(difference["jmlr_minus_rag"]) if "jmlr_minus_rag" in difference else ""
 
@@ -135,7 +140,7 @@ METRICS: dict[str, Metric] = {
     "evidence": Metric(_evidence),
     "subgroups": Metric(_subgroups),
     "retrieval_by_type": Metric(_by_type),
-    "rationales": Metric(measure_written, optional=True),
+    "rationales": Metric(_rationales, optional=True),
 }
 """By its key in metrics.json, in its order there."""
 

@@ -6,19 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
 from jmlr.evaluation import evidence, predictions
 from jmlr.evaluation.metrics import measure
 from jmlr.evaluation.protocol import protocol
 from jmlr.evaluation.report import claim_card, page, plots
-from jmlr.evaluation.session import Session
 from jmlr.files import read_json, reading, write_json
-from jmlr.index import manifest
 from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.types import Hit
+
+if TYPE_CHECKING:
+    from jmlr.evaluation.session import Session  # which imports torch
 
 HitsById = dict[str, list[Hit]]
 """Hits by question id, best first."""
@@ -126,6 +127,8 @@ def answers_folder(root: Path, settings: Settings, made_of: Sequence[Any], index
         made_of: hashes of what is read.
         indexes: that are searched; each is told by its manifests.
     """
+    from jmlr.index import manifest  # which imports torch
+
     told: list[Any] = [settings.model_dump(include={"index", "prompt"}, mode="json"), *made_of]
     told += [settings.evaluate.seed, settings.evaluate.splits]
     told += [settings.train.read_passages, settings.train.reader.attention, settings.train.reader.dtype]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,13 @@ from jmlr.errors import DataError
 from jmlr.evaluation.notation import ordered_arms
 from jmlr.evaluation.rationales.concept_names import load_extractor
 from jmlr.evaluation.rationales.concepts import ConceptExtractor
-from jmlr.evaluation.rationales.token_similarity import TextSimilarity
 from jmlr.evaluation.readings import Split
 from jmlr.evaluation.statistics.accuracy import mean_interval
 from jmlr.settings import EvaluateSettings
 from jmlr.types import Passage, Question
+
+if TYPE_CHECKING:
+    from jmlr.evaluation.rationales.token_similarity import TextSimilarity  # which imports torch
 
 ROUGE = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}
 """The library's names and ours."""

@@ -1,5 +1,7 @@
 """Accuracy, and the difference of two arms on the same questions, with intervals and McNemar's test.
 
+SciPy is imported where it is used: it takes a second to load, and a result table needs none of it.
+
 One rule for all: a share of questions gets Wilson's interval; any other mean, and every difference, a bootstrap
 interval.
 """
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from jmlr.answering.answered import Answered
 from jmlr.errors import DataError
@@ -123,6 +124,8 @@ def share_interval(right: NDArray[np.bool_], confidence: float) -> Interval:
     """
     if not len(right):
         raise DataError("no questions to take a share of", expected="at least 1")
+    from scipy.stats import binomtest
+
     bounds = binomtest(int(right.sum()), len(right)).proportion_ci(confidence, method="wilson")
     return Interval(float(right.mean()), float(bounds.low), float(bounds.high), len(right))
 
@@ -198,6 +201,8 @@ def mcnemar(helped: int, hurt: int) -> float:
     >>> mcnemar(helped=0, hurt=0)
     1.0
     """
+    from scipy.stats import binomtest
+
     return float(binomtest(helped, helped + hurt, 0.5).pvalue) if helped + hurt else 1.0
 
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from jmlr.answering.answered import TEMPERATURE_RANGE, Answered
 from jmlr.errors import DataError
@@ -48,6 +46,8 @@ class Graded:
 
     def log_probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
         """Log softmax(scores / temperature) over the options; (questions, most options) float64."""
+        from scipy.special import logsumexp
+
         scaled = self.scores / temperature
         logs: NDArray[np.float64] = scaled - logsumexp(scaled, axis=1, keepdims=True)
         return logs
@@ -91,6 +91,7 @@ def fit_temperature(graded: Graded) -> float:
     >>> round(fit_temperature(four), 3)  # right 3 times in 4: odds of 3, where the scores say 9
     2.0
     """
+    from scipy.optimize import minimize_scalar
 
     def loss(temperature: float) -> float:
         return float(graded.answer_losses(temperature).mean())

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact
 
 from jmlr.errors import DataError
 from jmlr.evaluation.statistics.accuracy import Interval, percentiles, resampled_means, share_interval
@@ -37,6 +36,8 @@ def share_gap_p(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     >>> round(share_gap_p(np.array([True] * 3), np.array([False] * 3)), 3)  # 2 / C(6, 3)
     0.1
     """
+    from scipy.stats import fisher_exact
+
     table = [[int(group.sum()), int((~group).sum())] for group in (first, second)]
     return float(fisher_exact(table).pvalue)
 

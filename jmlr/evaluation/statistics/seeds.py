@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t as student
-
 from jmlr.errors import DataError
 from jmlr.evaluation.notation import success_at_1
 
@@ -24,6 +22,8 @@ def over_seeds(values: Sequence[float], confidence: float) -> dict[str, float | 
     count = len(values)
     half = None
     if count > 1:
+        from scipy.stats import t as student
+
         half = float(student.ppf((1 + confidence) / 2, count - 1)) * stdev(values) / count**0.5
     return {"value": fmean(values), "half_width": half, "seeds": count}
 

@@ -17,7 +17,7 @@ def metrics(make: Callable[[int], Any]) -> dict[str, Any]:
     return summarise(made.settings, made.questions, made.answered, made.rankings)
 
 
-def test_terminal_table_shows_arms_splits_and_recall(metrics: dict[str, Any]) -> None:
+def test_terminal_table_shows_arms_splits_and_success(metrics: dict[str, Any]) -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(result_table(metrics))
     text = console.file.getvalue()
