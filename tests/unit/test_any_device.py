@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from closeness import FLOAT32, assert_close
+from foreign_device import ForeignDevice
+from starlette.testclient import TestClient
 
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import say
@@ -16,7 +18,10 @@ from jmlr.index import build as index
 from jmlr.models import device
 from jmlr.models import retriever as retrievers
 from jmlr.models.retriever import Retriever
+from jmlr.serving.app import create_app
+from jmlr.serving.desk import Desk
 from jmlr.serving.matches import match_words
+from jmlr.serving.model import Label, ServedModel
 from jmlr.settings import BaseRetrieverSettings, Settings, params
 
 pytestmark = pytest.mark.numerical
@@ -108,3 +113,46 @@ def test_index_search_answers_and_matches_are_those_of_the_cpu(
         assert one.option_scores == pytest.approx(other.option_scores, rel=FLOAT32)
     assert said == said_there
     assert [match.share for match in words[0]] == pytest.approx([match.share for match in words_there[0]], rel=1e-3)
+
+
+class OnItsDevice:
+    """A model whose batches are answered in a thread that has the foreign device."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self.label, self._model = model.label, model
+
+    def answer(self, asked):
+        with ForeignDevice():
+            return self._model.answer(asked)
+
+
+def test_the_http_server_answers_from_another_device(
+    request, settings, tiny_retriever_folder, tiny_passages, make_tiny_reader, tiny_tokenizer, tmp_path
+):
+    make_tiny_reader().save_pretrained(tmp_path / "reader")
+    tiny_tokenizer.save_pretrained(tmp_path / "reader")
+    write_passages(tmp_path / "passages.parquet", tiny_passages)
+    asked = {"question": "Which joint of gout?", "options": ["toe pain", "kidney stone"], "explain": True}
+
+    def reply(folder: Path, wrapped: bool = False) -> dict:
+        index.build(tiny_retriever_folder, tiny_passages, settings.index, folder, seed=1)
+        answerer = Answerer.load(
+            tiny_retriever_folder, tmp_path / "reader", folder, tmp_path / "passages.parquet", settings
+        )
+        model = ServedModel(Label("tiny", None, "trained", None), answerer, retriever=answerer.search.retriever)
+        limits = settings.serve.model_copy(update={"hosts": ("testserver",), "drain_seconds": 0.0})
+        desk = Desk([OnItsDevice(model) if wrapped else model], limits)
+        try:
+            found = TestClient(create_app(desk, None)).post("/v1/answer", json=asked)
+            assert found.status_code == 200, found.text
+            return found.json()
+        finally:
+            desk.close()
+            desk.join(5)
+
+    expected = reply(tmp_path / "index")
+    request.getfixturevalue("elsewhere")
+    found = reply(tmp_path / "other", wrapped=True)
+    assert found["answer"] == expected["answer"]
+    assert found["option_probabilities"] == pytest.approx(expected["option_probabilities"], rel=FLOAT32)
+    assert [one["passage_id"] for one in found["passages"]] == [one["passage_id"] for one in expected["passages"]]

@@ -13,6 +13,7 @@ import yaml
 
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.index.build import build
+from jmlr.settings import params
 from jmlr.types import Passage, Question
 
 ROOT = Path(__file__).parents[2]
@@ -37,11 +38,11 @@ def test_every_row_is_measured(retrieval, save_tiny_colbert, tmp_path, capsys):
     ]
     write_passages(place / "ingest" / "passages.parquet", passages)
     write_questions(place / "ingest" / "questions.parquet", [*questions, Question("q9", "?", ("a", "b"), 0, "test")])
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["index"].update(TINY)
-    params["evaluate"]["recall_at"] = [1, 5, 10]
-    params["ingest"].update(passage_tokens=20, overlap_tokens=5)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    raw["index"].update(TINY)
+    raw["evaluate"]["recall_at"] = [1, 5, 10]
+    raw["ingest"].update(passage_tokens=20, overlap_tokens=5)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
     index = params.load(tmp_path / "params.yaml").index
     retriever = save_tiny_colbert(tmp_path / "saved", seed=3, words=WORDS)
     for stage in ("base", "train"):

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from jmlr.data.chunking import Budget, TokenCounter, chunk_passages, cuts, gold_chunks
+from jmlr.models.encoder import tokenizer_text
+from jmlr.settings import BaseRetrieverSettings
 from jmlr.types import Passage, Question
+
+MINILM = BaseRetrieverSettings(source="minilm", revision=None, dimension=128)
 
 LONG = (
     "Gout is a painful arthritis. Urate crystals cause it. Colchicine treats the attack well. Allopurinol prevents it."
@@ -41,6 +45,25 @@ def test_pieces_end_at_sentence_ends(counter):
     assert first.text == "Gout is a painful arthritis. Urate crystals cause it."
     assert second.text == "Colchicine treats the attack well. Allopurinol prevents it."
     assert [LONG[one.start : one.end] for one in (first, second)] == [first.text, second.text]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "last"),
+    [
+        ("痛风急性发作期应尽早给予秋水仙碱。", "严重肾功能不全者禁用秋水仙碱。"),
+        ("ให้ยาลดไข้ทุกสี่ชั่วโมง ", "ห้ามใช้ในผู้ป่วยโรคตับ"),
+    ],
+)
+def test_a_paragraph_without_spaces_is_cut_and_keeps_its_last_sentence(sentence, last):
+    tokens = TokenCounter(Tokenizer.from_str(tokenizer_text(MINILM)))
+    text = sentence * 20 + last
+    ((*chunks, end),) = chunk_passages([Passage("p", text)], Budget(64, 0), tokens)
+    assert "".join(chunk.text.strip() for chunk in [*chunks, end]) == "".join(text.split()) or " " in sentence
+    assert len(chunks) > 3
+    assert end.text.endswith(last)
+    assert all(count <= 64 for count in tokens.of_texts([chunk.text for chunk in [*chunks, end]]))
+    assert all(chunk.text.strip().endswith(sentence.strip()) for chunk in chunks)
+    assert (chunks[0].start, end.end) == (0, len(text))
 
 
 def test_text_without_sentences_is_cut_at_the_limit_with_overlap():

@@ -33,6 +33,15 @@ def test_file_folder_and_glob_are_sources(tmp_path, ingest_settings):
     }
 
 
+def test_an_id_that_a_chunk_has_already_is_named_as_the_file_has_it(tmp_path, ingest_settings, ingested):
+    long = " ".join(f"word{number}" for number in range(90))
+    write_lines(tmp_path / "own.jsonl", {"passage_id": "p", "text": long}, {"passage_id": "p#1", "text": "Colchicine."})
+    with pytest.raises(DataError) as told:
+        ingested(ingest_settings(tmp_path, {"path": "own.jsonl"}))
+    assert "'p#1'" in str(told.value)
+    assert "'p'" in str(told.value)
+
+
 @pytest.mark.parametrize("other", ["b/one.md", "one.txt.gz"])
 def test_two_text_files_of_one_name_are_refused(tmp_path, ingest_settings, ingested, other):
     for name in ("one.md", other):

@@ -101,6 +101,19 @@ def test_a_passage_goes_with_its_copy_and_what_rests_on_it(settings, ingested, w
     assert found.counts["rejected_by_reason"]["withdrawn"] == 1
 
 
+def test_a_correction_stays_whole_where_what_it_corrects_is_withdrawn(tmp_path, ingest_settings, ingested, withdraw):
+    said = "For a minor dental procedure the tablet is taken {} the procedure on the same day as usual, " + LONG
+    rows = [passage("old", said.format("before")), passage("new", said.format("after"))]
+    write_lines(tmp_path / "own.jsonl", [*rows, question(1, ["new"], "train")])
+    withdraw(passage_id="old")
+    found = ingested(ingest_settings(tmp_path, {"path": "own.jsonl"}))
+    kept = {one.passage_id: one.text for one in found.passages}
+    assert {name.partition("#")[0] for name in kept} == {"new"}
+    assert "taken after the procedure" in " ".join(kept.values())
+    assert " ".join(kept.values()).endswith("word29")
+    assert gold(found)["q1"] == list(kept)
+
+
 def test_a_copy_that_is_withdrawn_takes_the_first_with_it(settings, ingested, withdraw):
     withdraw(passage_id="b1")
     found = ingested(settings)
