@@ -110,7 +110,7 @@ def settings_keys() -> set[str]:
         for name, field in block.model_fields.items():
             full = f"{prefix}{field.alias or name}"
             yield full
-            for inner in re.findall(r"jmlr\.config\w*\.(\w+)", str(field.annotation)) or [""]:
+            for inner in re.findall(r"jmlr\.settings\.\w+\.(\w+)", str(field.annotation)) or [""]:
                 kind = next((one for one in all_blocks(Settings) if one.__name__ == inner), None)
                 if kind is not None:
                     yield from below(kind, f"{full}.")
