@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 ARM_LABELS = {
     "untrained": "Reader as it comes",
@@ -49,31 +50,18 @@ def ordered_arms(arms: Iterable[str]) -> list[str]:
     return sorted(arms, key=lambda arm: (known.index(arm) if arm in ARM_LABELS else len(known), arm))
 
 
-def arm_label(arm: str) -> str:
-    """The arm's name for people; an unknown arm keeps its own.
+def _label(labels: Mapping[str, str], name: str) -> str:
+    """The name for people; an unknown one keeps its own.
 
-    >>> arm_label("closed_book"), arm_label("abstain")
-    ('Closed book', 'abstain')
+    >>> arm_label("closed_book"), ranking_label("bm25"), split_label("test"), arm_label("abstain")
+    ('Closed book', 'BM25', 'held-out test questions', 'abstain')
     """
-    return ARM_LABELS.get(arm, arm)
+    return labels.get(name, name)
 
 
-def ranking_label(name: str) -> str:
-    """The ranking's name for people; an unknown one keeps its own.
-
-    >>> ranking_label("bm25"), ranking_label("after")
-    ('BM25', 'after')
-    """
-    return RANKING_LABELS.get(name, name)
-
-
-def split_label(split: str) -> str:
-    """What the questions of a split are.
-
-    >>> split_label("test")
-    'held-out test questions'
-    """
-    return SPLIT_LABELS.get(split, split)
+arm_label, ranking_label, split_label = (
+    partial(_label, labels) for labels in (ARM_LABELS, RANKING_LABELS, SPLIT_LABELS)
+)
 
 
 def percent(share: float) -> str:
