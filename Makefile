@@ -115,8 +115,9 @@ $(DOCS_STAMP): requirements-docs.lock
 deps: venv  ## write into dvc.yaml which code each stage runs, from the import graph
 	@python tests/unit/stage_code.py
 
-params: venv  ## write params.yaml from conf/ for a recipe (RECIPE=starter)
-	@jmlr recipes --use $(or $(RECIPE),starter)
+params: venv  ## write conf/config.yaml and docs/settings.md from the classes, params.yaml for a recipe (RECIPE=starter)
+	@python -m jmlr.settings.description
+	jmlr recipes --use $(or $(RECIPE),starter)
 
 lock: venv  ## update requirements.lock, keeping versions that still fit; UPGRADE=--upgrade takes the newest
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT

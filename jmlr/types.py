@@ -7,8 +7,10 @@ D passage tokens, H dimensions of a token embedding, T reader tokens, V reader v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-SPLITS = ("train", "dev", "test", "test_seen")
+EvaluatedSplit = Literal["dev", "test", "test_seen"]
+SPLITS = ("train", *get_args(EvaluatedSplit))
 """`test` holds subjects never asked about in training; `test_seen` new questions on subjects of training."""
 
 OPTION_LETTERS = "ABCDEFGHIJ"

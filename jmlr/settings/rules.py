@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jmlr.settings.blocks import Settings
-
+from jmlr.settings.blocks import Settings
+from jmlr.settings.evaluation import CONTROLS
 
 MARKERS = 3
 """[CLS], ColBERT's mark of a passage, and [SEP]."""
@@ -131,9 +130,11 @@ def _of_evaluation(settings: Settings) -> list[str]:
         broken.append(f"promote.split: {settings.promote.split} is not one of evaluate.splits")
     if (most := max(evaluate.recall_at)) > settings.index.candidates:
         broken.append(f"evaluate.recall_at: {most} is more than index.candidates ({settings.index.candidates})")
-    for control, of in (("gold", {"rag", "jmlr"}), ("shuffled", {"jmlr"}), ("bm25", {"jmlr"})):
-        if control in evaluate.controls and not of & set(arms):
-            broken.append(f"evaluate.controls: {control} needs {' or '.join(sorted(of))} among train.arms")
+    for control in evaluate.controls:
+        if not CONTROLS[control] & set(arms):
+            broken.append(
+                f"evaluate.controls: {control} needs {' or '.join(sorted(CONTROLS[control]))} among train.arms"
+            )
     if evaluate.rationale_tokens and not evaluate.strict_text:
         broken.append("evaluate.rationale_tokens: nothing is written unless evaluate.strict_text is true")
     return broken

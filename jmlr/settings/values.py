@@ -1,4 +1,8 @@
-"""Kinds of values that several settings share, and the block they stand in; what would fail later is refused here."""
+"""What a setting is, kinds of values that several share, and the block they stand in; what would fail later is refused.
+
+A setting is one line of a class: name, type, default, meaning, bounds, the paper's value. `conf/config.yaml`,
+docs/settings.md and the help of commands are made from it (`jmlr.settings.description`).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Items = TypeVar("Items", bound=Sequence[Any])
+Item = TypeVar("Item")
 
 _LANGUAGES = frozenset(
     "af am an ar as az ba be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr fy ga gd gl gu ha he hi "
@@ -73,8 +78,28 @@ Language = Annotated[str, AfterValidator(_language)]
 Host = Annotated[str, AfterValidator(_host)]
 Cron = Annotated[str, Field(pattern=r"^\s*\S+(\s+\S+){4}\s*$"), AfterValidator(_cron)]
 Distinct = AfterValidator(_distinct)
+Some = Annotated[tuple[Item, ...], Field(min_length=1), Distinct]
+"""At least one, none twice."""
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NonzeroShare = Annotated[float, Field(gt=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 """A day at most: a clock that waits longer overflows."""
+
+
+def setting(default: Any, meaning: str, *, paper: str = "", may_be_left_out: bool = False, **bounds: Any) -> Any:
+    """A key of params.yaml.
+
+    Args:
+        default: its value in conf/config.yaml; `...` for none: a block, or a key of a block that is null there.
+        meaning: at most 25 words of plain English, with the unit unless the name has it, and what null does.
+        paper: the value in arXiv 2402.17887, or in its released code, where either is known.
+        may_be_left_out: whether a file without the key gets the default; otherwise that is an error.
+        bounds: `ge`, `gt`, `le`, `lt`, `pattern`, `min_length` and the like, as pydantic names them.
+    """
+    told = {"default": default, "paper": paper}
+    return Field(default if may_be_left_out else ..., description=meaning, json_schema_extra=told, **bounds)
 
 
 class Block(BaseModel):
@@ -86,6 +111,7 @@ class Block(BaseModel):
     @classmethod
     def _refuse_truth_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
         wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(given, bool) and {int, float} & {wanted, *get_args(wanted)}:
+        kinds = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in (wanted, *get_args(wanted))}
+        if isinstance(given, bool) and {int, float} & kinds:
             raise ValueError(f"a number is wanted, not {str(given).lower()}")
         return given

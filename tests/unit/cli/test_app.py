@@ -264,8 +264,8 @@ def test_starter_data_is_written_to_the_folder(root: Path, monkeypatch: pytest.M
 def test_help_of_train_lists_its_settings_and_names_where_they_are_explained() -> None:
     shown = CliRunner().invoke(app.app, ["train", "--help"])
     assert shown.exit_code == 0
-    assert shown.output.index("Usage") < shown.output.index("docs/training.md compares with the paper")
-    assert "  train.sampling.passages = 12\n      passages sampled from the pool" in shown.output
+    assert shown.output.index("Usage") < shown.output.index("All blocks: docs/settings.md")
+    assert "  train.sampling.passages = 12\n      Passages drawn from the pool" in shown.output
 
 
 def test_help_imports_no_heavy_library() -> None:
