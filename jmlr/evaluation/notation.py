@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from jmlr.settings.training import ARMS
+
 ARM_LABELS = {
     "untrained": "Reader as it comes",
     "closed_book": "Closed book",
@@ -18,7 +20,7 @@ ARM_LABELS = {
 }
 """The known arms, in the order in which they are always listed."""
 
-PLAIN_ARMS = ("untrained", "closed_book", "rag", "jmlr")
+PLAIN_ARMS = ("untrained", *ARMS)
 """The arms that read what is retrieved for them; `untrained` alone never trained (`jmlr evaluate --reader`)."""
 
 SPLIT_LABELS = {

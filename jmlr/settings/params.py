@@ -21,13 +21,12 @@ _fields: dict[str, Any] = {name: (Settings.model_fields[name].annotation, ...) f
 _Own = create_model("_Own", __base__=Block, **_fields)
 
 
-def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
+def parse(raw: object, where: str = "params") -> Settings:
     """Typed settings of a parsed params.yaml, of this release or an earlier one.
 
     Args:
         raw: the YAML document.
         where: the file's name for messages.
-        rules: whether keys may not contradict each other; a registered version is done with most of them.
 
     Raises:
         ConfigError: naming every unknown, missing or wrong key, or every broken rule between keys.
@@ -35,20 +34,24 @@ def parse(raw: object, where: str = "params", rules: bool = True) -> Settings:
     try:
         settings = Settings.model_validate(migrated(raw, where))
     except ValidationError as error:
-        faults = faults_of(error)
+        faults = _faults_of(error)
     else:
-        faults = broken_rules(settings) if rules else []
-    if faults:
-        raise ConfigError(
-            f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults),
-            expected="the keys described in docs/settings.md",
-            where=where,
-            next_step=f"edit {where}, or `dvc exp run -S recipe=starter` for a recipe that works",
-        )
-    return settings
+        faults = broken_rules(settings)
+        if not faults:
+            return settings
+    raise ConfigError(
+        _listed(faults),
+        expected="the keys described in docs/settings.md",
+        where=where,
+        next_step=f"edit {where}, or `dvc exp run -S recipe=starter` for a recipe that works",
+    )
 
 
-def faults_of(error: ValidationError) -> list[str]:
+def _listed(faults: list[str]) -> str:
+    return f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults)
+
+
+def _faults_of(error: ValidationError) -> list[str]:
     """One line a fault: the key's full name, and what is wrong with its value."""
     return [
         f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
@@ -57,8 +60,8 @@ def faults_of(error: ValidationError) -> list[str]:
     ]
 
 
-def load(path: Path = PARAMS_FILE, rules: bool = True) -> Settings:
-    """Typed settings of the file `path`; `rules` as in `parse`.
+def load(path: Path = PARAMS_FILE) -> Settings:
+    """Typed settings of the file `path`.
 
     Raises:
         ConfigError: if the file is missing or cannot be read, is not YAML, or breaks a rule.
@@ -73,7 +76,7 @@ def load(path: Path = PARAMS_FILE, rules: bool = True) -> Settings:
         raise ConfigError(f"cannot be read: {error}", expected="UTF-8 text", where=str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"not YAML: {error}", where=str(path), next_step=f"fix {path}") from error
-    return parse(raw, str(path), rules)
+    return parse(raw, str(path))
 
 
 def parse_own(raw: object, where: str) -> dict[str, Any]:
@@ -89,9 +92,9 @@ def parse_own(raw: object, where: str) -> dict[str, Any]:
     try:
         return dict(_Own.model_validate(own))
     except ValidationError as error:
-        faults = faults_of(error)
+        faults = _listed(_faults_of(error))
     raise ConfigError(
-        f"{len(faults)} broken setting(s):\n  " + "\n  ".join(faults),
+        faults,
         expected="settings as this release, or one before it, wrote them",
         where=where,
         next_step="use the code that the pair was registered with: the version's tag git_commit",

@@ -12,7 +12,6 @@ from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.record import REFRESHED_TAG
 from jmlr.registry.version.standing import Standing
-from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 
@@ -83,10 +82,6 @@ class Refreshed:
         """
         found = resolve(connect(), self.name, str(self.version))
         return Standing(self.version, found.run_id or "", dict(found.tags))
-
-    def settings(self) -> Settings:
-        """The settings it answers with: prompt, models and index of the version, the rest as it was at the refresh."""
-        return params.load(layout.REFRESHED_PARAMS, rules=False)
 
     def as_tags(self, source: Standing) -> dict[str, str]:
         """What its own version is to say of where it comes from.

@@ -28,14 +28,15 @@ def run(settings: Settings) -> None:
     The version says where its models come from (`refreshed_from`, `trained_in`). The champion is left as it is.
 
     Args:
-        settings: the current ones; what it answers with is in build/refreshed.
+        settings: the current ones; the version keeps its own models, prompt and index.
 
     Raises:
         MissingResource: if nothing is refreshed.
         RegistryError: if it was not evaluated since, or the registry lacks the version it comes from.
     """
     made = Refreshed.read()
-    pair, source, its_settings = made.pair(), made.source(), made.settings()
+    pair, source = made.pair(), made.source()
+    its_settings = pair.settings(settings)
     protocol = protocol_hash(its_settings, read_questions(layout.QUESTIONS))
     _require_evaluated(pair, protocol)
     metrics = read_metrics(layout.REFRESHED_EVALUATION / layout.METRICS.name, _EVALUATE)

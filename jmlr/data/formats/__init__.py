@@ -10,6 +10,7 @@ from jmlr.settings import SourceSettings
 from jmlr.data.formats import jmlr as released_jmlr
 from jmlr.data.formats import jsonl, medmcqa, medqa, medquad, mirage, mmlu, pubmedqa, text
 from jmlr.data.splits import by_subject, by_text
+from jmlr.settings.data import Format
 from jmlr.types import Question, Rejected, Row
 
 
@@ -32,7 +33,7 @@ class DataFormat:
     companions: tuple[str, ...] = ()
 
 
-FORMATS: dict[str, DataFormat] = {
+FORMATS: dict[Format, DataFormat] = {
     "jsonl": DataFormat(jsonl.load, ("*.jsonl",), group=by_subject),
     "text": DataFormat(text.load, ("*.txt", "*.md", "*.markdown")),
     "medquad": DataFormat(medquad.load, ("*.xml",), finish=medquad.finish, group=by_subject),

@@ -5,14 +5,20 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import torch
 import yaml
 
+from jmlr.data.formats import FORMATS
 from jmlr.errors import ConfigError
-from jmlr.settings import description, params, recipes
+from jmlr.losses import retriever_loss
+from jmlr.settings import ObjectiveSettings, description, params, recipes
+from jmlr.settings.data import Format
+from jmlr.settings.evaluation import CONTROLS, Control
 from jmlr.settings.rules import DEEPSPEED_KEYS
+from jmlr.settings.training import ObjectiveName
 from jmlr.settings.values import _LANGUAGES
 
 LORA = {"rank": 8, "alpha": 16, "dropout": 0.0, "targets": ["q_proj"]}
@@ -264,9 +270,23 @@ def test_replug_at_its_papers_beta_is_taken(starter: dict[str, Any]) -> None:
     params.parse(changed(starter, {"train.objective.name": "replug_lsr", "train.objective.beta": 10}))
 
 
-def test_a_registered_version_is_not_held_to_rules_between_keys(starter: dict[str, Any]) -> None:
+def test_what_a_registered_pair_was_made_with_is_not_held_to_rules_between_keys(starter: dict[str, Any]) -> None:
     raw = changed(starter, {"train.arms": ["rag"], "index.candidates": 20})
-    assert params.parse(raw, rules=False).index.candidates == 20
+    assert params.parse_own(raw, "params.yaml")["index"].candidates == 20
+
+
+def test_every_name_has_what_it_names() -> None:
+    """A format, objective or control without its code, or code that no setting can name."""
+    assert set(FORMATS) == set(get_args(Format))
+    assert set(CONTROLS) == set(get_args(Control))
+    scores, losses = torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0]])
+    for name in get_args(ObjectiveName):
+        asked = {**starter_objective(), "name": name, "beta": 10}
+        assert retriever_loss(ObjectiveSettings(**asked), scores, losses).isfinite()
+
+
+def starter_objective() -> dict[str, Any]:
+    return recipes.load("starter", Path(__file__).parents[3] / "conf").train.objective.model_dump()
 
 
 def test_languages_are_those_that_are_told_apart() -> None:
