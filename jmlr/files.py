@@ -12,7 +12,7 @@ import secrets
 import shutil
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -232,20 +232,49 @@ def read_json(path: Path, next_step: str) -> dict[str, Any]:
     return found
 
 
-def read_json_lines(path: Path, next_step: str) -> list[dict[str, Any]]:
-    """The objects in the whole lines of a file that jmlr made; a last line that a kill left unfinished is passed over.
-
-    Raises:
-        DataError: if another line is damaged.
-    """
-    with reading(path, next_step):
-        text = path.read_text(encoding="utf-8")
-        return [dict(json.loads(line)) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def write_json(path: Path, value: object, sort_keys: bool = False) -> None:
     """Writes `value` as indented JSON that ends with a newline, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, sort_keys=sort_keys) + "\n")
+
+
+def read_lines(path: Path, mend: bool = True) -> list[bytes]:
+    """The lines of a file that is only ever appended to; none where there is no such file.
+
+    A last line that a killed process left unfinished is not one of them.
+
+    Args:
+        path: of the file.
+        mend: takes such a line out of the file; False where another process may be writing it just now.
+    """
+    whole, _, unfinished = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
+    if unfinished and mend:
+        os.truncate(path, len(whole) + bool(whole))
+    return whole.split(b"\n") if whole else []
+
+
+def read_json_lines(path: Path, next_step: str, mend: bool = True) -> list[dict[str, Any]]:
+    """The objects in the lines of a file that jmlr appends to, as `read_lines` finds them.
+
+    Raises:
+        DataError: if a line is damaged.
+    """
+    with reading(path, next_step):
+        return [dict(json.loads(line)) for line in read_lines(path, mend)]
+
+
+def append_json(path: Path, rows: Iterable[object], is_promised: bool = False) -> None:
+    """Appends a line of JSON for each row, all at once; makes the folder if there is none.
+
+    Args:
+        path: of the file.
+        rows: what JSON can write.
+        is_promised: whether the lines must outlive a loss of power once this returns.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("".join(f"{json.dumps(row)}\n" for row in rows))
+    if is_promised:
+        sync(path)
 
 
 def link(source: Path, target: Path) -> None:

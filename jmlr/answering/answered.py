@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jmlr.files import write_text
+from jmlr.files import append_json, read_lines
 from jmlr.types import Hit
 
 NO_ANSWER = "no answer: the likeliest options are equally likely"
@@ -64,26 +64,13 @@ class Journal:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.kept: dict[str, Answered] = {}
-        for line in file.read_bytes().splitlines() if file.exists() else ():
-            try:
-                answered = _answered(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                break  # what follows a line that was cut off is answered again
-            self.kept[answered.question_id] = answered
-        if file.exists():
-            write_text(file, _lines(list(self.kept.values())))
+        answers = [_answered(json.loads(line)) for line in read_lines(file)]
+        self.kept = {answered.question_id: answered for answered in answers}
 
     def keep(self, answers: Sequence[Answered]) -> None:
         """Adds answers to the file."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(_lines(answers))
+        append_json(self.file, map(asdict, answers))
         self.kept.update((answered.question_id, answered) for answered in answers)
-
-
-def _lines(answers: Sequence[Answered]) -> str:
-    return "".join(f"{json.dumps(asdict(answered))}\n" for answered in answers)
 
 
 def _answered(row: dict[str, Any]) -> Answered:

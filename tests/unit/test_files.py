@@ -14,7 +14,7 @@ import pytest
 
 from jmlr import files
 from jmlr.errors import JmlrError, MissingResource
-from jmlr.files import write_json, write_text
+from jmlr.files import append_json, read_lines, write_json, write_text
 
 
 def test_what_was_there_stays_when_writing_fails(tmp_path):
@@ -162,7 +162,7 @@ WRITES_BY_ITSELF = {
     "jmlr/starter/base_reader.py": "a base reader's folder that is being made",
     "jmlr/stages/base.py": "a base reader's folder that is being made",
     "jmlr/stages/train.py": "before done.json says that it is whole",
-    "jmlr/training/trainer.py": "a checkpoint, before complete.json says that it is whole",
+    "jmlr/training/engine.py": "a checkpoint, before complete.json says that it is whole",
     "jmlr/training/checkpoint.py": "a checkpoint, before complete.json says that it is whole",
     "jmlr/index/encoding.py": "a generation that is being made",
     "jmlr/validation/data_docs.py": "a report that is being made",
@@ -187,3 +187,17 @@ def test_nothing_is_written_past_these_functions(repository):
             if WRITING.search(line.split(" # ")[0]) and "unfinished" not in line and ">>>" not in line:
                 found.add(file.relative_to(repository).as_posix())
     assert found == set(WRITES_BY_ITSELF)
+
+
+def test_a_last_line_that_a_kill_left_unfinished_is_no_line(tmp_path):
+    file = tmp_path / "deep" / "rows.jsonl"
+    assert read_lines(file) == []
+    append_json(file, [{"a": 1}, {"a": "ß\u2028"}], is_promised=True)
+    whole = file.read_bytes()
+    file.write_bytes(whole + b'{"a": \xc3')
+    assert [json.loads(line) for line in read_lines(file, mend=False)] == [{"a": 1}, {"a": "ß\u2028"}]
+    assert file.read_bytes() != whole
+    append_json(file, [{"a": 2}] if len(read_lines(file)) == 2 else [])
+    assert file.read_bytes() == whole + b'{"a": 2}\n'
+    file.write_bytes(b"unfinished")
+    assert (read_lines(file), file.read_bytes()) == ([], b"")

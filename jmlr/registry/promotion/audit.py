@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
 from jmlr.errors import RegistryError
+from jmlr.files import append_json, read_lines
 from jmlr.registry.promotion.gates import Gate
 
 if TYPE_CHECKING:
@@ -124,19 +125,11 @@ class Audit:
                 next_step="if the store was started anew, keep this file elsewhere; if not, ask who changed the store",
             )
         if missing := stored[len(written) :]:
-            with self.file.open("a", encoding="utf-8") as stream:
-                stream.writelines(json.dumps(entry) + "\n" for entry in missing)
-                stream.flush()
-                os.fsync(stream.fileno())
+            append_json(self.file, missing, is_promised=True)
 
     def written(self) -> list[dict[str, Any]]:
         """The entries in the file; a last line that a killed process left unfinished is taken out of it."""
-        if not self.file.exists():
-            return []
-        whole, _, unfinished = self.file.read_bytes().rpartition(b"\n")
-        if unfinished:
-            os.truncate(self.file, len(whole) + 1 if whole else 0)
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in read_lines(self.file)]
 
 
 def _short(gate: Gate) -> dict[str, Any]:

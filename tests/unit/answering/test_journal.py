@@ -25,6 +25,6 @@ def test_a_line_that_was_cut_off_is_no_answer_and_does_not_spoil_the_next(tmp_pa
     journal.keep([FIRST, SECOND])
     journal.file.write_bytes(journal.file.read_bytes()[:-cut])
     again = Journal(journal.file)
-    assert list(again.kept) == (["q1", "q2"] if cut == 1 else ["q1"])
+    assert list(again.kept) == ["q1"]
     again.keep([Answered("q3", (0.0,), (1.0,))])
     assert list(Journal(journal.file).kept)[-1] == "q3"

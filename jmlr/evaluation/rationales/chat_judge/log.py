@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from jmlr.errors import DataError
-from jmlr.files import alone
+from jmlr.files import alone, read_lines
 
 Key = tuple[str, str, str, str, str, str]
 
@@ -76,21 +76,17 @@ class JudgementLog:
             JmlrError: if another process writes it.
             DataError: naming the line that is no judgement.
         """
-        with ExitStack() as opened:
-            opened.enter_context(alone(self.path.with_name(f".{self.path.name}.lock"), "judges into it"))
-            self._file = opened.enter_context(self.path.open("a+b"))
-            self._file.seek(0)
-            whole, _, unfinished = self._file.read().rpartition(b"\n")
-            for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+        with ExitStack() as held:
+            held.enter_context(alone(self.path.with_name(f".{self.path.name}.lock"), "judges into it"))
+            for number, line in enumerate(read_lines(self.path), start=1):
                 judgement = self._read(line, number)
                 self.judgements.setdefault(judgement.key, judgement)
-            if unfinished:
-                self._file.truncate(len(whole) + bool(whole))
-            self._open = opened.pop_all()
+            self._file = held.enter_context(self.path.open("ab"))
+            self._held = held.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._held.close()
 
     def append(self, judgement: Judgement) -> None:
         """Adds one judgement; it outlives a kill of this process once this returns."""
