@@ -40,10 +40,9 @@ from jmlr.models.retriever import Retriever
 from jmlr.settings import Settings, params
 from jmlr.stages import layout
 from jmlr.starter import base_reader
-from jmlr.training.joint import Corpus, JointModel
+from jmlr.training.joint import ArmRun, Corpus, JointModel, train_arm
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
 from jmlr.types import Hit, Passage, Question
 
 RESULTS = Path("benchmarks/results/objectives.jsonl")
@@ -141,7 +140,7 @@ def measure(settings: Settings, seed: int, name: str, held_out: bool = False) ->
     writer = PromptWriter(tokenizer, settings.prompt)
     model = JointModel(arm, (retriever, reader), writer, Corpus(asked, passages, pools), training)
     with tempfile.TemporaryDirectory() as folder:
-        cost = train_arm(model, pools, len(asked), ArmRun(training, seed, Path(folder), History(name, None)))
+        cost = train_arm(model, ArmRun(seed, Path(folder), History(name, None)))
     answerer = Answerer(reader.eval(), writer, {p.passage_id: p for p in passages}, settings)
     start = time.monotonic()
     hits = retrieve(retriever, passages, test, settings.index.candidates)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from synthetic import Bench
 
-from jmlr.losses import retriever_loss
 from jmlr.losses.llm_rank import scale_minmax
 from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import Prompted, pad
+from jmlr.training.objective import retriever_loss
 
 
 @dataclass(frozen=True)

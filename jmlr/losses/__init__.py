@@ -1,41 +1,41 @@
-"""The retriever's objectives."""
+"""The retriever's losses: a line for each, with its name and the evidence that it needs. This file imports no torch.
+
+A new loss is a function in this folder, a line here, and a test.
+"""
 
 from __future__ import annotations
 
-import torch
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from jmlr.losses.distribution import emdr2_loss, loop_loss, pdist_loss, replug_lsr_loss
-from jmlr.losses.llm_rank import llm_rank_loss, scale_minmax
-from jmlr.settings import ObjectiveSettings
-
-_DISTRIBUTION_LOSSES = {
-    "pdist": pdist_loss,
-    "emdr2": emdr2_loss,
-    "loop": loop_loss,
-    "replug_lsr": replug_lsr_loss,
-}
+Evidence = Callable[[int, int], bool]
+"""Whether the reader is given the first passage, by its number, while it judges the second."""
+alone: Evidence = operator.eq
+all_but_one: Evidence = operator.ne
 
 
-def retriever_loss(settings: ObjectiveSettings, scores: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
-    """The objective of `settings`, times its weight, float32 scalar (float64 for float64 scores).
+@dataclass(frozen=True)
+class Loss:
+    """A loss of the retriever.
 
-    Args:
-        settings: which loss, in which form.
-        scores: (B, M) raw MaxSim with gradient.
-        losses: (B, M) the reader's mean answer-token losses, nats: given each passage alone, or for `loop` given all
-            but this one.
+    Attributes:
+        function: its module below jmlr.losses and its name. It takes scores and the reader's losses, (B, M) each, and
+            the settings below by their names; it returns a scalar.
+        evidence: how the reader judges a passage: given it alone, or all sampled passages but it.
+        settings: keys of train.objective that it takes.
     """
-    if settings.scores == "minmax":
-        scores = scale_minmax(scores)
-    if settings.name == "llm_rank":
-        loss = llm_rank_loss(
-            scores,
-            losses,
-            pair_weight=settings.pair_weight,
-            temperature=settings.temperature,
-            beta=settings.beta,
-        )
-    else:
-        compare = _DISTRIBUTION_LOSSES[settings.name]
-        loss = compare(scores, losses, temperature=settings.temperature, beta=settings.beta)
-    return settings.weight * loss
+
+    function: str
+    evidence: Evidence = alone
+    settings: tuple[str, ...] = ("temperature", "beta")
+
+
+LOSSES = {
+    "llm_rank": Loss("llm_rank.llm_rank_loss", settings=("pair_weight", "temperature", "beta")),
+    "pdist": Loss("distribution.pdist_loss"),
+    "emdr2": Loss("distribution.emdr2_loss"),
+    "loop": Loss("distribution.loop_loss", evidence=all_but_one),
+    "replug_lsr": Loss("distribution.replug_lsr_loss"),
+}
+"""By the names that train.objective.name takes."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from jmlr.losses.llm_rank import likelihood
-from jmlr.losses.precision import at_least_float32
+from jmlr.losses.llm_rank import at_least_float32, likelihood
 
 
 def pdist_loss(

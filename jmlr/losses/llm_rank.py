@@ -7,9 +7,16 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from jmlr.losses.precision import at_least_float32
-
 MINMAX_EPSILON = 1e-6
+
+
+def at_least_float32(values: torch.Tensor) -> torch.Tensor:
+    """`values` as float32; float64 stays as it is, so that gradients can be checked in it.
+
+    >>> [at_least_float32(torch.zeros(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
+    [torch.float32, torch.float64]
+    """
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def scale_minmax(scores: torch.Tensor) -> torch.Tensor:

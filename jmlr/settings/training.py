@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+from jmlr.losses import LOSSES
 from jmlr.settings.values import Block, Count, Name, NonzeroShare, Positive, Share, Some, setting
 
 Arm = Literal["closed_book", "rag", "jmlr"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
-ObjectiveName = Literal["llm_rank", "pdist", "emdr2", "loop", "replug_lsr"]
-"""All objectives; `jmlr.losses` computes them."""
 
 
 class ObjectiveSettings(Block):
     """The retriever's loss. The paper's exact form: scores minmax, pair_weight uniform, temperature 1, weight 1."""
 
-    name: ObjectiveName = setting(
+    name: Literal[tuple(LOSSES)] = setting(  # type: ignore[valid-type]
         "llm_rank", "The loss: [docs/training.md](training.md#which-objective).", paper="llm_rank"
     )
     scores: Literal["raw", "minmax"] = setting(

@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from jmlr.files import read_json_lines, reading
+from jmlr.files import reading
 from jmlr.stages import layout
-from jmlr.tracking.gpu_hours import count_devices
+from jmlr.training import processes
 from jmlr.training.cost.tries import REMEDY, Tries, Try, device_hours, read_tries
 
 COUNTED = ("base", "index", "train", "evaluate", "evaluate_version", "evaluate_reader", "evaluate_refreshed")
@@ -65,14 +65,9 @@ def spent(since: datetime, root: Path = Path()) -> dict[str, float]:
         since: with its time zone.
         root: of the repository.
     """
-    file = root / layout.COSTS
-    if not file.exists():
-        return {}
-    # Read here and not by read_tries, which mends an unfinished last line: that one may just be being written.
     hours: dict[str, float] = {}
-    with reading(file, REMEDY):
-        newest = {row["try"]: row for row in read_json_lines(file, REMEDY)}
-        for row in newest.values():
+    with reading(file := root / layout.COSTS, REMEDY):
+        for row in read_tries(file, mend=False):
             if "at" not in row or datetime.fromisoformat(row["at"]) >= since:
                 hours[row["device"]] = hours.get(row["device"], 0.0) + device_hours(row["seconds"], row["devices"])
     return hours
@@ -87,8 +82,7 @@ class _Book(Tries):
 
 
 def _book() -> Tries:
-    devices = count_devices()
-    return _Book(layout.COSTS, devices.kind, devices.count)
+    return _Book(layout.COSTS, processes.device().type, processes.world_size())
 
 
 @contextmanager

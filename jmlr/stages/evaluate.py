@@ -16,8 +16,7 @@ from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
 from jmlr.stages.evaluation_files import HitsById
 from jmlr.tracking.provenance import provenance
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun, flatten
+from jmlr.tracking.run import RunReference, TrainingRun, flatten
 from jmlr.types import Passage, Question
 
 _TRAIN = "dvc repro train"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import answering
+from jmlr.training import processes
 
 if TYPE_CHECKING:
     from jmlr.tracking.pipeline import Stage
@@ -42,7 +42,7 @@ def stage(name: str, settings: Settings) -> Iterator[None]:
         MissingResource: if MLflow fails a command that needs it.
     """
     with answering():
-        if not settings.track.stages or os.environ.get("RANK", "0") != "0" or name not in (*_READ, "register"):
+        if not settings.track.stages or not processes.is_first() or name not in (*_READ, "register"):
             yield
             return
         from jmlr.tracking.pipeline import Pipeline

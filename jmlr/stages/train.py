@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,28 +21,21 @@ from jmlr.models.prompt import PromptWriter
 from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
 from jmlr.settings import Settings
-from jmlr.settings.training import ARMS
-from jmlr.stages import layout
-from jmlr.tracking.gpu_hours import count_devices
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun
+from jmlr.stages import layout, needs, train_folder
+from jmlr.tracking.run import RunReference, TrainingRun
 from jmlr.training import checkpoint, identity, processes
 from jmlr.training.cost.budget import CostMeter
 from jmlr.training.cost.tries import Tries
+from jmlr.training.engine import whole_weights
 from jmlr.training.identity import Identity
-from jmlr.training.joint import Corpus, JointModel
+from jmlr.training.joint import ArmRun, Corpus, JointModel, train_arm
 from jmlr.training.ledger import describe_components, describe_rationales
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History, MetricSink
-from jmlr.training.trainer import ArmRun, train_arm, whole_weights
 from jmlr.types import Passage, Question
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-DONE_FILE = "done.json"
-_MARKER = layout.TRAIN / "training.json"
-_ANEW = f"rm -r {layout.TRAIN}, then dvc repro train"
 
 
 @dataclass(frozen=True)
@@ -79,13 +68,14 @@ def run(settings: Settings) -> None:
     manifest.check(generation.current(layout.INDEX), layout.BASE_RETRIEVER, data.passages)
     processes.join()
     if processes.is_first():
-        _move_others_aside(data.identity, settings.train.arms)
+        train_folder.move_others_aside(data.identity, settings.train.arms)
     processes.wait_for_all()
     for arm in settings.train.arms:
-        checkpoint.check_world_size(_checkpoints(arm), processes.world_size())
-    finished = {arm: record for arm in settings.train.arms if (record := _finished(arm))}
-    devices = count_devices()
-    tries = Tries(layout.TRIES, devices.kind, devices.count)
+        checkpoint.check_world_size(train_folder.checkpoints(arm), processes.world_size())
+    finished = train_folder.finished(settings.train.arms)
+    if finished and processes.is_first():
+        CONSOLE.print(f"{' and '.join(finished)}: finished in an earlier try")
+    tries = Tries(layout.TRIES, processes.device().type, processes.world_size())
     # The first process may only write once all have seen what there was.
     processes.wait_for_all()
     with _tracked(settings) as tracked:
@@ -127,7 +117,7 @@ def _write_results(
     tracked.log_artifacts(layout.LEDGER)
     tracked.log_artifacts(layout.HISTORY)
     tracked.log(settings.train.steps, {"device_hours": hours})
-    for note in (_MARKER, layout.TRIES, *(_done_file(arm) for arm in finished)):
+    for note in (train_folder.MARKER, layout.TRIES, *(train_folder.done_file(arm) for arm in finished)):
         note.unlink(missing_ok=True)
 
 
@@ -148,11 +138,11 @@ def _require_something_to_rank(arms: Sequence[str], passages: Sequence[Passage])
 
 
 def _require_devices(settings: Settings) -> None:
-    if settings.train.needs_gpu and not torch.cuda.is_available():
+    if lacks := needs.missing(settings):
         raise MissingResource(
-            f"recipe {settings.recipe} needs a GPU and there is none",
-            expected="a CUDA device that torch sees",
-            where="params.yaml, train.needs_gpu",
+            "; ".join(lacks),
+            expected=f"a machine for recipe {settings.recipe}",
+            where="params.yaml",
             next_step="run it on a GPU machine, or `dvc exp run -S recipe=starter` here",
         )
 
@@ -169,19 +159,18 @@ def _load_data(settings: Settings) -> TrainingData:
 
 def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, tries: Tries) -> dict[str, Any]:
     """Trains one arm and saves its reader, for the joint arm its retriever too; returns ledger entry and history."""
-    meter = CostMeter(arm, settings.train, tries, CONSOLE.print)
+    meter = CostMeter(arm, settings.train, tries, sink, CONSOLE.print)
     torch.manual_seed(settings.seed)
-    model, pools, tokenizer = _build_arm(arm, settings, data)
+    model, tokenizer = _build_arm(arm, settings, data)
     training, folder = settings.train, layout.arm_folder(arm)
     opening = describe_components(model, training)
     if processes.is_first():
         _open_ledger(arm, opening)
     taught = _taught(arm, PromptWriter(tokenizer, settings.prompt), data.questions)
-    file = _checkpoints(arm) / "history.jsonl" if processes.is_first() else None
-    history = History(arm, meter.sink(sink), file)
-    run_of_arm = ArmRun(training, settings.seed, _checkpoints(arm), history, meter)
+    file = train_folder.checkpoints(arm) / "history.jsonl" if processes.is_first() else None
+    history = History(arm, meter, file)
     with meter:
-        measured = train_arm(model, pools, len(data.questions), run_of_arm)
+        measured = train_arm(model, ArmRun(settings.seed, train_folder.checkpoints(arm), history, meter))
     record = {
         "ledger": {**opening, **taught, **measured, "device": tries.device, **tries.cost(arm)},
         "history": history.rows,
@@ -195,13 +184,13 @@ def _train(arm: str, settings: Settings, data: TrainingData, sink: MetricSink, t
         tokenizer.save_pretrained(folder / "reader")
         for models in [folder / "reader", *([layout.TRAINED_RETRIEVER] if arm == "jmlr" else [])]:
             sync(models)  # before the word that they are there, and before the checkpoints go
-        write_json(_done_file(arm), record)
-        checkpoint.forget(_checkpoints(arm))
+        write_json(train_folder.done_file(arm), record)
+        checkpoint.forget(train_folder.checkpoints(arm))
         CONSOLE.print(f"{arm}: {measured['steps']:.0f} steps in {measured['seconds']:.0f} s on {tries.device}")
     return record
 
 
-def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointModel, Pools, PreTrainedTokenizerBase]:
+def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointModel, PreTrainedTokenizerBase]:
     """An arm from the base models, its pools as the index gives them, and its reader's tokenizer."""
     training = settings.train
     reader, tokenizer = load_for_training(layout.BASE_READER, training.reader)
@@ -215,13 +204,13 @@ def _build_arm(arm: str, settings: Settings, data: TrainingData) -> tuple[JointM
         pools.fuse_with(Bm25(data.passages))
     corpus = Corpus(data.questions, data.passages, pools)
     model = JointModel(arm, (retriever, reader), writer, corpus, training)
-    return model, pools, tokenizer
+    return model, tokenizer
 
 
 def _open_ledger(arm: str, opening: dict[str, dict[str, float | int]]) -> None:
     """Says before the first step what this arm trains, in ledger.json and on the console."""
     file = layout.LEDGER
-    others = read_json(file, _ANEW)
+    others = read_json(file, train_folder.ANEW)
     write_json(file, {**others, arm: opening})
     for component, counts in opening.items():
         CONSOLE.print(
@@ -241,62 +230,3 @@ def _taught(arm: str, writer: PromptWriter, questions: list[Question]) -> dict[s
             f"{found['cut']:,} are cut at prompt.answer_tokens ({writer.settings.answer_tokens})"
         )
     return {"rationales": found}
-
-
-def _checkpoints(arm: str) -> Path:
-    return layout.arm_folder(arm) / "checkpoints" / arm
-
-
-def _done_file(arm: str) -> Path:
-    return layout.TRAIN_ARMS / arm / DONE_FILE
-
-
-def _finished(arm: str) -> dict[str, Any] | None:
-    """The record of an arm that an earlier try of the same training finished."""
-    file = _done_file(arm)
-    if not file.exists():
-        return None
-    record = read_json(file, _ANEW)
-    if processes.is_first():
-        CONSOLE.print(f"{arm}: finished in an earlier try")
-    return record
-
-
-def _move_others_aside(made_of: Identity, arms: Sequence[str]) -> None:
-    """Moves out of build/train what a finished training, another one, or an arm that is no longer asked for left."""
-    before = read_json(_MARKER, _ANEW)
-    if before.get("identity") == made_of:
-        stray = [arm for arm in ARMS if arm not in arms]
-        _move_aside([path for arm in stray for path in _files_of(arm)], f"{' and '.join(stray)}, not in train.arms,")
-        return
-    if not before:
-        _move_aside([layout.TRAIN], "the training that was finished before", "finished")
-    elif "identity" in before:
-        differing = identity.difference(before["identity"], made_of)
-        _move_aside([layout.TRAIN], f"another training ({differing} changed)")
-    else:
-        _move_aside([layout.TRAIN], "a training of an older release")
-    write_json(_MARKER, {"identity": made_of})
-
-
-def _files_of(arm: str) -> list[Path]:
-    """What an arm may have left in build/train."""
-    own = [layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, _checkpoints(arm)]
-    return [layout.TRAIN_ARMS / arm, *(own if arm == "jmlr" else [])]
-
-
-def _move_aside(paths: Sequence[Path], of_what: str, name: str = "") -> None:
-    """Moves what there is of `paths`, in build/train, beside it, out of DVC's sight, and says so.
-
-    Without a name it is moved to a place of its own; of one name only the newest is kept.
-    """
-    there = [path for path in paths if path.exists() and any(path.iterdir())]
-    if not there:
-        return
-    place = layout.TRAIN_ASIDE / (name or time.strftime("%Y%m%d-%H%M%S") + f"-{os.getpid()}")
-    shutil.rmtree(place, ignore_errors=True)
-    for path in there:
-        target = place / path.relative_to(layout.TRAIN)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(target)
-    CONSOLE.print(f"what {of_what} left in {layout.TRAIN} was moved to {place}; remove it if you do not need it")

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
 from jmlr.files import read_json, write_json
-from jmlr.tracking.gpu_hours import count_processes
 from jmlr.tracking.line import Line, never_failing
 from jmlr.tracking.note import PARENT_TAG
 from jmlr.tracking.provenance import provenance
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import PARENT_VARIABLE, TrainingRun
+from jmlr.tracking.run import PARENT_VARIABLE, RunReference, TrainingRun
 from jmlr.tracking.store import project_root, tracking_uri
+from jmlr.training import processes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,7 +124,7 @@ class Pipeline:
         finally:
             known = self._known()
             hours = known.setdefault("hours", {})
-            tried = (time.monotonic() - start) * count_processes() / _SECONDS_PER_HOUR
+            tried = (time.monotonic() - start) * processes.world_size() / _SECONDS_PER_HOUR
             hours[stage] = hours.get(stage, 0.0) + tried
             parent.log(0, {f"{HOURS}{stage}": hours[stage]})
             with never_failing(str(self.file)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def provenance(root: Path = Path()) -> dict[str, str]:
         path = root / name
         tags[tag] = fingerprint.of_file(path) if path.is_file() else UNKNOWN
     return tags
+
+
+def who() -> str:
+    """The name that git knows this person by, else the login's; `unknown` where there is neither."""
+    try:
+        return _git(Path(), "config", "user.name") or getpass.getuser()
+    except (OSError, KeyError):
+        return UNKNOWN
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -8,19 +8,21 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jmlr.errors import DataError
+from jmlr.files import write_json
 from jmlr.tracking import note as notes
 from jmlr.tracking.line import Line, never_failing
 from jmlr.tracking.note import LOCAL, PARENT_TAG, Note, find_run, is_refused, open_experiment
 from jmlr.tracking.provenance import provenance
-from jmlr.tracking.reference import RunReference
 from jmlr.tracking.store import tracking_uri
 from jmlr.tracking.system import Watch
+from jmlr.training import processes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,6 +55,36 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, str(value)[:_LONGEST_PARAM_CHARACTERS]
 
 
+@dataclass(frozen=True)
+class RunReference:
+    """Where a run is found again; build/train/run.json holds it."""
+
+    run_id: str
+    tracking_uri: str
+    experiment: str
+
+    def write(self, path: Path) -> None:
+        """Write the reference as JSON to `path`."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> RunReference:
+        """The reference in the file `path`.
+
+        Raises:
+            DataError: if the file is missing or is not a reference.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(
+                f"no run reference: {error}",
+                expected="run_id, tracking_uri, experiment",
+                where=str(path),
+                next_step="dvc repro train",
+            ) from error
+
+
 class TrainingRun:
     """A run that only the first process (RANK 0) writes; every method does nothing in the others.
 
@@ -75,7 +107,7 @@ class TrainingRun:
             params: nested settings, for example `settings.model_dump(by_alias=True)`.
             name: the run's name; empty: `train` below a pipeline's run, else one that MLflow makes up.
         """
-        if not _is_first_process():
+        if not processes.is_first():
             return cls(None, RunReference("", "", experiment))
         uri, parent = tracking_uri(), os.environ.get(PARENT_VARIABLE)
         run = cls(None, RunReference(f"{LOCAL}{uuid.uuid4().hex}", uri, experiment), Line(uri))
@@ -91,7 +123,7 @@ class TrainingRun:
 
         MLFLOW_TRACKING_URI, where it is set, names the store, whichever one the run began in.
         """
-        if not _is_first_process():
+        if not processes.is_first():
             return cls(None, reference)
         uri = os.environ.get("MLFLOW_TRACKING_URI") or reference.tracking_uri
         line = Line(uri)
@@ -216,8 +248,3 @@ def _find(client: MlflowClient, reference: RunReference) -> tuple[str | None, st
 
 def _now_milliseconds() -> int:
     return int(time.time() * 1000)
-
-
-def _is_first_process() -> bool:
-    """Whether this is the process that writes: RANK is 0 or not set."""
-    return os.environ.get("RANK", "0") == "0"

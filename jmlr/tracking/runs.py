@@ -40,18 +40,14 @@ def families(client: MlflowClient, experiment: str, most: int) -> list[RunFamily
     found = client.get_experiment_by_name(experiment)
     if found is None:
         return []
-    by_id: dict[str, RunFamily] = {}
     runs: list[Run] = []
-    token = None
+    token: str | None = None
     while token != "":
         page = client.search_runs([found.experiment_id], order_by=["attributes.start_time DESC"], page_token=token)
         runs += page
         token = page.token or ""
+    by_id = {run.info.run_id: RunFamily(run) for run in runs if PARENT_TAG not in run.data.tags}
     for run in runs:
-        if PARENT_TAG not in run.data.tags:
-            by_id[run.info.run_id] = RunFamily(run)
-    for run in runs:
-        parent = by_id.get(run.data.tags.get(PARENT_TAG, ""))
-        if parent is not None:
+        if parent := by_id.get(run.data.tags.get(PARENT_TAG, "")):
             parent.children.append(run)
     return list(by_id.values())[:most]

@@ -1,9 +1,9 @@
 """Checkpoints: written whole or not at all, and enough to go on exactly where they were written.
 
-`checkpoint-STEP` holds the weights of both models and the pools (safetensors), the state of optimizer, schedule and
-random generators (transformers writes them with torch.save and reads them with weights_only, so that loading runs no
-code), and, last of all, complete.json: a folder without it was left behind by a killed process. The passage embeddings
-of a generation of pools lie beside the folders, `store-GENERATION.safetensors`, written once.
+`checkpoint-STEP` holds the weights of both models and the pools (safetensors), the state of the optimizer and of each
+process's random generators (torch.save, read with weights_only, so that loading runs no code), and, last of all,
+complete.json: a folder without it was left behind by a killed process. The passage embeddings of a generation of pools
+lie beside the folders, `store-GENERATION.safetensors`, written once.
 
 DeepSpeed reads its own shards of the optimizer with pickle: go on only from checkpoints that you wrote.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,11 @@ from safetensors.torch import load_file, save_file
 
 from jmlr.errors import TrainingFailed
 from jmlr.files import reading, replacing, sync, write_json
+from jmlr.training import processes
+from jmlr.training.collapse import CollapseGuard
+from jmlr.training.engine import Engine
 from jmlr.training.pools import PassageStore, Pools
+from jmlr.training.refresh import PoolRefresh
 
 COMPLETE_FILE, POOLS_FILE = "complete.json", "pools.safetensors"
 _PREFIX = "checkpoint-"
@@ -35,13 +39,39 @@ class Checkpoint:
         step: optimizer steps that are done.
         world_size: processes that trained together.
         generation: of the pools; 1 is the index of the stage before.
-        memories: what each callback remembers, by the name of its class.
+        memories: what each part of the loop remembers, by the name of its class.
     """
 
     step: int
     world_size: int
     generation: int
     memories: Mapping[str, Mapping[str, Any]]
+
+
+def save(folder: Path, step: int, engine: Engine, pools: Pools, parts: Sequence[PoolRefresh | CollapseGuard]) -> None:
+    """Writes the checkpoint after `step` steps; every process must call it."""
+    engine.save(folder_of(folder, step))
+    processes.wait_for_all()
+    if processes.is_first():
+        save_pools(folder, step, pools)
+        memories = {type(part).__name__: part.remember() for part in parts}
+        complete(folder, Checkpoint(step, processes.world_size(), pools.generation, memories))
+    processes.wait_for_all()
+
+
+def go_on(folder: Path, engine: Engine, pools: Pools, parts: Sequence[PoolRefresh | CollapseGuard]) -> int:
+    """Brings a training to its last whole checkpoint, and removes what else lies there; returns the steps done."""
+    found = last(folder)
+    processes.wait_for_all()
+    if processes.is_first():
+        clean(folder, found)
+    if found is None:
+        return 0
+    restore_pools(folder, found, pools)
+    for part in parts:
+        part.recall(found.memories[type(part).__name__])
+    engine.load(folder_of(folder, found.step), found.step)
+    return found.step
 
 
 def folder_of(folder: Path, step: int) -> Path:

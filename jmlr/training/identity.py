@@ -20,7 +20,7 @@ _NOT_LEARNT = {
     "train": {"arms", "budget_device_hours", "collapse", "device_peak_tflops", "needs_gpu", "save_every_steps"},
 }
 _PACKAGES = ("training", "losses", "models")
-_BOOKKEEPING = {"collapse", "cost", "flops", "identity", "ledger", "movement", "progress", "sink", "tries"}
+_BOOKKEEPING = {"collapse", "identity", "ledger", "movement", "sink"}
 """Modules of training that tell what happens and change nothing in it."""
 
 

@@ -1,27 +1,43 @@
-"""The joint step: retrieve, sample, ask the reader which passages help, and teach both."""
+"""Joint training on one page: the step (`JointModel.forward`), and the loop around it (`train_arm`).
+
+A step: pools, sampling, judging, the retriever's loss, reading, the reader's loss. The loop: questions, step, backward,
+optimizer, refresh, metrics, checkpoint. Each is one line here, which names the room that does it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
-from jmlr.losses import retriever_loss
-from jmlr.models.maxsim import maxsim
-from jmlr.models.prompt import Prompted, PromptWriter, ReaderBatch, pad
+from jmlr.errors import TrainingFailed
+from jmlr.losses import LOSSES
+from jmlr.models.prompt import PromptWriter, pad
 from jmlr.models.reader import answer_token_losses
 from jmlr.models.retriever import Retriever
+from jmlr.seeds import seed_of
 from jmlr.settings import TrainSettings
-from jmlr.training import processes
-from jmlr.training.chunked_encoding import encode_in_chunks
-from jmlr.training.judging import judge
+from jmlr.training import checkpoint, processes
+from jmlr.training.collapse import CollapseGuard
+from jmlr.training.cost.budget import CostMeter
+from jmlr.training.engine import Engine, whole_weights
+from jmlr.training.judging import judge, passages_read
+from jmlr.training.live_scores import Judged, live_scores
+from jmlr.training.movement import WeightChange, require_movement
+from jmlr.training.objective import retriever_loss
 from jmlr.training.pools import Pools
+from jmlr.training.refresh import PoolRefresh
+from jmlr.training.rows import rows_of_steps
 from jmlr.training.sampling import sample_passages
+from jmlr.training.shares import Shares
+from jmlr.training.sink import MetricSink
 from jmlr.types import Passage, Question
-
-NEGLIGIBLE_PULL = 0.02
 
 
 @dataclass(frozen=True)
@@ -37,8 +53,7 @@ class Corpus:
 class StepLoss:
     """Float32 scalars of one step; `total` carries the gradient. Nats.
 
-    `sampled_reader` is the mean of what the reader says of the sampled passages: its loss given one alone, or for the
-    objective loop given all but one.
+    `sampled_reader` is the reader's mean loss over its judgements of the sampled passages.
     """
 
     total: torch.Tensor
@@ -47,15 +62,24 @@ class StepLoss:
     sampled_reader: torch.Tensor | None = None
     score_spread: float | None = None
 
+    def metrics(self) -> dict[str, float]:
+        """What is logged of it."""
+        named = {
+            "reader_loss": self.reader,
+            "retriever_loss": self.retriever,
+            "sampled_reader_loss": self.sampled_reader,
+            "score_spread": self.score_spread,
+        }
+        return {name: float(value) for name, value in named.items() if value is not None}
+
 
 class JointModel(nn.Module):
-    """Retriever and reader under one roof, so that one optimizer, Trainer and checkpoint hold both.
+    """Retriever and reader in one module, so that one optimizer and one checkpoint hold both.
 
     Args:
         arm: `closed_book` reads nothing; `rag` reads what the frozen retriever finds; `jmlr` trains both.
-        retriever: ColBERT; None for the closed book.
-        reader: a causal language model.
-        writer: of the prompts.
+        models: the retriever, a ColBERT (None for the closed book), and the reader, a causal language model.
+        writer: of the reader's prompts.
         corpus: questions, passages and pools.
         settings: of the step.
     """
@@ -71,7 +95,7 @@ class JointModel(nn.Module):
         super().__init__()
         self.arm, self.settings = arm, settings
         self.retriever, self.reader = models
-        self._writer, self._corpus = writer, corpus
+        self.writer, self.corpus = writer, corpus
         if self.retriever is not None:
             self.retriever.requires_grad_(arm == "jmlr")
 
@@ -92,37 +116,34 @@ class JointModel(nn.Module):
 
         Source: arXiv 2402.17887, section 3, steps 1 to 6; docs/architecture.md, The joint step.
         """
-        questions = [self._corpus.questions[row] for row in rows.tolist()]
+        questions = [self.corpus.questions[row] for row in rows.tolist()]
         if self.retriever is None:
-            return self._sum(self._reading_loss(questions, [[] for _ in questions]))
+            reading = self.reading_loss(questions, [[] for _ in questions])
+            return StepLoss(total=reading, reader=reading.detach())
+
+        # Pools: K candidates of each question, int64 (B, K), best first under the live question vectors.
         with torch.set_grad_enabled(self.arm == "jmlr" and torch.is_grad_enabled()):
             queries = self.retriever.encode_queries([question.text for question in questions])
-        places, scores = self._corpus.pools.scored(rows, queries)
-        reading = self._reading_loss(questions, self._best(places))
+        pool, pool_scores = self.corpus.pools.scored(rows, queries)
+        best = [[number for number in row if number >= 0] for row in pool[:, : self.settings.read_passages].tolist()]
         if self.arm == "rag":
-            return self._sum(reading)
-        return self._ranked(questions, queries, (places, scores), reading, draw_seed)
+            reading = self.reading_loss(questions, best)
+            return StepLoss(total=reading, reader=reading.detach())
 
-    def _ranked(
-        self,
-        questions: list[Question],
-        queries: torch.Tensor,
-        pool: tuple[torch.Tensor, torch.Tensor],
-        reading: torch.Tensor,
-        draw_seed: int,
-    ) -> StepLoss:
-        """Adds the retriever's loss on M sampled passages a question, encoded with gradient."""
-        places, pool_scores = pool
-        sampling = self.settings.sampling
-        generator = torch.Generator().manual_seed(draw_seed)
+        # Sampling: M of the pool, drawn without replacement.
+        sampling, generator = self.settings.sampling, torch.Generator().manual_seed(draw_seed)
         drawn = sample_passages(pool_scores, sampling.passages, sampling.sharpness, generator)
-        sampled = places.gather(1, drawn.to(places.device))
-        if self.settings.objective.name == "loop":
-            losses = self._losses_without_each(questions, sampled, drawn)
-        else:
-            losses = self._losses_alone(questions, sampled)
-        scores = self._live_scores(queries, sampled, losses)
+        sampled = pool.gather(1, drawn.to(pool.device))
+
+        # Judging: the reader's loss with each sampled passage, float32 (B, M), without gradient.
+        losses = self.judged(questions, sampled, drawn)
+
+        # The retriever's loss: live scores, float32 (B, M), against what the reader says.
+        scores = live_scores(self.retriever, queries, Judged(sampled, losses), self.corpus.pools, self.settings)
         ranking = retriever_loss(self.settings.objective, scores, losses)
+
+        # Reading, and the reader's loss.
+        reading = self.reading_loss(questions, best)
         return StepLoss(
             total=reading + ranking,
             reader=reading.detach(),
@@ -131,91 +152,115 @@ class JointModel(nn.Module):
             score_spread=float(scores.detach().std(dim=1, correction=0).mean()),
         )
 
-    def _live_scores(self, queries: torch.Tensor, sampled: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
-        """MaxSim with gradient of sampled passages, float32 (B, M).
+    def judged(self, questions: Sequence[Question], sampled: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
+        """The reader's mean answer-token loss for each sampled passage, float32 (B, M), nats.
 
-        Every question's vectors get the gradient of all its passages. Passages are encoded with gradient where the
-        loss pulls at them most (`passages_with_gradient` a question, all for None); a pull below
-        NEGLIGIBLE_PULL of the strongest is not worth an encoding. The others keep their stored vectors.
+        The loss is over all that the reader is taught to say, the rationale too where there is one. As in the paper, a
+        passage helps if it helps to explain the answer, not only to name its letter.
+
+        Args:
+            questions: B of them.
+            sampled: passage numbers, int64 (B, M).
+            ranks: their places in the pool, int64 (B, M), 0 for its best.
         """
-        if self.retriever is None:
-            raise RuntimeError("the closed book has no retriever")
-        store = self._corpus.pools.store
-        limit = self.settings.sampling.passages_with_gradient
-        if limit is None:
-            rows, columns = torch.ones_like(sampled, dtype=torch.bool).nonzero(as_tuple=True)
-            scores = torch.zeros(sampled.shape, device=sampled.device)
-        else:
-            scores = maxsim(queries, store.embeddings[sampled].float(), store.mask[sampled])
-            rows, columns = self._strongest_pulls(scores, losses, limit)
-        if not len(rows):
-            if not processes.is_sharded(self.retriever):
-                return scores
-            # One passage, pulled at or not: other processes run the encoder now, and wait for this one.
-            rows, columns = torch.zeros(2, 1, dtype=torch.long, device=sampled.device)
-        unique, inverse = sampled[rows, columns].unique(return_inverse=True)
-        texts = [self._corpus.passages[number].indexed_text for number in unique.tolist()]
-        chunk = None if processes.is_sharded(self.retriever) else self.settings.sampling.encode_chunk_passages
-        vectors, mask = encode_in_chunks(self.retriever, texts, chunk)
-        live = maxsim(queries[rows], vectors[inverse][:, None], mask[inverse][:, None])[:, 0]
-        return scores.index_put((rows, columns), live)
-
-    def _strongest_pulls(
-        self, scores: torch.Tensor, losses: torch.Tensor, limit: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows and columns of the `limit` passages of each question whose score the loss would change most."""
-        still = scores.detach().requires_grad_()
-        (pull,) = torch.autograd.grad(retriever_loss(self.settings.objective, still, losses), still)
-        pull = pull.abs()
-        bar = pull.topk(min(limit, pull.shape[1]), dim=1).values[:, -1:].clamp_min(NEGLIGIBLE_PULL * pull.max())
-        return torch.nonzero((pull >= bar) & (pull > 0), as_tuple=True)
-
-    def _losses_alone(self, questions: list[Question], sampled: torch.Tensor) -> torch.Tensor:
-        """The reader's mean answer-token loss given each sampled passage alone, float32 (B, M), nats.
-
-        The loss l_i is over all that the reader is taught to say, the rationale too where there is one: as in the
-        paper, a passage helps if it helps to explain the answer, not only to name its letter.
-        """
+        evidence = LOSSES[self.settings.objective.name].evidence
         prompted = [
-            [self._write(question, [number]) for number in row]
-            for question, row in zip(questions, sampled.tolist(), strict=True)
+            [self.writer.write_taught(question, self._passages(read)) for read in passages_read(evidence, *row)]
+            for question, *row in zip(questions, sampled.tolist(), ranks.tolist(), strict=True)
         ]
-        return self._judge(prompted)
+        return judge(self.reader, prompted, self.writer.pad_id)
 
-    def _losses_without_each(
-        self, questions: list[Question], sampled: torch.Tensor, ranks: torch.Tensor
-    ) -> torch.Tensor:
-        """The reader's mean answer-token loss given all sampled passages of a question but one, float32 (B, M), nats.
-
-        The passages are read best last; `ranks`, int64 (B, M), are their places in the pool, 0 for its best. A passage
-        that the bound on the context leaves out anyway changes nothing by its absence.
-        """
-        prompted = []
-        for question, numbers, places in zip(questions, sampled.tolist(), ranks.tolist(), strict=True):
-            best_first = [number for _, number in sorted(zip(places, numbers, strict=True))]
-            rest = [[number for number in best_first if number != absent] for absent in numbers]
-            prompted.append([self._write(question, row) for row in rest])
-        return self._judge(prompted)
-
-    def _judge(self, prompted: list[list[Prompted]]) -> torch.Tensor:
-        return judge(self.reader, prompted, self._writer.pad_id)
-
-    def _reading_loss(self, questions: list[Question], read: list[list[int]]) -> torch.Tensor:
+    def reading_loss(self, questions: Sequence[Question], read: Sequence[Sequence[int]]) -> torch.Tensor:
         """Mean loss of all answer tokens of the batch, float32 scalar, nats: a rationale counts by its tokens."""
-        prompted = [self._write(question, numbers) for question, numbers in zip(questions, read, strict=True)]
-        return answer_token_losses(self.reader, self._batch(prompted))[0].mean()
+        prompted = [
+            self.writer.write_taught(question, self._passages(numbers))
+            for question, numbers in zip(questions, read, strict=True)
+        ]
+        batch = pad(prompted, self.writer.pad_id).to(next(self.reader.parameters()).device)
+        return answer_token_losses(self.reader, batch)[0].mean()
 
-    def _best(self, places: torch.Tensor) -> list[list[int]]:
-        """The k best passages of each pool, best first; places that a small pool leaves empty are skipped."""
-        return [[number for number in row if number >= 0] for row in places[:, : self.settings.read_passages].tolist()]
+    def _passages(self, numbers: Sequence[int]) -> list[Passage]:
+        return [self.corpus.passages[number] for number in numbers]
 
-    def _write(self, question: Question, numbers: list[int]) -> Prompted:
-        passages = [self._corpus.passages[number] for number in numbers]
-        return self._writer.write_taught(question, passages)
 
-    def _batch(self, prompted: list[Prompted]) -> ReaderBatch:
-        device = next(self.reader.parameters()).device
-        return pad(prompted, self._writer.pad_id).to(device)
+@dataclass(frozen=True)
+class ArmRun:
+    """How an arm is trained: its seed, where checkpoints lie, where metrics go, and what counts its cost."""
 
-    def _sum(self, reading: torch.Tensor) -> StepLoss:
-        return StepLoss(total=reading, reader=reading.detach())
+    seed: int
+    checkpoints: Path
+    sink: MetricSink
+    cost: CostMeter | None = None
+
+
+def train_arm(model: JointModel, run: ArmRun) -> dict[str, float]:
+    """Trains `model` in place, going on from the last checkpoint where there is one.
+
+    The checkpoints stay, so that nothing is lost before the caller has saved the models; `checkpoint.forget` removes
+    them. Every process of a launcher calls this.
+
+    Returns:
+        seconds (of this process), the costs of refreshes, steps, and how far each component moved.
+
+    Raises:
+        TrainingFailed: if something that trains does not move or the retriever collapses, or if the last checkpoint,
+            or the number of questions, does not fit the number of processes.
+        BudgetReached: if the device hours of `run.cost` are spent; the checkpoint is saved then.
+    """
+    started, settings, pools = time.monotonic(), model.settings, model.corpus.pools
+    count, share = len(model.corpus.questions), (processes.rank(), processes.world_size())
+    _check_processes(run, min(settings.questions_per_step, count))
+    processes.join()
+    torch.manual_seed(run.seed)
+    if settings.deepspeed is None:
+        model.to(processes.device())
+    change, shares, engine = WeightChange(model), Shares(model), Engine(model.train(), settings)
+    refresh, guard, cost = PoolRefresh(model, run.seed), CollapseGuard(settings.collapse), run.cost
+    done = checkpoint.go_on(run.checkpoints, engine, pools, (refresh, guard))
+    refresh.begin()
+    if cost is not None:
+        cost.begin(model, done, lambda: refresh.costs["refresh_seconds"])
+
+    questions = rows_of_steps(count, settings.questions_per_step, seed=run.seed, share=share)
+    bar = tqdm(total=settings.steps, initial=done, desc=f"training {model.arm}", disable=not processes.is_first())
+    for step, rows in enumerate(islice(questions, done, settings.steps), start=done + 1):
+        shares.of_step(rows)
+        loss = engine.forward(rows, seed_of(run.seed, "passages of a step", step - 1, processes.rank()))
+        metrics = shares.mean(loss.metrics())
+        if model.arm == "jmlr":
+            metrics["distinct_top_1"] = pools.share(rows)
+        engine.backward(loss.total)
+        metrics |= engine.step(step)
+        metrics |= refresh.after(step)
+        is_spent = cost is not None and cost.after(step)
+        with whole_weights(model):
+            moved = change.measure(model)
+        metrics |= moved | engine.rates()
+        if processes.is_first():
+            run.sink.log(step, metrics)
+        if step > max(1, settings.warmup_steps):  # the first step of a warm-up has rate 0
+            require_movement(moved, model.training_components)
+        guard.check(step, metrics)
+        bar.set_postfix(loss=f"{loss.total.item():.3f}", refresh=False)
+        bar.update()
+        if is_spent or step == settings.steps or step % settings.save_every_steps == 0:
+            checkpoint.save(run.checkpoints, step, engine, pools, (refresh, guard))
+        if cost is not None and is_spent:
+            raise cost.spent()
+    bar.close()
+    with whole_weights(model):
+        moved = change.measure(model)
+    require_movement(moved, model.training_components)
+    return {"seconds": time.monotonic() - started, **refresh.costs, "steps": settings.steps, **moved}
+
+
+def _check_processes(run: ArmRun, questions_of_step: int) -> None:
+    together = processes.world_size()
+    checkpoint.check_world_size(run.checkpoints, together)
+    if questions_of_step < together:
+        raise TrainingFailed(
+            f"a step has {questions_of_step} question(s) for {together} processes",
+            expected="at least one for each",
+            where="params.yaml, train.questions_per_step",
+            next_step="raise it, or start fewer processes",
+        )

@@ -1,4 +1,4 @@
-"""What the reader says of passages: the loss of the right answer under many prompts, in batches of few tokens."""
+"""Judging: the reader's loss of the right answer under many prompts, in batches of few tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from jmlr.losses import Evidence
 from jmlr.models.packing import common_beginning
 from jmlr.models.prompt import Prompted, by_length, pad
 from jmlr.models.reader import answer_losses, answer_losses_after
@@ -15,6 +16,24 @@ JUDGED_TOKENS = 8192
 """Reader tokens of one batch, padding included."""
 WORTH_SHARING = 0.2
 """Share of all tokens that prompts which begin alike must save before their beginnings are computed apart."""
+
+
+def passages_read(evidence: Evidence, sampled: Sequence[int], ranks: Sequence[int]) -> list[list[int]]:
+    """The passages that the reader is given to judge each sampled passage of a question, best first.
+
+    A passage that the bound on the context leaves out anyway changes nothing by its absence.
+
+    Args:
+        evidence: that the loss needs.
+        sampled: numbers of M passages.
+        ranks: their places in the pool, 0 for its best.
+
+    >>> from jmlr.losses import all_but_one
+    >>> passages_read(all_but_one, [7, 8, 9], [2, 0, 1])
+    [[8, 9], [9, 7], [8, 7]]
+    """
+    best_first = [number for _, number in sorted(zip(ranks, sampled, strict=True))]
+    return [[number for number in best_first if evidence(number, judged)] for judged in sampled]
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import nn
 
 from jmlr.models.prompt import PromptWriter
 from jmlr.settings import TrainSettings
-from jmlr.training.param_groups import check_groups, count_parameters, group_parameters
+from jmlr.training.param_groups import count_parameters, group_parameters
 from jmlr.types import Question
 
 
@@ -22,11 +22,9 @@ def describe_components(model: nn.Module, settings: TrainSettings) -> dict[str, 
         settings: of the training.
 
     Raises:
-        TrainingFailed: if the optimizer's groups would not hold every trainable parameter exactly once.
+        TrainingFailed: if a trainable parameter cannot be in the optimizer's groups.
     """
-    groups = group_parameters(model, settings)
-    check_groups(model, groups)
-    rates = {group["component"]: group["lr"] for group in groups}
+    rates = {group["component"]: group["lr"] for group in group_parameters(model, settings)}
     return {
         component: {**counts, "learning_rate": rates.get(component, 0.0)}
         for component, counts in count_parameters(model).items()

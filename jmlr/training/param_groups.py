@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,10 +23,10 @@ def component_of(name: str) -> str:
 
 
 def group_parameters(model: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Optimizer groups named by component, each with its own learning rate.
+    """Optimizer groups named by component, each with its own learning rate; together all that trains, each once.
 
     Raises:
-        TrainingFailed: if a trainable parameter belongs to no component.
+        TrainingFailed: if a trainable parameter belongs to no component, or is not float32.
     """
     rates = {"reader": settings.reader.learning_rate, "retriever": settings.retriever.learning_rate}
     groups: dict[str, list[nn.Parameter]] = {component: [] for component in COMPONENTS}
@@ -38,28 +36,6 @@ def group_parameters(model: nn.Module, settings: TrainSettings) -> list[dict[str
         if component_of(name) not in groups:
             raise TrainingFailed(f"parameter {name} belongs to no component", expected=f"one of {COMPONENTS}")
         groups[component_of(name)].append(parameter)
-    return [
-        {"params": parameters, "lr": rates[component], "weight_decay": 0.0, "component": component}
-        for component, parameters in groups.items()
-        if parameters
-    ]
-
-
-def check_groups(model: nn.Module, groups: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses optimizer groups that do not hold every trainable parameter of the model exactly once, in float32.
-
-    Raises:
-        TrainingFailed: naming the first parameters that are left out, held twice, frozen or of another dtype.
-    """
-    held = Counter(id(parameter) for group in groups for parameter in group["params"])
-    wanted = {name: int(parameter.requires_grad) for name, parameter in model.named_parameters()}
-    wrong = [f"{name} {held[id(p)]} times" for name, p in model.named_parameters() if held[id(p)] != wanted[name]]
-    if wrong:
-        raise TrainingFailed(
-            f"the optimizer's groups hold {', '.join(wrong[:3])} ({len(wrong)} parameters in all)",
-            expected="every trainable parameter once and no frozen one",
-            where="jmlr/training/param_groups.py",
-        )
     rounded = [name for name, p in model.named_parameters() if p.requires_grad and p.dtype != torch.float32]
     if rounded:
         raise TrainingFailed(
@@ -67,6 +43,11 @@ def check_groups(model: nn.Module, groups: Sequence[Mapping[str, Any]]) -> None:
             expected="float32, in which small steps are not rounded away",
             where="jmlr/models/trainable_reader.py, hold_trained_in_float32",
         )
+    return [
+        {"params": parameters, "lr": rates[component], "weight_decay": 0.0, "component": component}
+        for component, parameters in groups.items()
+        if parameters
+    ]
 
 
 def count_parameters(model: nn.Module) -> dict[str, dict[str, int]]:

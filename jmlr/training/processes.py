@@ -1,17 +1,17 @@
 """The processes that train together: which one this is, and how they wait for and speak to each other.
 
 A launcher (torchrun, deepspeed) starts them and sets RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Without
-one there is one process, and nothing here waits for anybody.
+one there is one process, and nothing here waits for anybody. Torch is imported where it is needed only.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import distributed
+if TYPE_CHECKING:
+    import torch
 
 
 def rank() -> int:
@@ -29,21 +29,35 @@ def is_first() -> bool:
     return rank() == 0
 
 
+def device() -> torch.device:
+    """What this process computes on: a GPU of its own, else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
 def join() -> None:
     """Makes this process one of the group; does nothing where it is alone or joined already."""
-    if world_size() == 1 or distributed.is_initialized():
+    if world_size() == 1:
+        return
+    import torch
+    from torch import distributed
+
+    if distributed.is_initialized():
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device())
         distributed.init_process_group("cpu:gloo,cuda:nccl")
     else:
-        # Else accelerate calls the device `cpu:0`, and torch.load knows no such place for an optimizer's state.
-        os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
         distributed.init_process_group("gloo")
 
 
 def leave() -> None:
     """Takes this process out of its group."""
+    from torch import distributed
+
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
@@ -51,6 +65,8 @@ def leave() -> None:
 def wait_for_all() -> None:
     """Returns when every process has come here."""
     if _together():
+        from torch import distributed
+
         distributed.barrier()
 
 
@@ -58,6 +74,8 @@ def gather(value: Any) -> list[Any]:
     """What every process gives here, in the order of their numbers."""
     if not _together():
         return [value]
+    from torch import distributed
+
     gathered: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(gathered, value)
     return gathered
@@ -84,4 +102,6 @@ def is_sharded(model: torch.nn.Module) -> bool:
 
 
 def _together() -> bool:
+    from torch import distributed
+
     return distributed.is_initialized() and distributed.get_world_size() > 1

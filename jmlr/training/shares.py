@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 
 from jmlr.training import processes
-from jmlr.training.joint import JointModel
 from jmlr.training.param_groups import component_of
+
+if TYPE_CHECKING:
+    from jmlr.training.joint import JointModel
 
 _OF_READER = frozenset({"reader_loss"})
 
@@ -55,5 +58,5 @@ class Shares:
 
 def _answer_tokens(model: JointModel) -> torch.Tensor:
     """Answer tokens of every question, int64 (N,); they do not depend on the passages read."""
-    writer, questions = model._writer, model._corpus.questions
+    writer, questions = model.writer, model.corpus.questions
     return torch.tensor([len(writer.write_taught(question).answer_ids) for question in questions])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from jmlr.files import read_json_lines, write_text
+from jmlr.files import append_json, read_json_lines, write_text
 
 
 class MetricSink(Protocol):
@@ -32,16 +32,15 @@ class History:
     def __init__(self, arm: str, onward: MetricSink | None, file: Path | None = None) -> None:
         self._arm, self._onward, self._file = arm, onward, file
         self.rows: list[dict[str, Any]] = []
-        if file is not None and file.exists():
+        if file is not None:
             self.rows = read_json_lines(file, f"rm {file}, then the curves begin where the training goes on")
-            if not file.read_text(encoding="utf-8").endswith("\n"):
-                self._rewrite()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Takes `values` of the step numbered `step`."""
         if self.rows and self.rows[-1]["step"] >= step:
             self.rows = [row for row in self.rows if row["step"] < step]
-            self._rewrite()
+            if self._file is not None:
+                write_text(self._file, "".join(f"{json.dumps(row)}\n" for row in self.rows))
         new = [
             {"arm": self._arm, "step": step, "name": name, "value": value}
             for name, value in values.items()
@@ -49,16 +48,6 @@ class History:
         ]
         self.rows += new
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as stream:
-                stream.write(_lines(new))
+            append_json(self._file, new)
         if self._onward is not None:
             self._onward.log(step, values)
-
-    def _rewrite(self) -> None:
-        if self._file is not None:
-            write_text(self._file, _lines(self.rows))
-
-
-def _lines(rows: list[dict[str, Any]]) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)

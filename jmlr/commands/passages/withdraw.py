@@ -15,7 +15,7 @@ from jmlr.registry.withdrawal.impact import assess
 from jmlr.registry.withdrawal.withdrawable import Withdrawable
 from jmlr.settings import Settings
 from jmlr.stages import layout
-from jmlr.tracking.person import who
+from jmlr.tracking.provenance import who
 from jmlr.tracking.store import connect
 
 

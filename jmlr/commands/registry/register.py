@@ -24,8 +24,7 @@ from jmlr.stages import costs, layout
 from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.line import Line
 from jmlr.tracking.provenance import provenance
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun
+from jmlr.tracking.run import RunReference, TrainingRun
 from jmlr.tracking.store import tracking_uri
 
 

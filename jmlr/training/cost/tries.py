@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jmlr.files import read_json_lines, reading, write_text
+from jmlr.files import append_json, read_json_lines, reading
+from jmlr.training import processes
 
 SECONDS_PER_HOUR = 3600.0
 BEAT_SECONDS = 10.0
 """A killed try loses at most so much of its cost."""
 
-REMEDY = "take the damaged line out, or move the file away: what it counts is lost then"
 RUNNING, CUT_OFF = "running", "cut off"
 
 
@@ -67,13 +66,9 @@ class Tries:
 
     def put(self, row: dict[str, Any]) -> None:
         """Takes the newest state of a try."""
-        from jmlr.training import processes  # brings torch, which who only reads tries does without
-
         self._rows[row["try"]] = row
         if processes.is_first():
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
+            append_json(self._file, [row])
 
 
 class Try:
@@ -113,18 +108,19 @@ class Try:
         self._tries.put({**self._row, "outcome": outcome, **measured})
 
 
-def read_tries(file: Path) -> list[dict[str, Any]]:
+REMEDY = "take the damaged line out, or move the file away: what it counts is lost then"
+
+
+def read_tries(file: Path, mend: bool = True) -> list[dict[str, Any]]:
     """The newest state of each try in `file`, in their order; empty where there is none.
 
-    One that was running is `cut off`. A last line that a kill left unfinished is taken out of the file.
+    One that was running is `cut off`. `mend` is for `read_lines`: False while another process may be writing.
+
+    Raises:
+        DataError: if a line is damaged.
     """
-    if not file.exists():
-        return []
     with reading(file, REMEDY):
-        newest = {row["try"]: row for row in read_json_lines(file, REMEDY)}
-        text = file.read_text(encoding="utf-8")
-        if not text.endswith("\n"):
-            write_text(file, text[: text.rfind("\n") + 1])
+        newest = {row["try"]: row for row in read_json_lines(file, REMEDY, mend)}
         return [
             {**row, "outcome": CUT_OFF if row["outcome"] == RUNNING else row["outcome"]}
             for _, row in sorted(newest.items())

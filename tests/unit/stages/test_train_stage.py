@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from jmlr.data.tables import write_passages, write_questions
-from jmlr.errors import DataError, TrainingFailed
+from jmlr.errors import DataError, MissingResource, TrainingFailed
 from jmlr.index import build, candidates
 from jmlr.settings import params
-from jmlr.stages import layout, train
+from jmlr.stages import layout, train, train_folder
 from jmlr.types import Hit, Passage
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -143,8 +143,8 @@ def test_any_process_but_the_first_writes_nothing(stages_before, settings, monke
 def cut_off(monkeypatch, tmp_path):
     """Files of both arms as a training that was cut off leaves them; gives what a training of other parts then does."""
     monkeypatch.chdir(tmp_path)
-    train._move_others_aside({"train.steps": "4", "seed": "1"}, ["rag", "jmlr"])
-    work = [train._done_file("rag"), train._checkpoints("jmlr") / "checkpoint-3" / "complete.json"]
+    train_folder.move_others_aside({"train.steps": "4", "seed": "1"}, ["rag", "jmlr"])
+    work = [train_folder.done_file("rag"), train_folder.checkpoints("jmlr") / "checkpoint-3" / "complete.json"]
     for file in work:
         file.parent.mkdir(parents=True)
         file.write_text("{}", encoding="utf-8")
@@ -157,13 +157,13 @@ def moved(work: list[Path]) -> list[Path]:
 
 
 def test_the_same_training_finds_its_work_where_it_was(cut_off, capsys):
-    train._move_others_aside({"seed": "1", "train.steps": "4"}, ["jmlr", "rag"])
+    train_folder.move_others_aside({"seed": "1", "train.steps": "4"}, ["jmlr", "rag"])
     assert [file.exists() for file in cut_off] == [True, True]
     assert capsys.readouterr().out == ""
 
 
 def test_another_training_moves_the_work_aside_and_says_why(cut_off, capsys):
-    train._move_others_aside({"train.steps": "5", "seed": "1"}, ["rag", "jmlr"])
+    train_folder.move_others_aside({"train.steps": "5", "seed": "1"}, ["rag", "jmlr"])
     assert [file.exists() for file in cut_off] == [False, False]
     assert [file.exists() for file in moved(cut_off)] == [True, True]
     said = capsys.readouterr().out
@@ -172,7 +172,7 @@ def test_another_training_moves_the_work_aside_and_says_why(cut_off, capsys):
 
 
 def test_an_arm_that_is_no_longer_asked_for_moves_aside_alone(cut_off, capsys):
-    train._move_others_aside({"train.steps": "4", "seed": "1"}, ["rag"])
+    train_folder.move_others_aside({"train.steps": "4", "seed": "1"}, ["rag"])
     assert [file.exists() for file in cut_off] == [True, False]
     assert moved(cut_off)[1].exists()
     assert "closed_book and jmlr, not in train.arms" in capsys.readouterr().out
@@ -180,15 +180,15 @@ def test_an_arm_that_is_no_longer_asked_for_moves_aside_alone(cut_off, capsys):
 
 def test_of_finished_trainings_the_last_one_is_kept_aside(cut_off):
     for number in range(2):
-        train._MARKER.unlink()  # as at the end of a training
+        train_folder.MARKER.unlink()  # as at the end of a training
         layout.LEDGER.write_text(str(number), encoding="utf-8")
-        train._move_others_aside({"seed": "1"}, ["rag"])
+        train_folder.move_others_aside({"seed": "1"}, ["rag"])
     assert (layout.TRAIN_ASIDE / "finished" / "ledger.json").read_text(encoding="utf-8") == "1"
 
 
 def test_the_work_of_an_older_release_moves_aside(cut_off, capsys):
-    train._MARKER.write_text('{"digest": "of settings and files"}', encoding="utf-8")
-    train._move_others_aside({"seed": "1"}, ["rag", "jmlr"])
+    train_folder.MARKER.write_text('{"digest": "of settings and files"}', encoding="utf-8")
+    train_folder.move_others_aside({"seed": "1"}, ["rag", "jmlr"])
     assert moved(cut_off)[1].exists()
     assert "a training of an older release" in capsys.readouterr().out
 
@@ -197,8 +197,8 @@ def test_another_number_of_processes_is_refused_before_anything_runs(stages_befo
     from jmlr.training import checkpoint
     from jmlr.training.checkpoint import Checkpoint
 
-    train._move_others_aside(train._load_data(settings).identity, settings.train.arms)
-    folder = train._checkpoints("jmlr")
+    train_folder.move_others_aside(train._load_data(settings).identity, settings.train.arms)
+    folder = train_folder.checkpoints("jmlr")
     checkpoint.folder_of(folder, 2).mkdir(parents=True)
     checkpoint.complete(folder, Checkpoint(step=2, world_size=8, generation=1, memories={}))
     monkeypatch.setattr(train, "train_arm", lambda *arguments: pytest.fail("it started"))
@@ -211,3 +211,10 @@ def test_a_single_passage_is_nothing_to_rank_and_that_is_said_at_once():
     train._require_something_to_rank(["rag", "jmlr"], [Passage("p", "Alone."), Passage("q", "Not now.")])
     with pytest.raises(DataError, match=r"1 passage\(s\).*nothing to rank(?s:.*)next: add passages"):
         train._require_something_to_rank(["rag", "jmlr"], [Passage("p", "Alone.")])
+
+
+def test_what_this_machine_lacks_is_said_before_anything_is_read(settings, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    needs_gpu = settings.model_copy(update={"train": settings.train.model_copy(update={"needs_gpu": True})})
+    with pytest.raises(MissingResource, match=r"torch sees no GPU here; expected a machine for recipe starter"):
+        train.run(needs_gpu)

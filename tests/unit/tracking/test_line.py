@@ -19,8 +19,7 @@ from jmlr.tracking import line
 from jmlr.tracking.line import Line
 from jmlr.tracking.note import Note
 from jmlr.tracking.pipeline import HOURS, Pipeline, Stage
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun
+from jmlr.tracking.run import RunReference, TrainingRun
 from jmlr.tracking.runs import families
 from jmlr.tracking.store import answering, connect
 

@@ -7,8 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from jmlr.errors import DataError, MissingResource
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun, flatten
+from jmlr.tracking.run import RunReference, TrainingRun, flatten
 from jmlr.tracking.store import connect
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers.trainer  # noqa: F401
 from colbert.modeling.base_colbert import BaseColBERT  # noqa: F401
 from safetensors.torch import save_file
 
@@ -26,10 +25,10 @@ from jmlr.models.retriever import Retriever
 from jmlr.models.trainable_reader import load_for_training
 from jmlr.settings import IndexSettings, PromptSettings, TrainSettings
 from jmlr.training import checkpoint, processes
-from jmlr.training.joint import Corpus, JointModel
+from jmlr.training.engine import whole_weights
+from jmlr.training.joint import ArmRun, Corpus, JointModel, train_arm
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm, whole_weights
 from jmlr.types import Hit, Passage, Question
 
 
@@ -112,8 +111,8 @@ def train(task: dict[str, Any], folder: Path, death: list[Any] | None) -> None:
     model = build(task)
     file = folder / "history.jsonl" if processes.is_first() else None
     history = History(model.arm, disturb(*death) if death else None, file)
-    run = ArmRun(model.settings, 1, folder / "checkpoints", history)
-    train_arm(model, model._corpus.pools, len(task["questions"]), run)
+    run = ArmRun(1, folder / "checkpoints", history)
+    train_arm(model, run)
     with whole_weights(model):
         weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     if processes.is_first():

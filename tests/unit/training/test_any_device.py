@@ -19,8 +19,8 @@ def figures(model, where: torch.device, texts: list[str]) -> dict[str, float]:
     """Two steps, with all pools refreshed between them, and all that is measured on the way."""
     change = WeightChange(model)  # before the move, as under DeepSpeed
     model = model.train().to(where)
-    pools, found = model._corpus.pools, {}
-    drift = Drift(model._corpus.questions, texts, DRIFT, seed=1)
+    pools, found = model.corpus.pools, {}
+    drift = Drift(model.corpus.questions, texts, DRIFT, seed=1)
     stored = drift.ranking(model.retriever, pools.store)
     for number in (1, 2):
         model.zero_grad()

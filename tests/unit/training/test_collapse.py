@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from transformers import TrainerState
 
 from jmlr.errors import TrainingFailed
 from jmlr.settings import CollapseSettings
 from jmlr.training.collapse import CollapseGuard
+from jmlr.training.joint import ArmRun, train_arm
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
 
 
 def settings(**changes) -> CollapseSettings:
@@ -21,8 +20,7 @@ def settings(**changes) -> CollapseSettings:
 
 def log(guard: CollapseGuard, *steps: tuple[float, float]) -> None:
     for number, (distinct, spread) in enumerate(steps, start=1):
-        logs = {"loss": 1.0, "distinct_top_1": distinct, "score_spread": spread}
-        guard.on_log(None, TrainerState(global_step=number), None, logs=logs)
+        guard.check(number, {"distinct_top_1": distinct, "score_spread": spread})
 
 
 @pytest.mark.parametrize(
@@ -43,7 +41,7 @@ def test_steps_must_be_in_a_row_and_below_one_bound():
 
 def test_arms_without_the_figures_are_never_collapsed():
     guard = CollapseGuard(settings(patience_steps=1))
-    guard.on_log(None, TrainerState(global_step=1), None, logs={"loss": 1.0})
+    guard.check(1, {"reader_loss": 1.0})
 
 
 def test_a_warning_is_given_once():
@@ -73,10 +71,10 @@ def test_a_collapsed_training_stops_and_its_other_arms_do_not(make_joint, tmp_pa
     for arm in ("rag", "jmlr"):
         model = make_joint(arm, collapse=collapse)
         history = History(arm, None)
-        run = ArmRun(model.settings, 1, tmp_path / arm, history)
+        run = ArmRun(1, tmp_path / arm, history)
         if arm == "rag":
-            train_arm(model, model._corpus.pools, 12, run)
+            train_arm(model, run)
         else:
             with pytest.raises(TrainingFailed, match=r"arm jmlr, step 2: the retriever has collapsed: score_spread"):
-                train_arm(model, model._corpus.pools, 12, run)
+                train_arm(model, run)
             assert history.rows[-1]["step"] == 2

@@ -8,11 +8,12 @@ import pytest
 import torch
 from closeness import FLOAT32, assert_all_close
 
-from jmlr.losses import retriever_loss
 from jmlr.models import reader as readers
 from jmlr.models.maxsim import maxsim
 from jmlr.models.prompt import pad
 from jmlr.training import judging
+from jmlr.training.live_scores import strongest_pulls
+from jmlr.training.objective import retriever_loss
 from jmlr.training.sampling import sample_passages
 
 pytestmark = pytest.mark.numerical
@@ -69,8 +70,8 @@ def test_parts_of_each_arms_loss(make_joint):
 def test_the_closed_book_reads_nothing(make_joint, monkeypatch):
     model = make_joint("closed_book")
     asked = []
-    write = model._writer.write
-    monkeypatch.setattr(model._writer, "write", lambda q, o, p: asked.append(len(p)) or write(q, o, p))
+    write = model.writer.write
+    monkeypatch.setattr(model.writer, "write", lambda q, o, p: asked.append(len(p)) or write(q, o, p))
     model(rows=ROWS, draw_seed=1)
     assert asked == [0, 0, 0]
 
@@ -82,7 +83,7 @@ def test_the_reading_loss_is_that_of_the_best_passages(make_joint, tiny_question
     with torch.no_grad():
         places, _ = tiny_pools.scored(ROWS, model.retriever.encode_queries([question.text for question in questions]))
         prompted = [
-            model._writer.write(question, question.answer_index, [tiny_passages[number] for number in row[:2]])
+            model.writer.write(question, question.answer_index, [tiny_passages[number] for number in row[:2]])
             for question, row in zip(questions, places.tolist(), strict=True)
         ]
         losses, _ = readers.answer_token_losses(model.reader, pad(prompted, pad_token_id=0))
@@ -100,7 +101,7 @@ def test_the_ranking_loss_and_its_gradient_equal_a_slow_loop(make_joint, tiny_qu
             passage, question = tiny_passages[places[i, place]], tiny_questions[row]
             vectors, mask = model.retriever.encode_passages([passage.indexed_text])
             scores[i, j] = maxsim(queries[i : i + 1], vectors[None], mask[None])
-            prompted = model._writer.write(question, question.answer_index, [passage])
+            prompted = model.writer.write(question, question.answer_index, [passage])
             losses[i, j] = readers.answer_losses(model.reader, pad([prompted], 0))[0].detach()
     expected = retriever_loss(model.settings.objective, scores, losses)
     expected.backward()
@@ -184,6 +185,6 @@ def test_the_strongest_pulls_are_the_passages_whose_gradient_is_largest(make_joi
     still = scores.clone().requires_grad_()
     retriever_loss(model.settings.objective, still, losses).backward()
     expected = set(still.grad.abs()[0].topk(2).indices.tolist())
-    rows, columns = model._strongest_pulls(scores, losses, 2)
+    rows, columns = strongest_pulls(model.settings.objective, scores, losses, 2)
     assert rows.tolist() == [0, 0]
     assert set(columns.tolist()) == expected

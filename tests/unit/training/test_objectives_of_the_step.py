@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 import torch
 from closeness import FLOAT32, assert_close
 
-from jmlr.losses import retriever_loss
+from jmlr.losses import LOSSES, alone
 from jmlr.models import reader as readers
 from jmlr.models.prompt import pad
-from jmlr.settings import ObjectiveSettings
 from jmlr.training import judging
+from jmlr.training.objective import retriever_loss
 from jmlr.training.sampling import sample_passages
 
 pytestmark = pytest.mark.numerical
 
 ROWS = torch.tensor([0, 3, 7])
-NAMES = get_args(ObjectiveSettings.model_fields["name"].annotation)
+NAMES = list(LOSSES)
 
 
 def with_objective(model, name: str):
@@ -41,7 +39,7 @@ def slow_losses_without(model, questions, passages, sampled: list[list[int]], ra
     for i, (question, numbers) in enumerate(zip(questions, sampled, strict=True)):
         for j, absent in enumerate(numbers):
             rest = sorted((n for n in numbers if n != absent), key=ranked[i].index)
-            prompted = model._writer.write(question, question.answer_index, [passages[n] for n in rest])
+            prompted = model.writer.write(question, question.answer_index, [passages[n] for n in rest])
             with torch.no_grad():
                 losses[i, j] = readers.answer_losses(model.reader, pad([prompted], 0))[0]
     return losses
@@ -61,7 +59,7 @@ def test_every_objective_moves_the_retriever_by_finite_gradients(make_joint, nam
 @pytest.mark.parametrize("bound", [None, 90])
 def test_loop_leaves_out_each_passage_in_turn(make_joint, tiny_pools, tiny_questions, tiny_passages, bound):
     model = with_objective(make_joint("jmlr"), "loop")
-    writer = model._writer
+    writer = model.writer
     writer.settings = writer.settings.model_copy(update={"context_tokens": bound})
     questions = [tiny_questions[row] for row in ROWS]
     sampled = drawn_passages(model, tiny_pools, questions, 5)
@@ -74,7 +72,7 @@ def test_loop_leaves_out_each_passage_in_turn(make_joint, tiny_pools, tiny_quest
     step = model(rows=ROWS, draw_seed=5)
     assert step.sampled_reader.item() == pytest.approx(expected.mean().item(), rel=FLOAT32)
     ranks = torch.tensor([[places[i].tolist().index(n) for n in row] for i, row in enumerate(sampled)])
-    found = model._losses_without_each(questions, torch.tensor(sampled), ranks)
+    found = model.judged(questions, torch.tensor(sampled), ranks)
     assert_close(found, expected)
     assert not found.requires_grad
     stored = tiny_pools.store.score(model.retriever.encode_queries([q.text for q in questions]), torch.tensor(sampled))
@@ -84,7 +82,7 @@ def test_loop_leaves_out_each_passage_in_turn(make_joint, tiny_pools, tiny_quest
 
 def test_a_bound_on_the_context_holds_in_loop(make_joint, tiny_questions, monkeypatch):
     model = with_objective(make_joint("jmlr"), "loop").train()
-    model._writer.settings = model._writer.settings.model_copy(update={"context_tokens": 100})
+    model.writer.settings = model.writer.settings.model_copy(update={"context_tokens": 100})
     seen = []
     plain = judging.answer_losses
 
@@ -100,11 +98,11 @@ def test_a_bound_on_the_context_holds_in_loop(make_joint, tiny_questions, monkey
     assert model.reader.training
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "loop"])
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.evidence is alone])
 def test_the_other_objectives_read_each_passage_alone(make_joint, monkeypatch, name):
     model = with_objective(make_joint("jmlr"), name)
     asked = []
-    write = model._writer.write
-    monkeypatch.setattr(model._writer, "write", lambda q, o, p: asked.append(len(p)) or write(q, o, p))
+    write = model.writer.write
+    monkeypatch.setattr(model.writer, "write", lambda q, o, p: asked.append(len(p)) or write(q, o, p))
     model(rows=ROWS, draw_seed=1)
-    assert asked == [2] * 3 + [1] * 12
+    assert asked == [1] * 12 + [2] * 3

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from jmlr.errors import TrainingFailed
 from jmlr.training import checkpoint, processes
 from jmlr.training.checkpoint import Checkpoint
-from jmlr.training.trainer import ArmRun, train_arm
+from jmlr.training.joint import ArmRun, train_arm
 
 # All of a pool is sampled, so that no draw differs.
 SETTINGS = {
@@ -76,16 +76,22 @@ def test_one_process_neither_waits_nor_gathers():
     assert (processes.rank(), processes.world_size(), processes.is_first()) == (0, 1, True)
 
 
+def test_the_launcher_says_how_many_processes_there_are(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "3")
+    assert (processes.rank(), processes.world_size(), processes.is_first()) == (3, 4, False)
+
+
 def test_a_checkpoint_of_more_processes_is_refused_before_the_start(make_joint, tmp_path):
     (tmp_path / "checkpoint-2").mkdir()
     checkpoint.complete(tmp_path, Checkpoint(step=2, world_size=4, generation=1, memories={}))
     model = make_joint("jmlr")
     with pytest.raises(TrainingFailed, match=r"written by 4 process\(es\), this training has 1"):
-        train_arm(model, model._corpus.pools, 12, ArmRun(model.settings, 1, tmp_path, None))
+        train_arm(model, ArmRun(1, tmp_path, None))
 
 
 def test_more_processes_than_questions_of_a_step_are_refused(make_joint, tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")
     model = make_joint("jmlr")
     with pytest.raises(TrainingFailed, match=r"a step has 3 question\(s\) for 4 processes; expected at least one"):
-        train_arm(model, model._corpus.pools, 12, ArmRun(model.settings, 1, tmp_path, None))
+        train_arm(model, ArmRun(1, tmp_path, None))

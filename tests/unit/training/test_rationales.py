@@ -38,8 +38,8 @@ def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer, token
         model = make_joint(arm)
         tokenizer = tiny_tokenizer if kind == "starter" else tokenizer_of_kind(kind)
         model.reader = make_tiny_reader(vocab_size=len(tokenizer), pad_token_id=None)
-        model._writer = PromptWriter(tokenizer, settings)
-        model._corpus = dataclasses.replace(model._corpus, questions=explained)
+        model.writer = PromptWriter(tokenizer, settings)
+        model.corpus = dataclasses.replace(model.corpus, questions=explained)
         return model
 
     return make
@@ -47,7 +47,7 @@ def make_explained(make_joint, explained, prompt_settings, tiny_tokenizer, token
 
 def said_tokens(model, question) -> list[int]:
     """Letter, rationale and end of a question, from the texts alone."""
-    tokenizer = model._writer.tokenizer
+    tokenizer = model.writer.tokenizer
     before = tokenizer("Answer:")["input_ids"]
     said = f"B. {question.rationale}" if question.rationale else "B"
     return [*tokenizer(f"Answer: {said}")["input_ids"][len(before) :], tokenizer.eos_token_id]
@@ -56,7 +56,7 @@ def said_tokens(model, question) -> list[int]:
 @torch.no_grad()
 def slow_losses(model, question, passages) -> list[float]:
     """Loss of every token that is taught after these passages, one pass a token."""
-    ids = list(model._writer.write(question, 1, passages).prompt_ids)
+    ids = list(model.writer.write(question, 1, passages).prompt_ids)
     losses = []
     for token in said_tokens(model, question):
         losses.append(-model.reader(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[token].item())
@@ -78,12 +78,12 @@ def test_passages_are_judged_by_the_mean_over_letter_and_rationale_as_in_the_pap
     model = make_explained("jmlr")
     sampled = torch.tensor([[0, 5, 9], [2, 4, 6]])
     asked = [explained[0], explained[3]]
-    judged = model._losses_alone(asked, sampled)
+    judged = model.judged(asked, sampled, sampled)
     for row, question in enumerate(asked):
         for column, number in enumerate(sampled[row].tolist()):
             tokens = slow_losses(model, question, [tiny_passages[number]])
             assert judged[row, column].item() == pytest.approx(sum(tokens) / len(tokens), rel=FLOAT32)
-    letters = [model._writer.write(asked[0], 1, [tiny_passages[number]]) for number in sampled[0].tolist()]
+    letters = [model.writer.write(asked[0], 1, [tiny_passages[number]]) for number in sampled[0].tolist()]
     of_letters = readers.answer_losses(model.reader, pad(letters, 0))
     assert not torch.allclose(judged[0], of_letters, atol=0.1)
 
@@ -105,6 +105,6 @@ def test_processes_share_a_step_by_all_that_is_taught(make_explained, explained)
 
 
 def test_the_ledger_counts_rationales_and_those_that_are_cut(make_explained, explained):
-    writer = make_explained("closed_book")._writer
+    writer = make_explained("closed_book").writer
     explained[2] = dataclasses.replace(explained[2], rationale="gout and kidney stone " * 20)
     assert describe_rationales(writer, explained) == {"questions": 12, "with_rationale": 6, "cut": 1}

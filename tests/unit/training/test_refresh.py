@@ -11,9 +11,9 @@ from closeness import assert_close
 from jmlr.models.maxsim import maxsim
 from jmlr.settings import RefreshDriftSettings
 from jmlr.training.drift import Drift, mean_overlap
+from jmlr.training.joint import ArmRun, train_arm
 from jmlr.training.pools import PassageStore
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
 
 pytestmark = pytest.mark.numerical
 
@@ -74,8 +74,8 @@ def test_overlap_by_hand():
 
 def train(model, folder) -> tuple[dict[str, Any], History]:
     history = History(model.arm, seconds := Seconds())
-    run = ArmRun(model.settings, 1, folder / model.arm, history)
-    return {**train_arm(model, model._corpus.pools, 12, run), "logged_at": seconds.steps}, history
+    run = ArmRun(1, folder / model.arm, history)
+    return {**train_arm(model, run), "logged_at": seconds.steps}, history
 
 
 class Seconds:
@@ -104,14 +104,14 @@ def test_drift_refreshes_and_is_logged_with_its_cost(make_joint, tmp_path):
     assert measured["logged_at"] == [2, 4]
     assert (measured["refreshes"], measured["refreshed_passages"], measured["drift_checks"]) == (2, 40, 1)
     assert measured["refresh_seconds"] > 0
-    assert always._corpus.pools.generation == 3
+    assert always.corpus.pools.generation == 3
 
 
 def test_a_ranking_that_holds_is_measured_and_kept(make_joint, tmp_path):
     model = make_joint("jmlr", steps=4, refresh_every_steps=9, refresh_drift=bound(0.01).model_dump())
     measured, history = train(model, tmp_path)
     assert steps_of(history, "ranking_overlap") == [1, 2, 3]
-    assert (measured["refreshes"], measured["drift_checks"], model._corpus.pools.generation) == (0, 3, 1)
+    assert (measured["refreshes"], measured["drift_checks"], model.corpus.pools.generation) == (0, 3, 1)
 
 
 def test_an_arm_whose_retriever_is_frozen_measures_nothing(make_joint, tmp_path):

@@ -10,9 +10,8 @@ from closeness import assert_all_close
 
 from jmlr.errors import TrainingFailed
 from jmlr.training import checkpoint
-from jmlr.training.joint import JointModel
+from jmlr.training.joint import ArmRun, JointModel, train_arm
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
 
 pytestmark = pytest.mark.numerical
 
@@ -34,8 +33,8 @@ class CuttingSink:
 
 def train(model: JointModel, folder: Path, cut_off_at: int = 0, seed: int = 1) -> tuple[dict[str, float], History]:
     history = History(model.arm, CuttingSink(cut_off_at))
-    run = ArmRun(model.settings, seed, folder / "checkpoints", history)
-    return train_arm(model, model._corpus.pools, QUESTIONS, run), history
+    run = ArmRun(seed, folder / "checkpoints", history)
+    return train_arm(model, run), history
 
 
 def weights(model: JointModel) -> dict[str, torch.Tensor]:
@@ -59,7 +58,7 @@ def test_a_joint_arm_trains_both_and_reports_every_step(make_joint, tmp_path):
         assert [step for step, _ in rows] == [1, 2, 3, 4], name
         assert all(value > 0 for _, value in rows), name
     assert logged(history, "retriever_weight_change")[-1][1] == pytest.approx(measured["retriever_weight_change"])
-    assert model._corpus.pools.generation == 2
+    assert model.corpus.pools.generation == 2
     assert checkpoint.last(tmp_path / "checkpoints").step == 4
 
 
@@ -109,7 +108,7 @@ def test_a_joint_run_whose_retriever_stands_still_fails_soon(make_joint, tmp_pat
     model.retriever.requires_grad_(False)
     recorder = CuttingSink(3)
     with pytest.raises(TrainingFailed, match="did not move although it trains: retriever"):
-        train_arm(model, model._corpus.pools, QUESTIONS, ArmRun(model.settings, 1, tmp_path / "checkpoints", recorder))
+        train_arm(model, ArmRun(1, tmp_path / "checkpoints", recorder))
 
 
 def test_it_fails_after_a_resume_too(make_joint, tmp_path):

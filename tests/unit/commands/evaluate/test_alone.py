@@ -25,8 +25,7 @@ from jmlr.index.build import build
 from jmlr.registry.version.pair import Pair
 from jmlr.settings import Settings, params
 from jmlr.stages import evaluate, layout
-from jmlr.tracking.reference import RunReference
-from jmlr.tracking.run import TrainingRun
+from jmlr.tracking.run import RunReference, TrainingRun
 from jmlr.types import Question
 
 FILES = [

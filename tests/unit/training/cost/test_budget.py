@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from closeness import assert_all_close
-from transformers import TrainerCallback
 
 from jmlr.errors import BudgetReached
 from jmlr.training.cost.budget import CostMeter
 from jmlr.training.cost.tries import Tries
+from jmlr.training.joint import ArmRun, train_arm
+from jmlr.training.refresh import PoolRefresh
 from jmlr.training.sink import History
-from jmlr.training.trainer import ArmRun, train_arm
 
 pytestmark = pytest.mark.numerical
 
@@ -42,13 +42,11 @@ class Run:
             return forward(**inputs)
 
         model.forward = slow
-        meter = CostMeter(model.arm, model.settings, tries or self.tries(), self.said.append)
-        history = History(model.arm, meter.sink(self.steps))
+        meter = CostMeter(model.arm, model.settings, tries or self.tries(), self.steps, self.said.append)
+        history = History(model.arm, meter)
         checkpoints = self.folder / model.arm
         with meter:
-            return train_arm(
-                model, model._corpus.pools, 12, ArmRun(model.settings, 1, checkpoints, history, meter)
-            ), history
+            return train_arm(model, ArmRun(1, checkpoints, history, meter)), history
 
 
 @pytest.fixture
@@ -151,12 +149,13 @@ def test_the_last_step_is_not_stopped(run, make_joint):
 
 
 def test_a_failed_try_is_written_down(run, make_joint, monkeypatch):
-    class Breaks(TrainerCallback):
-        def on_step_begin(self, args, state, control, **others):
-            if state.global_step == 2:
+    class Breaks(PoolRefresh):
+        def after(self, step):
+            if step == 2:
                 raise OSError("disk full")
+            return super().after(step)
 
-    monkeypatch.setattr("jmlr.training.trainer.ProgressBar", lambda arm: Breaks())
+    monkeypatch.setattr("jmlr.training.joint.PoolRefresh", Breaks)
     with pytest.raises(OSError, match="disk full"):
         run.train(make_joint("rag"))
     assert [(row["outcome"], row["seconds"]) for row in run.tries().rows()] == [("OSError", 20.0)]

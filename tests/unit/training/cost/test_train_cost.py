@@ -7,7 +7,7 @@ import torch
 
 from jmlr.errors import BudgetReached
 from jmlr.settings import recipes
-from jmlr.stages import layout, train
+from jmlr.stages import layout, train, train_folder
 from jmlr.training.cost.tries import Tries
 from jmlr.training.pools import PassageStore
 
@@ -44,7 +44,7 @@ def test_an_arm_stopped_by_its_budget_and_begun_again_costs_both_tries(
     now = iter(range(0, 100_000, 36))  # every look at the clock is 36 seconds, a hundredth of an hour, later
     with pytest.raises(BudgetReached, match="arm closed_book stopped after step [123] of 4"):
         train_closed_book(data, Tries(layout.TRIES, "cpu", 1, lambda: next(now)), sink, budget_device_hours=0.1)
-    assert train._finished("closed_book") is None
+    assert train_folder.finished(["closed_book"]) == {}
     tries = Tries(layout.TRIES, "cpu", 1, lambda: next(now))
     record = train_closed_book(data, tries, sink, budget_device_hours=50.0)
     assert record["ledger"]["steps"] == 4
@@ -54,4 +54,4 @@ def test_an_arm_stopped_by_its_budget_and_begun_again_costs_both_tries(
     assert sorted(sink) == [1, 2, 3, 4]
     assert sink[4]["flops"] > 0
     assert "flops" not in {row["name"] for row in record["history"]}
-    assert train._finished("closed_book") == record
+    assert train_folder.finished(["closed_book"]) == {"closed_book": record}

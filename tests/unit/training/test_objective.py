@@ -7,10 +7,10 @@ from typing import get_args
 import pytest
 import torch
 
-from jmlr.losses import retriever_loss
 from jmlr.losses.distribution import emdr2_loss, loop_loss, pdist_loss, replug_lsr_loss
 from jmlr.losses.llm_rank import llm_rank_loss, scale_minmax
 from jmlr.settings import ObjectiveSettings
+from jmlr.training.objective import retriever_loss
 
 pytestmark = pytest.mark.numerical
 
