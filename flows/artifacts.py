@@ -9,7 +9,7 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from jmlr.evaluation.report.table import result_markdown
-from jmlr.registry.version.standing import Standing, run_page
+from jmlr.registry.version.lookup import Version, run_page
 from jmlr.stages import costs, layout
 from jmlr.stages.evaluation_files import read_metrics
 from jmlr.tracking.store import tracking_uri
@@ -18,10 +18,10 @@ _MEASURES = ("accuracy", "success_at_1")
 _ABSENT = "-"
 
 
-def metric_rows(challenger: Standing, champion: Standing | None) -> list[dict[str, str]]:
+def metric_rows(challenger: Version, champion: Version | None) -> list[dict[str, str]]:
     """Each measure of the challenger beside the champion's, from their tags, with the difference.
 
-    >>> metric_rows(Standing(2, "", {"test.accuracy.jmlr": "0.75"}), Standing(1, "", {"test.accuracy.jmlr": "0.5"}))
+    >>> metric_rows(Version(2, "", {"test.accuracy.jmlr": "0.75"}), Version(1, "", {"test.accuracy.jmlr": "0.5"}))
     [{'measure': 'test.accuracy.jmlr', 'version 2': '0.75', 'champion': '0.5', 'difference': '+0.2500'}]
     """
     rows = []
@@ -65,7 +65,7 @@ def publish_gates(judgement: Mapping[str, Any]) -> None:
         create_table_artifact(table=rows, key="gates", description=what)
 
 
-def publish_results(outcome: str, challenger: Standing, champion: Standing | None, root: Path = Path()) -> None:
+def publish_results(outcome: str, challenger: Version, champion: Version | None, root: Path = Path()) -> None:
     """Makes the summary, the table of metrics and the links, from the tags of versions and the files of build/.
 
     Args:
@@ -81,7 +81,7 @@ def publish_results(outcome: str, challenger: Standing, champion: Standing | Non
         create_link_artifact(address, link_text=name, key=name.lower().replace(" ", "-"))
 
 
-def summary(outcome: str, challenger: Standing, champion: Standing | None, root: Path = Path()) -> str:
+def summary(outcome: str, challenger: Version, champion: Version | None, root: Path = Path()) -> str:
     """The outcome, the result table and the cost in Markdown."""
     held = f"champion was version {champion.number}" if champion is not None else "there was no champion"
     parts = [f"# Version {challenger.number}: {outcome}", f"{held}; MLflow store {tracking_uri()}"]
@@ -92,7 +92,7 @@ def summary(outcome: str, challenger: Standing, champion: Standing | None, root:
     return "\n\n".join([*parts, "Not for clinical use."])
 
 
-def links(challenger: Standing, root: Path = Path()) -> dict[str, str]:
+def links(challenger: Version, root: Path = Path()) -> dict[str, str]:
     """Names and addresses of what can be opened; the run's page only if MLflow is a server."""
     found = {}
     if page := run_page(tracking_uri(), challenger.run_id):

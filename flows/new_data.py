@@ -13,7 +13,7 @@ from flows.dvc import DVC, status
 from flows.subprocess_lines import CommandFailed, run_lines
 from jmlr import fingerprint
 from jmlr.errors import DataError
-from jmlr.registry.version.standing import Standing
+from jmlr.registry.version.lookup import Version
 
 DATA_DVC = Path("data.dvc")
 FIRST_STAGE = "ingest"
@@ -63,7 +63,7 @@ def _pinned(root: Path) -> dict[str, Any]:
     return {"paths": [out["path"] for out in content["outs"]], "is_import": "deps" in content}
 
 
-def whats_new(last: Standing | None, root: Path = Path()) -> str:
+def whats_new(last: Version | None, root: Path = Path()) -> str:
     """Why there is something to train on, in words; empty if the last registered version has seen these data.
 
     Changed code and settings are not new data. Sources that ingest reads outside data.dvc count too.

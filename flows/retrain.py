@@ -28,7 +28,7 @@ from flows.stage_task import is_worth_a_retry, run_command
 from jmlr.errors import RegistryError
 from jmlr.registry.promotion.audit import rollback_of
 from jmlr.registry.promotion.champion import Registry
-from jmlr.registry.version.standing import Standing, challenger_and_champion
+from jmlr.registry.version.lookup import Version, challenger_and_champion
 from jmlr.settings import Settings, params
 from jmlr.tracking.store import connect
 
@@ -76,7 +76,7 @@ def _retrain(settings: Settings, anyway: bool) -> State[Any]:
     return _judge(name, last, champion)
 
 
-def _judge(name: str, last: Standing, champion: Standing | None) -> State[Any]:
+def _judge(name: str, last: Version, champion: Version | None) -> State[Any]:
     """Judges the version registered last, also one that a run before this was killed over.
 
     One that was rolled back stays back: it is promoted again where a person asks for it.
@@ -90,7 +90,7 @@ def _judge(name: str, last: Standing, champion: Standing | None) -> State[Any]:
     return state
 
 
-def was_judged(last: Standing, champion: Standing | None) -> bool:
+def was_judged(last: Version, champion: Version | None) -> bool:
     """Whether the version is the champion, or was judged last, and against this champion.
 
     A judgement that came to no verdict (`not judged`) does not count.
@@ -118,7 +118,7 @@ _PATIENT: dict[str, Any] = {
 
 
 @task(name="look at the registry", **_PATIENT)
-def _look(name: str) -> tuple[Standing | None, Standing | None]:
+def _look(name: str) -> tuple[Version | None, Version | None]:
     return challenger_and_champion(name)
 
 

@@ -8,8 +8,8 @@ from jmlr.answering.answerer import Answerer, load_searcher
 from jmlr.data.tables import read_passages
 from jmlr.files import read_json, reading
 from jmlr.index.fusion import Hybrid, PassageSearch
-from jmlr.registry.version import lookup as versions
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
+from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving.model import Label, ServedModel
 from jmlr.settings import Settings
@@ -32,12 +32,12 @@ def load_version(spec: str, current: Settings) -> ServedModel:
         MissingResource: if the store does not answer.
     """
     client = connect()
-    found = versions.resolve(client, current.track.registered_model, spec)
-    opened = versions.files(client, found)
+    version = resolve(client, current.track.registered_model, spec)
+    contents = files(client, version)
     alias = spec.rsplit("@", 1)[1] if "@" in spec else ""
-    hash_kept = found.tags.get(PAIR_HASH_TAG) or opened.pair.pair_hash()
-    label = Label(found.name, str(found.version), alias or "version", hash_kept)
-    return load_pair(opened.pair, label, opened.abstaining, current)
+    hash_kept = version.tags.get(PAIR_HASH_TAG) or contents.pair.pair_hash()
+    label = Label(version.name, str(version.number), alias or "version", hash_kept)
+    return load_pair(contents.pair, label, contents.abstaining, current)
 
 
 def load_pair(pair: Pair, label: Label, abstaining: Abstaining, current: Settings) -> ServedModel:

@@ -11,7 +11,7 @@ from jmlr.answering.answered import Answered
 from jmlr.answering.answerer import Answerer
 from jmlr.evaluation.evidence import Evidence, without_each
 from jmlr.models.retriever import Retriever
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
 from jmlr.serving.asked import Asked
 from jmlr.serving.matches import Match, match_words
 from jmlr.types import Passage, Question

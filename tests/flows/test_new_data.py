@@ -14,7 +14,7 @@ from flows import new_data
 from flows.new_data import fetch_data, whats_new
 from jmlr import fingerprint
 from jmlr.errors import DataError
-from jmlr.registry.version.standing import Standing
+from jmlr.registry.version.lookup import Version
 
 
 def dvc(folder: Path, *words: str) -> None:
@@ -90,8 +90,8 @@ def test_data_are_new_if_no_version_has_their_hash(tmp_path: Path, monkeypatch: 
     status: dict[str, Any] = {}
     monkeypatch.setattr("flows.new_data.status", lambda root, targets: status)
     assert whats_new(None, tmp_path) == "no version is registered yet"
-    assert whats_new(Standing(3, "", {}), tmp_path) == "data.dvc is another than that of version 3"
-    assert whats_new(Standing(3, "", known), tmp_path) == ""
+    assert whats_new(Version(3, "", {}), tmp_path) == "data.dvc is another than that of version 3"
+    assert whats_new(Version(3, "", known), tmp_path) == ""
     status["ingest"] = [{"changed deps": {"jmlr/data": "modified", "params.yaml": {"ingest.root": "modified"}}}]
     status["ingest"].append({"changed deps": {"withdrawn.yaml": "modified"}})
-    assert whats_new(Standing(3, "", known), tmp_path) == "changed since ingest last ran: withdrawn.yaml"
+    assert whats_new(Version(3, "", known), tmp_path) == "changed since ingest last ran: withdrawn.yaml"

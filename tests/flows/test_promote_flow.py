@@ -13,7 +13,7 @@ from flows import promote, retrain
 from flows.named_states import exit_status
 from flows.retrain import was_judged
 from jmlr.errors import RegistryError
-from jmlr.registry.version.standing import Standing
+from jmlr.registry.version.lookup import Version
 
 GATE = {"name": "accuracy", "passed": True, "figure": 0.7, "bound": 0.6, "detail": ""}
 BROKEN = {"name": "size", "passed": False, "figure": 9.0, "bound": None, "detail": "bytes"}
@@ -97,7 +97,7 @@ def test_a_version_that_was_rolled_back_is_not_promoted_without_a_person(monkeyp
     monkeypatch.setattr(retrain, "connect", lambda: None)
     monkeypatch.setattr(retrain, "Registry", lambda client, name: registry)
     monkeypatch.setattr(retrain, "judge", lambda words: pytest.fail("judged"))
-    state = retrain._judge("jmlr", Standing(2, "", {}), Standing(1, "", {}))
+    state = retrain._judge("jmlr", Version(2, "", {}), Version(1, "", {}))
     assert (state.name, state.message) == (
         "NothingNew",
         "version 2 was rolled back by ann, 2026-11-25; `jmlr promote --version 2` judges it again",
@@ -121,5 +121,5 @@ def test_a_version_that_was_rolled_back_is_not_promoted_without_a_person(monkeyp
 def test_a_version_is_judged_once(command: Any, outcome: str, number: int, champion: int | None, judged: bool) -> None:
     command(0, outcome=outcome, gates=[GATE])
     promote.judge()
-    best = None if champion is None else Standing(champion, "", {})
-    assert was_judged(Standing(number, "", {}), best) == judged
+    best = None if champion is None else Version(champion, "", {})
+    assert was_judged(Version(number, "", {}), best) == judged

@@ -277,7 +277,7 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory, made_once: Callable[.
     """One sqlite store a worker: making its tables takes seconds, and so does asking for the installed packages."""
     from mlflow.utils import requirements_utils
 
-    from jmlr.registry.version import requirements
+    from jmlr.registry.version import registering
 
     def make_tables(folder: Path) -> None:
         from mlflow import MlflowClient
@@ -289,7 +289,7 @@ def mlflow_store(tmp_path_factory: pytest.TempPathFactory, made_once: Callable[.
     with pytest.MonkeyPatch.context() as patch:
         satisfied = requirements_utils._check_requirement_satisfied
         patch.setattr(requirements_utils, "_check_requirement_satisfied", cache(satisfied))
-        patch.setattr(requirements, "constraints", cache(requirements.constraints))
+        patch.setattr(registering, "constraints", cache(registering.constraints))
         yield f"sqlite:///{store}/mlflow.db"
 
 

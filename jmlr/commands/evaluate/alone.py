@@ -17,7 +17,7 @@ from jmlr.errors import ConfigError
 from jmlr.evaluation.notation import arm_label
 from jmlr.evaluation.report.table import result_table
 from jmlr.evaluation.session import Session, ranking_read, retrieve
-from jmlr.files import making, write_json
+from jmlr.files import making, read_json, write_json
 from jmlr.settings import Settings
 from jmlr.stages import evaluation_files, layout
 from jmlr.tracking.provenance import provenance
@@ -87,6 +87,12 @@ def evaluate_alone(settings: Settings, contender: Contender, folder: Path) -> di
         write_json(unfinished / EVALUATED_FILE, {**told, "protocol_hash": protocol_hash})
     shutil.rmtree(answers, ignore_errors=True)
     return evaluation_files.headline(metrics)
+
+
+def is_evaluated(folder: Path, pair_hash: str | None, protocol_hash: str) -> bool:
+    """Whether `folder` has the evaluation of this very pair under this protocol; it is whole or not there."""
+    found = read_json(folder / EVALUATED_FILE, f"rm -r {folder}, then the same command evaluates it again")
+    return bool(found) and (found.get("pair_hash"), found.get("protocol_hash")) == (pair_hash, protocol_hash)
 
 
 def folder_of(name: str) -> Path:

@@ -8,9 +8,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of
+from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of, is_evaluated
 from jmlr.commands.evaluate.version import evaluate_version
-from jmlr.commands.passages.refreshed import Refreshed, evaluated
+from jmlr.commands.passages.refreshed import Refreshed
 from jmlr.console import CONSOLE
 from jmlr.data.tables import batches_of, read_questions
 from jmlr.errors import MissingResource
@@ -78,9 +78,8 @@ def _evaluate(settings: Settings, made: Refreshed) -> None:
 
 
 def _is_of(folder: Path, pair_hash: str, settings: Settings) -> bool:
-    """Whether the evaluation in `folder` is of this pair, on the questions of today asked in the same way."""
-    there, wanted = evaluated(folder), protocol_hash(settings, read_questions(layout.QUESTIONS))
-    return (there.get("pair_hash"), there.get("protocol_hash")) == (pair_hash, wanted)
+    """Whether the evaluation in `folder` is of this pair, on the current questions asked in the same way."""
+    return is_evaluated(folder, pair_hash, protocol_hash(settings, read_questions(layout.QUESTIONS)))
 
 
 def _passage_ids(table: Path) -> set[str]:

@@ -25,7 +25,7 @@ def run(settings: Settings, version: str, name: str = "") -> None:
         FingerprintMismatch: if its index is not its retriever's.
     """
     spec = spec_of(version)
-    number = resolve(connect(), settings.track.registered_model, spec).version
+    number = resolve(connect(), settings.track.registered_model, spec).number
     folder = folder_of(name or f"version-{number}")
     show(evaluate_version(settings, spec, folder), folder)
 
@@ -53,14 +53,14 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
     its_data, data = found.tags.get("data_dvc_hash", UNKNOWN), provenance()["data_dvc_hash"]
     if its_data != data:
         CONSOLE.print(
-            f"{found.name} version {found.version} was trained on other data (data.dvc {its_data[:12]}, now "
+            f"{found} was trained on other data (data.dvc {its_data[:12]}, now "
             f"{data[:12]}): whether it was trained on questions that are test questions now is not known."
         )
-    name = f"models:/{found.name}/{found.version}"
+    name = f"models:/{found.name}/{found.number}"
     told = {
         "model": name,
         "pair_hash": pair.pair_hash(hash_rule(found.tags)),
-        "run_id": found.run_id or "",
+        "run_id": found.run_id,
         "trained_with_git_commit": found.tags.get("git_commit", UNKNOWN),
         "trained_with_data_dvc_hash": its_data,
     }

@@ -1,4 +1,4 @@
-"""`jmlr refresh`: the models of a registered version with an index of today's passages, without training."""
+"""`jmlr refresh`: the models of a version with an index of the current passages, without training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import asdict
 import yaml
 
 from jmlr.commands.evaluate.version import spec_of
-from jmlr.commands.passages import refreshed
 from jmlr.commands.passages.refreshed import Refreshed, refreshed_pair
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages
@@ -17,8 +16,7 @@ from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError, RegistryError
 from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
-from jmlr.registry.version.lookup import files, resolve
-from jmlr.registry.version.standing import challenger_and_champion
+from jmlr.registry.version.lookup import Version, challenger_and_champion, files, resolve
 from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
@@ -30,25 +28,24 @@ _VALIDATE = "dvc repro validate"
 def run(settings: Settings, version: str = "") -> None:
     """Makes build/refreshed: an index of build/ingest's passages for the models of a version, with its settings.
 
-    Both models stay as they are, and so does what the pipeline made: build/train and build/index are not touched. Only
-    texts that the version's index does not hold are encoded. The same again gives the same.
+    Both models stay as they are, and so do build/train and build/index. Only texts that the version's index does not
+    contain are encoded. The same again gives the same.
 
     Args:
         settings: the current ones.
-        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or where there is none the last one.
+        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the newest if there is none.
 
     Raises:
-        DataError: if the passages are not validated, or hold what is withdrawn.
+        DataError: if the passages are not validated, or contain what is withdrawn.
         RegistryError: if there is no such version.
         FingerprintMismatch: if the version's index is not its retriever's.
     """
     passages = _valid_passages()
-    client = connect()
-    name = settings.track.registered_model
-    source = resolve(client, name, spec_of(version or _default(name)))
+    client, name = connect(), settings.track.registered_model
+    source = resolve(client, name, spec_of(version)) if version else _default(name)
     its = files(client, source).pair
     its_settings = its.settings(settings)
-    refreshed.clear()
+    layout.REFRESHED_RECORD.unlink(missing_ok=True)  # before what it tells of is changed
     shutil.rmtree(layout.REFRESHED_INDEX, ignore_errors=True)
     link(its.index, layout.REFRESHED_INDEX)
     changes = refresh(its.retriever, passages, its_settings.index, layout.REFRESHED_INDEX, its_settings.seed)
@@ -56,11 +53,11 @@ def run(settings: Settings, version: str = "") -> None:
         shutil.copyfile(layout.PASSAGES, unfinished)
     text = yaml.safe_dump(its_settings.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
     write_text(layout.REFRESHED_PARAMS, text)
-    made = Refreshed(source.name, int(source.version), refreshed_pair(its).pair_hash(), asdict(changes))
+    made = Refreshed(source.name, source.number, refreshed_pair(its).pair_hash(), asdict(changes))
     made.write()
-    CONSOLE.print(f"{source.name} version {source.version} -> {layout.REFRESHED}: {changes}")
+    CONSOLE.print(f"{source} -> {layout.REFRESHED}: {changes}")
     if not made.is_other:
-        CONSOLE.print("It holds these passages already: there is nothing to evaluate or register.")
+        CONSOLE.print("It has these passages already: there is nothing to evaluate or register.")
 
 
 def _valid_passages() -> Sequence[Passage]:
@@ -78,10 +75,10 @@ def _valid_passages() -> Sequence[Passage]:
     return passages
 
 
-def _default(name: str) -> str:
-    """The champion's number, or that of the version registered last where there is none."""
+def _default(name: str) -> Version:
+    """The champion, or the version registered last if there is none."""
     challenger, champion = challenger_and_champion(name)
     chosen = champion or challenger
     if chosen is None:
         raise RegistryError("no version", where=f"registered model {name}", next_step="jmlr register")
-    return str(chosen.number)
+    return chosen

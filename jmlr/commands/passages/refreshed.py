@@ -1,17 +1,14 @@
-"""build/refreshed: models of a registered version with an index of the passages of today, on its way to a version."""
+"""build/refreshed: the models of a version with an index of the current passages, on their way to a new version."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
 
 from jmlr.errors import MissingResource
 from jmlr.files import read_json, reading, write_json
-from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.lookup import Version, files, resolve
 from jmlr.registry.version.pair import Pair
 from jmlr.registry.version.record import REFRESHED_TAG
-from jmlr.registry.version.standing import Standing
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 
@@ -20,7 +17,7 @@ _REMEDY = "jmlr refresh"
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What refreshed.json says; it is written last, so that what it stands beside is whole.
+    """What refreshed.json says; it is written last, so that everything beside it is whole.
 
     Attributes:
         name: of the registered model.
@@ -36,7 +33,7 @@ class Refreshed:
 
     @property
     def is_other(self) -> bool:
-        """Whether the passages are others than the version's."""
+        """Whether its passages differ from the version's."""
         return any(count for what, count in self.changes.items() if what != "kept")
 
     def write(self) -> None:
@@ -57,6 +54,22 @@ class Refreshed:
         with reading(layout.REFRESHED_RECORD, _REMEDY):
             return cls(**read_json(layout.REFRESHED_RECORD, _REMEDY))
 
+    def source(self) -> Version:
+        """The version whose models it has.
+
+        Raises:
+            RegistryError: if it is gone.
+        """
+        return resolve(connect(), self.name, str(self.version))
+
+    def source_pair(self) -> Pair:
+        """The files of that version.
+
+        Raises:
+            RegistryError: if they are gone.
+        """
+        return files(connect(), self.source()).pair
+
     def pair(self) -> Pair:
         """The version's models with the new index, passages and settings.
 
@@ -65,48 +78,24 @@ class Refreshed:
         """
         return refreshed_pair(self.source_pair())
 
-    def source_pair(self) -> Pair:
-        """The files of the version whose models it has.
+    def described_changes(self) -> str:
+        """The changes in words."""
+        return ", ".join(f"{count} {what}" for what, count in self.changes.items())
 
-        Raises:
-            RegistryError: if they are gone.
-        """
-        client = connect()
-        return files(client, resolve(client, self.name, str(self.version))).pair
+    def as_tags(self, source: Version) -> dict[str, str]:
+        """What its own version says of its origin.
 
-    def source(self) -> Standing:
-        """The version whose models it has, as it stands.
-
-        Raises:
-            RegistryError: if it is gone.
-        """
-        found = resolve(connect(), self.name, str(self.version))
-        return Standing(self.version, found.run_id or "", dict(found.tags))
-
-    def as_tags(self, source: Standing) -> dict[str, str]:
-        """What its own version is to say of where it comes from.
-
-        `data_dvc_hash` stays that of the training, so that the flow `retrain` still sees data that were not learnt.
+        `data_dvc_hash` stays that of the training, so that the flow `retrain` still sees data that were not trained on.
         """
         kept = {name: source.tags[name] for name in ("data_dvc_hash",) if name in source.tags}
         return {
             **kept,
             REFRESHED_TAG: str(self.version),
             "trained_in": source.tags.get("trained_in", str(self.version)),
-            "passages_changed": ", ".join(f"{count} {what}" for what, count in self.changes.items()),
+            "passages_changed": self.described_changes(),
         }
 
 
 def refreshed_pair(its: Pair) -> Pair:
     """A version's models with what lies in build/refreshed."""
     return Pair(its.retriever, its.reader, layout.REFRESHED_INDEX, layout.REFRESHED_PASSAGES, layout.REFRESHED_PARAMS)
-
-
-def clear() -> None:
-    """Takes the record away before what it tells of is changed."""
-    layout.REFRESHED_RECORD.unlink(missing_ok=True)
-
-
-def evaluated(folder: Path) -> dict[str, Any]:
-    """What evaluated.json in the folder of an evaluation says; nothing where there is none."""
-    return read_json(folder / "evaluated.json", "jmlr evaluate --refreshed")

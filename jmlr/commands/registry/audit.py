@@ -1,11 +1,9 @@
-"""Stage audit: who changed the champion, when, and by which gates."""
+"""`jmlr audit`: who changed the champion, when, and by which gates."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-from rich.table import Table
 
 from jmlr.console import CONSOLE
 from jmlr.registry.promotion.audit import INTENTS
@@ -15,7 +13,7 @@ from jmlr.tracking.store import connect
 
 
 def run(settings: Settings, as_json: bool) -> None:
-    """Prints the audit, oldest first, and checks that store and file tell the same.
+    """Prints the audit, oldest first, and checks that store and file have the same entries.
 
     Args:
         settings: name the registered model.
@@ -34,26 +32,26 @@ def run(settings: Settings, as_json: bool) -> None:
     if not entries:
         CONSOLE.print(f"nobody has promoted {registry.model} yet; next: jmlr promote")
         return
-    CONSOLE.print(table(entries))
-    told = "; the last entry was cut off: the next promotion or rollback settles it" if _is_open(entries) else ""
+    CONSOLE.print("\n".join(lines(entries)))
+    is_open = entries[-1]["action"] in INTENTS
+    told = "; the last entry was cut off: the next promotion or rollback settles it" if is_open else ""
     CONSOLE.print(
         f"{registry.model}: champion {champion or 'none'}{told}; the same entries are in {registry.audit.file}"
     )
 
 
-def table(entries: list[dict[str, Any]]) -> Table:
-    """The entries as rows; what an entry announced and the next one reports is one row."""
-    shown = Table("#", "when (UTC)", "who", "what", "from", "to", "failed gates, note")
+def lines(entries: list[dict[str, Any]]) -> list[str]:
+    """A line for each entry, and one below it with the failed gates and the note, if there are any.
+
+    An entry that announced what the next one reports has no line.
+    """
+    shown = []
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         if following is not None and INTENTS.get(entry["action"]) == following["action"]:
             continue
+        when, ends = entry["when"][:19].replace("T", " "), [entry[end] or "none" for end in ("from", "to")]
+        shown.append(f"{entry['number']:>4}  {when} UTC  {entry['action']}, {ends[0]} -> {ends[1]}, by {entry['who']}")
         failed = ", ".join(gate["name"] for gate in entry["gates"] if not gate["passed"])
-        told = "; ".join(part for part in (failed, entry["note"]) if part)
-        when = entry["when"][:19].replace("T", " ")
-        ends = [str(entry[end] or "none") for end in ("from", "to")]
-        shown.add_row(str(entry["number"]), when, entry["who"], entry["action"], *ends, told)
+        if told := "; ".join(part for part in (failed and f"failed: {failed}", entry["note"]) if part):
+            shown.append(f"      {told}")
     return shown
-
-
-def _is_open(entries: list[dict[str, Any]]) -> bool:
-    return entries[-1]["action"] in INTENTS

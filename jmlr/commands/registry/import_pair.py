@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from jmlr import fingerprint
+from jmlr.commands.registry.export import RETRIEVER_FOLDER
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages
 from jmlr.errors import DataError, MissingResource
 from jmlr.files import making
 from jmlr.models import reader as readers
 from jmlr.models import retriever as retrievers
-from jmlr.registry.version.published import RETRIEVER_FOLDER
 from jmlr.settings import BaseRetrieverSettings, Settings
 from jmlr.stages import layout
 

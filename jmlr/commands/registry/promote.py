@@ -1,37 +1,38 @@
-"""Stage promote: the challenger passes the gates and becomes champion, or not. Outside DVC: it has side effects."""
+"""`jmlr promote`: a version passes the gates and becomes champion, or does not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from jmlr.commands.registry.gate_figures import judge
+from jmlr import fingerprint
+from jmlr.commands.evaluate.alone import is_evaluated
+from jmlr.commands.evaluate.version import evaluate_version
 from jmlr.console import CONSOLE
-from jmlr.errors import GateFailed, RegistryError, WaitingForApproval
+from jmlr.errors import GateFailed, WaitingForApproval
 from jmlr.files import write_json
-from jmlr.registry.promotion import gates
-from jmlr.registry.promotion.audit import rollback_of
+from jmlr.registry.promotion.audit import KEPT, WAITING
 from jmlr.registry.promotion.champion import Judged, Registry
-from jmlr.registry.version.lookup import resolve
+from jmlr.registry.promotion.promotion import DRY_RUN, Asked, promote
+from jmlr.registry.version.lookup import Version
+from jmlr.registry.version.pair import PAIR_HASH_TAG
+from jmlr.registry.withdrawal.versions import withdrawn_passages
 from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect
 
-
-@dataclass(frozen=True)
-class Asked:
-    """What the command line asks for.
-
-    Attributes:
-        version: the challenger's number; None: that with the alias challenger.
-        dry_run: only the gates; nothing changes.
-        approve: a person says yes to the request that waits.
-    """
-
-    version: int | None = None
-    dry_run: bool = False
-    approve: bool = False
+_ANSWERS_ALONE = {
+    "controls": (),
+    "option_orders": False,
+    "strict_text": False,
+    "evidence": False,
+    "rationale_tokens": 0,
+}
+"""Only the answers that are compared: controls, other orders, words and evidence are no part of a protocol."""
 
 
 def run(settings: Settings, asked: Asked) -> None:
@@ -44,43 +45,24 @@ def run(settings: Settings, asked: Asked) -> None:
         GateFailed: if a gate fails; exit status 3.
         WaitingForApproval: if promote.needs_approval is set and nobody has approved; exit status 4.
     """
-    client = connect()
-    registry = Registry(client, settings.track.registered_model)
-    champion = registry.champion()
-    number = asked.version or registry.challenger()
-    if number is None:
-        raise RegistryError(
-            "no version has the alias challenger", expected="a registered version", next_step="jmlr register"
-        )
-    if number == champion:
-        CONSOLE.print(f"{registry.model} version {number} is the champion already; nothing changes")
-        _write(registry.model, Judged(champion, number, ()), "kept")
-        return
-    if asked.approve:
-        registry.require_request(number)
-    versions = [resolve(client, registry.model, str(one)) for one in (number, champion) if one is not None]
-    service = gates.service(rollback_of(registry.audit.entries(), number), asked.version is not None)
-    found = judge(settings, versions[0], (versions[1:] or [None])[0])
-    judged = Judged(champion, number, (*found, service))
-    if asked.dry_run:
-        outcome = "dry_run"
+
+    def evaluate(version: Version, protocol: Mapping[str, Any]) -> Path:
+        """A folder of its own, not that of jmlr evaluate --version; what an earlier promotion evaluated is taken."""
+        folder = layout.EVALUATIONS / f"gates-version-{version.number}"
+        if not is_evaluated(folder, version.tags.get(PAIR_HASH_TAG), fingerprint.of_json(protocol)):
+            CONSOLE.print(f"{version} carries no evaluation on the challenger's questions: evaluating it on them")
+            answers = settings.evaluate.model_copy(update=_ANSWERS_ALONE)
+            evaluate_version(settings.model_copy(update={"evaluate": answers}), str(version.number), folder)
+        return folder
+
+    registry = Registry(connect(), settings.track.registered_model)
+    outcome, judged = promote(settings, registry, asked, evaluate, withdrawn_passages)
+    found = {"from": judged.before, "to": judged.after, "outcome": outcome}
+    write_json(layout.GATES, {"model": registry.model, **found, "gates": [gate.as_json() for gate in judged.gates]})
+    if outcome == KEPT and not judged.gates:
+        CONSOLE.print(f"{registry.model} version {judged.after} is the champion already; nothing changes")
     else:
-        outcome, judged = registry.promote(judged, settings.promote.needs_approval and not asked.approve)
-    _write(registry.model, judged, outcome)
-    _tell(registry.model, judged, outcome)
-
-
-def _write(model: str, judged: Judged, outcome: str) -> None:
-    write_json(
-        layout.GATES,
-        {
-            "model": model,
-            "from": judged.before,
-            "to": judged.after,
-            "outcome": outcome,
-            "gates": [gate.as_json() for gate in judged.gates],
-        },
-    )
+        _tell(registry.model, judged, outcome)
 
 
 def _tell(model: str, judged: Judged, outcome: str) -> None:
@@ -101,17 +83,17 @@ def _tell(model: str, judged: Judged, outcome: str) -> None:
             where=str(layout.GATES),
             next_step=f"champion stays {judged.before or 'none'}; docs/operations.md tells what each gate asks",
         )
-    if outcome == "waiting":
+    if outcome == WAITING:
         raise WaitingForApproval(
             f"{name} passed every gate and waits for approval", next_step="jmlr promote --approve, by a person"
         )
     was = f"before: version {judged.before}" if judged.before else "the first"
-    CONSOLE.print(f"{name} would pass; nothing was changed" if outcome == "dry_run" else f"{name} is champion; {was}")
+    CONSOLE.print(f"{name} would pass; nothing was changed" if outcome == DRY_RUN else f"{name} is champion; {was}")
 
 
 def _table(model: str, judged: Judged) -> Table:
     title = f"{model}: version {judged.after} against {f'champion {judged.before}' if judged.before else 'no champion'}"
-    table = Table("gate", "passed", "figure", "bound", "detail", title=title)
+    table = Table("gate", "passed", "figure", "bound", "detail", title=title, title_justify="left", box=SIMPLE_HEAD)
     for gate in judged.gates:
         table.add_row(gate.name, "yes" if gate.passed else "NO", _shown(gate.figure), _shown(gate.bound), gate.detail)
     return table

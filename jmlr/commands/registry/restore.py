@@ -1,24 +1,23 @@
-"""Stage restore: code, data and settings of a version as they were when it was registered."""
+"""`jmlr restore`: code, data and settings of a version as they were when it was registered."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from jmlr.commands.trained import trained_pair
 from jmlr.console import CONSOLE
 from jmlr.errors import RegistryError
 from jmlr.registry.version import record
 from jmlr.registry.version.lookup import resolve
 from jmlr.registry.version.pair import Pair, is_registered_pair
 from jmlr.settings import Settings
-from jmlr.settings.params import PARAMS_FILE
-from jmlr.stages import layout
 from jmlr.tracking.provenance import UNKNOWN
 from jmlr.tracking.snapshot import restore_snapshot
 from jmlr.tracking.store import connect
 
 
 def run(settings: Settings, spec: str, folder: Path | None) -> None:
-    """Brings a version's state back, and says whether its pair came back bit by bit.
+    """Restores a version's state, and says whether its pair came back bit by bit.
 
     Args:
         settings: name the registered model.
@@ -31,21 +30,18 @@ def run(settings: Settings, spec: str, folder: Path | None) -> None:
     """
     client = connect()
     version = resolve(client, settings.track.registered_model, spec)
-    name, commit = f"{version.name} version {version.version}", version.tags.get("git_commit", UNKNOWN)
+    commit = version.tags.get("git_commit", UNKNOWN)
     state = record.fetch(client, version).state
     if state is None or commit == UNKNOWN:
         raise RegistryError(
             "it does not carry its state",
             expected="a git commit, dvc.lock, data.dvc and params.yaml",
-            where=name,
+            where=str(version),
             next_step="jmlr register, in a git repository and while its build is there, adds them",
         )
     place = restore_snapshot(state, commit, folder)
-    pair = Pair(*(place / path for path in (*_OF_PAIR, PARAMS_FILE)))
+    pair = Pair(*(place / path for path in vars(trained_pair()).values()))
     pair.require()
     same = is_registered_pair(pair, version.tags)
     told = "the pair is the registered one, bit by bit" if same else "but the pair in it is NOT the registered one"
-    CONSOLE.print(f"{name} is restored in {place.resolve()} (git commit {commit[:12]}); {told}")
-
-
-_OF_PAIR = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
+    CONSOLE.print(f"{version} is restored in {place.resolve()} (git commit {commit[:12]}); {told}")

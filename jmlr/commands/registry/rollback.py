@@ -1,4 +1,4 @@
-"""Stage rollback: an earlier champion is champion again, in one command."""
+"""`jmlr rollback`: an earlier champion is champion again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(settings: Settings, to: int | None, reason: str) -> None:
 
     Args:
         settings: name the registered model.
-        to: an earlier champion's version; None: the one before.
+        to: an earlier champion's number; None: the champion before this one.
         reason: for the audit.
 
     Raises:

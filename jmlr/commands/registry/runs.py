@@ -1,12 +1,11 @@
-"""Stage runs: what was run, newest first, what came of it, and which version it became."""
+"""`jmlr runs`: what was run, newest first, its results, and which version it became."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from rich.table import Table
-
 from jmlr.console import CONSOLE
+from jmlr.registry.version.lookup import search
 from jmlr.settings import Settings
 from jmlr.tracking.line import Line
 from jmlr.tracking.pipeline import HOURS
@@ -15,10 +14,11 @@ from jmlr.tracking.store import tracking_uri
 
 _SUCCESS = ("success_at_1", "recall_at_1")
 """What a run may call success@1: the second before recall was measured."""
+_LINE = "{:<13}  {:<8}  {:<12}  {:>8}  {:>9}  {:>7}  {}"
 
 
 def run(settings: Settings, most: int) -> None:
-    """Prints a table of the newest runs.
+    """Prints the newest runs.
 
     Args:
         settings: name experiment and registered model, and the split that is shown.
@@ -30,17 +30,16 @@ def run(settings: Settings, most: int) -> None:
         CONSOLE.print(f"no runs in experiment {settings.track.experiment}; next: dvc repro")
         return
     versions: dict[str, list[str]] = {}
-    for version in sorted(client.search_model_versions(f"name = '{model}'"), key=lambda one: int(one.version)):
-        versions.setdefault(version.run_id, []).append(str(version.version))
+    for version in search(client, model):
+        versions.setdefault(version.run_id, []).append(str(version.number))
     split = settings.promote.split
-    table = Table(title=f"accuracy and success@1 of the joint arm on {split}")
-    for name in ("started (UTC)", "run", "recipe", "accuracy", "success@1", "hours", "version"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("state")
+    CONSOLE.print(f"accuracy and success@1 of the joint arm on {split}; below: state and stages")
+    CONSOLE.print(_LINE.format("started (UTC)", "run", "recipe", "accuracy", "success@1", "hours", "version"))
     for family in found:
-        table.add_row(*_cells(family, split, versions))
-    CONSOLE.print(table)
-    CONSOLE.print("hours: device hours of its stages; killed tries are besides in build/costs.jsonl (jmlr results)")
+        CONSOLE.print(_LINE.format(*_cells(family, split, versions)).rstrip())
+        stages = f": {_stages(family)}" if family.children else ""
+        CONSOLE.print(f"{'':<15}{family.run.info.status.lower()}{stages}")
+    CONSOLE.print("hours: device hours of its stages; jmlr results tells those of killed tries too")
 
 
 def _cells(family: RunFamily, split: str, versions: dict[str, list[str]]) -> list[str]:
@@ -55,7 +54,6 @@ def _cells(family: RunFamily, split: str, versions: dict[str, list[str]]) -> lis
         _percent(next((share for share in success if share is not None), None)),
         _hours(family),
         ", ".join(numbers),
-        f"{info.status.lower()}{f' ({_stages(family)})' if family.children else ''}",
     ]
 
 
@@ -67,7 +65,7 @@ def _stages(family: RunFamily) -> str:
 
 
 def _hours(family: RunFamily) -> str:
-    """Device hours of all its stages, every try; empty for a training from before they were counted so."""
+    """Device hours of all its stages and tries; empty for a training from before they were counted."""
     hours = [value for name, value in family.run.data.metrics.items() if name.startswith(HOURS)]
     return f"{sum(hours):.3f}" if hours else ""
 

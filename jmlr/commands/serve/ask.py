@@ -75,7 +75,7 @@ def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair]:
     found = resolve(client, settings.track.registered_model, spec_of(version))
     if held := withdrawn_passages(found):
         CONSOLE.print(
-            f"Version {found.version} holds withdrawn passages: {', '.join(held[:_NAMED])} ({len(held)} in all)"
+            f"Version {found.number} holds withdrawn passages: {', '.join(held[:_NAMED])} ({len(held)} in all)"
         )
     pair = files(client, found).pair
     return pair.settings(settings), pair

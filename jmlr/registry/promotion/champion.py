@@ -26,7 +26,7 @@ from jmlr.registry.promotion.audit import (
     waiting_for,
 )
 from jmlr.registry.promotion.gates import Gate
-from jmlr.registry.version.standing import CHALLENGER, CHAMPION
+from jmlr.registry.version.lookup import CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -55,20 +55,20 @@ class Comparison:
     small_groups: int
 
 
-def validation(report: Mapping[str, Any] | None) -> Gate:
+def validation(report: Mapping[str, Any]) -> Gate:
     """Did the version's data pass validation?
 
     Args:
-        report: build/validate/report.json as the version carries it; None if it carries none.
+        report: build/validate/report.json as the version carries it; empty if it carries none.
     """
-    if report is None:
+    if not report:
         return Gate("validation", False, None, 0, "the version carries no validation report: jmlr register adds it")
     failures, warnings = int(report["critical_failures"]), int(report["warnings"])
     detail = f"{report['expectations']} expectations, {failures} critical fail(s), {warnings} warning(s)"
     return Gate("validation", bool(report["success"]) and failures == 0, failures, 0, detail)
 
 
-def leakage(report: Mapping[str, Any] | None, questions: int, bound: float) -> Gate:
+def leakage(report: Mapping[str, Any], questions: int, bound: float) -> Gate:
     """Is the share of questions that leaked from training questions or passages under its bound?
 
     Args:
@@ -76,7 +76,7 @@ def leakage(report: Mapping[str, Any] | None, questions: int, bound: float) -> G
         questions: how many the data hold.
         bound: validate.max_leaked_fraction.
     """
-    found = [outcome for outcome in (report or {}).get("outcomes", ()) if outcome["name"] in _LEAKS]
+    found = [outcome for outcome in report.get("outcomes", ()) if outcome["name"] in _LEAKS]
     if len(found) < len(_LEAKS) or not questions:
         return Gate("leakage", False, None, bound, "the version carries no leakage check: jmlr register adds it")
     leaked = max(int(outcome["unexpected_count"]) for outcome in found)

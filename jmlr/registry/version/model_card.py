@@ -13,7 +13,7 @@ import jinja2
 from jmlr.data.tables import read_made
 from jmlr.evaluation import notation
 from jmlr.evaluation.report.claim_card import deviations
-from jmlr.registry.version.facts import Facts
+from jmlr.registry.version.contents import Facts
 from jmlr.settings import Settings
 
 TEMPLATE = "model_card.md.j2"

@@ -14,7 +14,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from pandas import DataFrame  # at run time: MLflow evaluates the hints of `predict`
 
 if TYPE_CHECKING:
-    from jmlr.registry.version.unit import Opened
+    from jmlr.registry.version.contents import Contents
 
 
 class PairModel(PythonModel):
@@ -27,16 +27,16 @@ class PairModel(PythonModel):
             FingerprintMismatch: if index, retriever and passages do not belong together, or a kept index was changed.
             RegistryError: if an index that is kept outside of the version is not there.
         """
-        from jmlr.registry.version import unit
+        from jmlr.registry.version.contents import open_folder
 
-        self.open(unit.open_folder(Path(context.artifacts["params"]).parent))
+        self.open(open_folder(Path(context.artifacts["params"]).parent))
 
-    def open(self, opened: Opened, **identity: str) -> PairModel:
+    def open(self, contents: Contents, **identity: str) -> PairModel:
         """Load a version's files.
 
         Args:
-            opened: where they are.
-            identity: `name` and `version`, where they are known better than the files know them.
+            contents: the version's.
+            identity: `name` and `version`, if they are known better than the files know them.
 
         Raises:
             ConfigError: if they are of a release that this code does not know.
@@ -46,8 +46,8 @@ class PairModel(PythonModel):
         from jmlr.answering.answerer import Answerer
 
         telemetry.stay_offline()
-        pair = opened.pair
-        self._abstaining, self._identity = opened.abstaining, {**opened.identity(), **identity}
+        pair = contents.pair
+        self._abstaining, self._identity = contents.abstaining, {**contents.identity(), **identity}
         self._answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, pair.settings())
         return self
 

@@ -1,7 +1,7 @@
-"""What a version carries besides its model: its evaluation, the report on its data, and the state it was made from.
+"""What a version carries besides its contents: its evaluation, the report on its data, and the state it was made from.
 
-They are read without fetching the model. They lie with the artifacts of the version's run, in a folder of the version's
-own: one run may make several versions (`jmlr refresh`), and one registered again gets the papers of that moment.
+It is read without fetching the model. It lies with the artifacts of the version's run, in a folder of the version's
+own: one run may make several versions (`jmlr refresh`). A version registered again gets the record of that moment.
 """
 
 from __future__ import annotations
@@ -12,58 +12,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jmlr import fingerprint
-from jmlr.errors import RegistryError
 from jmlr.files import read_json
+from jmlr.registry.version.lookup import Version, unreadable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 PROTOCOL_TAG = "protocol_hash"
 REFRESHED_TAG = "refreshed_from"
 """Of a version made by `jmlr refresh`: the version whose models it has."""
 
-_FOLDER = "versions"
 _EVALUATION_OF_RUN = "evaluation"
 
 
 @dataclass(frozen=True)
 class Record:
-    """Where the papers of a version lie on this machine; None for what it does not carry."""
+    """Folders on this machine; None for what the version does not carry."""
 
     evaluation: Path | None
     validation: Path | None
     state: Path | None
 
-    def validation_report(self) -> dict[str, Any] | None:
-        """build/validate/report.json of the version's data."""
+    def validation_report(self) -> dict[str, Any]:
+        """build/validate/report.json of the version's data; empty if it does not carry it."""
         return _read(self.validation, "report.json")
 
-    def counts(self) -> dict[str, Any] | None:
-        """build/ingest/counts.json of the version's data."""
+    def counts(self) -> dict[str, Any]:
+        """build/ingest/counts.json of the version's data; empty if it does not carry it."""
         return _read(self.validation, "counts.json")
 
-    def metrics(self) -> dict[str, Any] | None:
-        """build/evaluate/metrics.json of the version."""
+    def metrics(self) -> dict[str, Any]:
+        """build/evaluate/metrics.json of the version; empty if it does not carry it."""
         return _read(self.evaluation, "metrics.json")
 
 
-def keep(client: MlflowClient, version: ModelVersion, papers: Mapping[str, Sequence[Path]]) -> None:
-    """Puts files beside the version's run; what is there under the same name is replaced.
+def keep(client: MlflowClient, version: Version, record: Mapping[str, Sequence[Path]]) -> None:
+    """Puts files beside the version's run; a file of the same name is replaced.
 
     Args:
         client: of the store.
-        version: whose papers they are.
-        papers: files by the folder they go to, `evaluation`, `validation` or `state`; missing ones are left out.
+        version: whose record it is.
+        record: files by the folder they go to, `evaluation`, `validation` or `state`; missing ones are left out.
     """
-    for place, files in papers.items():
+    for place, files in record.items():
         for path in files:
             if path.is_file():
                 client.log_artifact(version.run_id, str(path), f"{_folder(version)}/{place}")
 
 
-def fetch(client: MlflowClient, version: ModelVersion) -> Record:
-    """The papers of a version; from before they were kept, the evaluation of its run, if it is of its protocol.
+def fetch(client: MlflowClient, version: Version) -> Record:
+    """The record of a version; from before records were kept, the evaluation of its run if it has its protocol.
 
     A refreshed version shares its run with the one it was made from, whose answers are not its own.
 
@@ -75,22 +73,17 @@ def fetch(client: MlflowClient, version: ModelVersion) -> Record:
     evaluation = found.get("evaluation")
     if evaluation is None and REFRESHED_TAG not in version.tags:
         evaluation = _download(client, version, _EVALUATION_OF_RUN)
-    if evaluation is not None and not _is_of(evaluation, version):
+    protocol = _read(evaluation, "protocol.json")
+    if not protocol or fingerprint.of_json(protocol) != version.tags.get(PROTOCOL_TAG):
         evaluation = None
     return Record(evaluation, found.get("validation"), found.get("state"))
 
 
-def _folder(version: ModelVersion) -> str:
-    return f"{_FOLDER}/{version.name}-{version.version}"
+def _folder(version: Version) -> str:
+    return f"versions/{version.name}-{version.number}"
 
 
-def _is_of(evaluation: Path, version: ModelVersion) -> bool:
-    """Whether an evaluation was made under the protocol that the version names."""
-    protocol = _read(evaluation, "protocol.json")
-    return protocol is not None and fingerprint.of_json(protocol) == version.tags.get(PROTOCOL_TAG)
-
-
-def _download(client: MlflowClient, version: ModelVersion, path: str) -> Path | None:
+def _download(client: MlflowClient, version: Version, path: str) -> Path | None:
     """A folder of the run's artifacts, or None if there is none."""
     from mlflow.exceptions import MlflowException
 
@@ -99,15 +92,9 @@ def _download(client: MlflowClient, version: ModelVersion, path: str) -> Path | 
             return None
         return Path(client.download_artifacts(version.run_id, path))
     except (MlflowException, OSError) as error:
-        raise RegistryError(
-            f"the artifacts of its run cannot be read ({error})",
-            expected="the store's files as they were when it was registered",
-            where=f"{version.name} version {version.version}, run {version.run_id}",
-            next_step="bring the store's artifact folder back, or register the pair again",
-        ) from error
+        raise unreadable("the artifacts of its run", error, f"{version}, run {version.run_id}") from error
 
 
-def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
-    if folder is None or not (folder / name).exists():
-        return None
-    return read_json(folder / name, "bring the version's artifact back, or register the pair again")
+def _read(folder: Path | None, name: str) -> dict[str, Any]:
+    remedy = "restore the version's artifact, or register the pair again"
+    return read_json(folder / name, remedy) if folder is not None else {}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from jmlr.answering.answered import Answered
-    from jmlr.registry.version.facts import Abstaining
+    from jmlr.registry.version.contents import Abstaining
 
 QUESTION, OPTIONS = "question", "options"
 _MOST_FAULTS_TOLD = 5

@@ -1,30 +1,92 @@
-"""Which registered versions hold passages that were withdrawn, and the tag that says so."""
+"""Which registered versions contain withdrawn passages, which answers depend on them, and the tag that says so."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jmlr.data.tables import batches_of
-from jmlr.data.withdrawal import WITHDRAWN_FILE, Withdrawn, read, standing
+from jmlr.data.withdrawal import WITHDRAWN_FILE, Entry, Withdrawn, read, standing
 from jmlr.errors import RegistryError
-from jmlr.registry.version.lookup import files
+from jmlr.evaluation.reliance.answers import Leaning, leanings
+from jmlr.registry.version.lookup import Version, files
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 TAG = "withdrawn"
-"""JSON {passages, entries, by}: how many withdrawn passages the version holds, and which entries name them."""
+"""JSON {passages, entries, by}: how many withdrawn passages the version contains, and which entries name them."""
 
 _MOST_NAMED = 20  # a tag is short
+_TABLES = ("evidence.parquet", "predictions.parquet")
 
 
-def withdrawn_passages(version: ModelVersion, root: Path = Path()) -> list[str]:
-    """Ids of the version's passages that are withdrawn, in their order; empty where it may be used.
+@dataclass(frozen=True)
+class Holder:
+    """A registered version.
+
+    Attributes:
+        version: its number.
+        aliases: of the version.
+        passages: how many of the passages it contains; None: its files cannot be read.
+    """
+
+    version: int
+    aliases: tuple[str, ...]
+    passages: int | None
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What an entry concerns.
+
+    Attributes:
+        entry: of the log.
+        passages: ids, sorted; those of this checkout and of all versions.
+        holders: all registered versions, oldest first.
+        leanings: of the arms of the evaluation; empty if there is no evaluation with evidence.
+    """
+
+    entry: Entry
+    passages: tuple[str, ...]
+    holders: tuple[Holder, ...]
+    leanings: tuple[Leaning, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As build/withdrawal.json has it."""
+        return {**asdict(self), "entry": self.entry.model_dump(mode="json", exclude_none=True)}
+
+
+def assess(entry: Entry, client: MlflowClient, versions: Sequence[Version], table: Path, evaluation: Path) -> Impact:
+    """What `entry` concerns.
+
+    Args:
+        entry: what is withdrawn, or allowed again.
+        client: of the registry's store.
+        versions: all of the registered model.
+        table: passages.parquet of this checkout.
+        evaluation: folder of its evaluation; one without evidence.parquet says nothing.
+
+    Raises:
+        DataError: if a table of the evaluation is broken.
+    """
+    alone = Withdrawn((entry,))
+    found: set[str] = set(named_in(table, alone)) if table.exists() else set()
+    holders = []
+    for version, own in _held(client, versions, alone):
+        found.update(own or ())
+        holders.append(Holder(version.number, version.aliases, None if own is None else len(own)))
+    is_evaluated = all((evaluation / name).exists() for name in _TABLES)
+    leaning = leanings(evaluation, found) if is_evaluated else []
+    return Impact(entry, tuple(sorted(found)), tuple(holders), tuple(leaning))
+
+
+def withdrawn_passages(version: Version, root: Path = Path()) -> list[str]:
+    """Ids of the version's passages that are withdrawn, in their order; empty if it may be used.
 
     Args:
         version: of the registry.
@@ -34,16 +96,19 @@ def withdrawn_passages(version: ModelVersion, root: Path = Path()) -> list[str]:
         DataError: if withdrawn.yaml is broken.
         RegistryError: if the version's files cannot be read.
     """
-    return list(held(connect(), version, standing(read(root / WITHDRAWN_FILE))))
+    withdrawn = standing(read(root / WITHDRAWN_FILE))
+    return list(named_in(files(connect(), version).pair.passages, withdrawn)) if withdrawn.entries else []
 
 
-def held(client: MlflowClient, version: ModelVersion, withdrawn: Withdrawn) -> dict[str, str]:
-    """The version's passages that `withdrawn` names: by id, the entry in words.
-
-    Raises:
-        RegistryError: if the version's files cannot be read.
-    """
-    return named_in(files(client, version).pair.passages, withdrawn) if withdrawn.entries else {}
+def _held(
+    client: MlflowClient, versions: Sequence[Version], withdrawn: Withdrawn
+) -> Iterator[tuple[Version, dict[str, str] | None]]:
+    """Each version with its passages that `withdrawn` names, as `named_in` gives them; None: it cannot be read."""
+    for version in versions:
+        try:
+            yield version, named_in(files(client, version).pair.passages, withdrawn)
+        except RegistryError:
+            yield version, None
 
 
 def named_in(table: Path, withdrawn: Withdrawn) -> dict[str, str]:
@@ -56,7 +121,7 @@ def named_in(table: Path, withdrawn: Withdrawn) -> dict[str, str]:
     return found
 
 
-def tables(client: MlflowClient, versions: Sequence[ModelVersion]) -> Iterator[Path]:
+def tables(client: MlflowClient, versions: Sequence[Version]) -> Iterator[Path]:
     """The passages.parquet of each version whose files can be read."""
     for version in versions:
         try:
@@ -65,27 +130,17 @@ def tables(client: MlflowClient, versions: Sequence[ModelVersion]) -> Iterator[P
             continue
 
 
-def mark(client: MlflowClient, versions: Sequence[ModelVersion], withdrawn: Withdrawn) -> None:
-    """Brings the tag `withdrawn` of the versions in line; one whose files are gone keeps the tag that it has."""
-    for version in versions:
-        try:
-            found = held(client, version, withdrawn)
-        except RegistryError:
-            continue
+def mark(client: MlflowClient, versions: Sequence[Version], withdrawn: Withdrawn) -> None:
+    """Updates the tag `withdrawn` of the versions; one whose files cannot be read keeps the tag that it has."""
+    for version, found in _held(client, versions, withdrawn):
         if found:
             by = sorted(set(found.values()))
             value = json.dumps({"passages": len(found), "entries": len(by), "by": by[:_MOST_NAMED]})
-            client.set_model_version_tag(version.name, version.version, TAG, value)
-        elif TAG in version.tags:
-            client.delete_model_version_tag(version.name, version.version, TAG)
+            client.set_model_version_tag(version.name, str(version.number), TAG, value)
+        elif found is not None and TAG in version.tags:
+            client.delete_model_version_tag(version.name, str(version.number), TAG)
 
 
-def marked(version: ModelVersion) -> dict[str, Any] | None:
-    """What the tag says, for those who serve a version without the repository; None: nothing it holds is withdrawn."""
+def marked(version: Version) -> dict[str, Any] | None:
+    """What the tag says, for those who serve a version without the repository; None: it contains nothing withdrawn."""
     return json.loads(version.tags[TAG]) if TAG in version.tags else None
-
-
-def all_versions(client: MlflowClient, name: str) -> Sequence[ModelVersion]:
-    """The versions of the registered model, the oldest first, each with its aliases."""
-    found = client.search_model_versions(f"name = '{name}'")
-    return sorted((client.get_model_version(name, one.version) for one in found), key=lambda one: int(one.version))

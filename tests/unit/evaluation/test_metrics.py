@@ -14,7 +14,7 @@ from jmlr.evaluation import arms, metrics
 from jmlr.evaluation.readings import Readings
 from jmlr.evaluation.report import page, table
 from jmlr.evaluation.statistics.calibration import MIN_FITTED_ON
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
 from jmlr.types import Question
 
 

@@ -12,15 +12,14 @@ from typing import ClassVar
 import pytest
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
 
 from jmlr import fingerprint
 from jmlr.answering.answered import Answered
 from jmlr.data.tables import write_passages, write_questions
-from jmlr.registry.version.facts import Abstaining
-from jmlr.registry.version.package import Registered, register
+from jmlr.registry.version.contents import Abstaining, Contents
+from jmlr.registry.version.lookup import Version
 from jmlr.registry.version.pair import Pair
-from jmlr.registry.version.unit import Unit
+from jmlr.registry.version.registering import NewVersion, register
 from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
@@ -70,12 +69,12 @@ def pair(tmp_path: Path, tracked: MlflowClient, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def unit(pair: Pair, tmp_path: Path) -> Unit:
+def unit(pair: Pair, tmp_path: Path) -> Contents:
     """The pair with an evaluation that chose to abstain below 0.7."""
     (tmp_path / "evaluation").mkdir()
     (tmp_path / "evaluation" / "metrics.json").write_text("{}")
     (tmp_path / "evaluation" / "claim_card.md").write_text("# Claim card\n")
-    return Unit(pair, tmp_path / "evaluation", Abstaining(1.0, 0.7, 0.95))
+    return Contents(pair, tmp_path / "evaluation", Abstaining(1.0, 0.7, 0.95))
 
 
 @pytest.fixture
@@ -87,13 +86,15 @@ def model_name(tmp_path: Path) -> str:
 @pytest.fixture
 def enter(
     request: pytest.FixtureRequest, model_name: str, tracked: MlflowClient
-) -> Callable[..., tuple[ModelVersion, bool]]:
+) -> Callable[..., tuple[Version, bool]]:
     """Registers the unit, or another one, with tags."""
     run = TrainingRun.start("exam", {})
 
-    def enter(other: Unit | None = None, **tags: str) -> tuple[ModelVersion, bool]:
+    def enter(other: Contents | None = None, **tags: str) -> tuple[Version, bool]:
         chosen = other or request.getfixturevalue("unit")
-        return register(chosen, Registered(model_name, chosen.facts(run.run_id), tags, "# Model card\n", "In short."))
+        return register(
+            chosen, NewVersion(model_name, chosen.find_facts(run.run_id), tags, "# Model card\n", "In short.")
+        )
 
     return enter
 
@@ -135,8 +136,8 @@ def lora_project(
 
 
 @pytest.fixture
-def trained_with_lora(tracked: MlflowClient, lora_project: Path, tmp_path: Path) -> Unit:
+def trained_with_lora(tracked: MlflowClient, lora_project: Path, tmp_path: Path) -> Contents:
     """The tiny pair in a project folder of the test's own."""
     shutil.copytree(lora_project, tmp_path, dirs_exist_ok=True)
     files = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
-    return Unit(Pair(*files, Path("params.yaml")), layout.EVALUATE, Abstaining(1.0, 0.3, 0.95))
+    return Contents(Pair(*files, Path("params.yaml")), layout.EVALUATE, Abstaining(1.0, 0.3, 0.95))

@@ -10,14 +10,14 @@ from mlflow import MlflowClient
 
 from jmlr.commands.registry import register
 from jmlr.errors import RegistryError
+from jmlr.registry.version.contents import Contents
 from jmlr.registry.version.lookup import files, resolve
-from jmlr.registry.version.unit import Unit
 from jmlr.settings import Settings, params
 from jmlr.stages import layout
 
 
 @pytest.fixture
-def settings(trained_with_lora: Unit, model_name: str) -> Settings:
+def settings(trained_with_lora: Contents, model_name: str) -> Settings:
     raw = yaml.safe_load(Path("params.yaml").read_text())
     raw["track"] |= {"registered_model": model_name, "index_store": "kept"}
     Path("params.yaml").write_text(yaml.safe_dump(raw))
@@ -34,14 +34,15 @@ def test_a_version_has_card_description_tags_and_a_kept_index(
     assert f"already registered: {model_name} version 1" in said
     version = resolve(tracked, model_name, "@challenger")
     assert {"git_commit", "pair_hash", "unit_hash", "protocol_hash", "recipe"} <= version.tags.keys()
-    assert version.description.startswith("Recipe starter, seed 1, 4 steps.")
+    assert tracked.get_model_version(model_name, str(version.number)).description.startswith(
+        "Recipe starter, seed 1, 4 steps."
+    )
     found = files(tracked, version)
-    assert found.card is not None
     card = found.card.read_text()
     assert "- Reader adapters: LoRA of rank 2, merged into the reader's weights" in card
     assert f"| MLflow run | `{version.run_id}` |" in card
     assert found.pair.index.parent.parent == Path("kept").resolve()
-    assert found.evaluation is not None
+    assert found.evaluation.exists()
 
 
 def test_a_pair_that_is_not_evaluated_is_refused(settings: Settings) -> None:

@@ -12,11 +12,14 @@ import yaml
 from mlflow import MlflowClient
 
 from jmlr.commands.evaluate import version as evaluate_version
-from jmlr.commands.registry import export, gate_figures, restore, show
+from jmlr.commands.registry import export, restore, show
 from jmlr.commands.serve import predict
 from jmlr.registry.promotion.champion import Judged, Registry
+from jmlr.registry.promotion.promotion import fault_of, judge
 from jmlr.registry.version import record
-from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.lookup import Version, files, resolve
+from jmlr.registry.version.pair import Pair
+from jmlr.registry.withdrawal.versions import withdrawn_passages
 from jmlr.serving.loading import load_version
 from jmlr.settings import Settings, params
 from jmlr.settings.params import OWN
@@ -90,16 +93,17 @@ def test_it_is_evaluated_as_it_was(settings: Settings, client: MlflowClient, tmp
 
 def test_it_passes_the_gates_is_promoted_against_and_comes_back(settings: Settings, client: MlflowClient) -> None:
     champion = resolve(client, "jmlr", "@champion")
-    papers = record.fetch(client, champion)
-    challenger = client.create_model_version("jmlr", champion.source, champion.run_id, dict(champion.tags))
-    kept = {"evaluation": papers.evaluation, "validation": papers.validation}
+    carried = record.fetch(client, champion)
+    challenger = Version.of(client.create_model_version("jmlr", champion.source, champion.run_id, dict(champion.tags)))
+    kept = {"evaluation": carried.evaluation, "validation": carried.validation}
     record.keep(client, challenger, {name: sorted(found.iterdir()) for name, found in kept.items() if found})
-    gates = gate_figures.judge(settings, resolve(client, "jmlr", str(challenger.version)), champion)
+    registry = Registry(client, "jmlr")
+    versions = resolve(client, "jmlr", str(challenger.number)), champion
+    gates = judge(settings, registry, versions, lambda *_: pytest.fail("evaluated again"), withdrawn_passages)
     failed = {gate.name: gate.detail for gate in gates if not gate.passed}
     assert failed == {}
-    registry = Registry(client, "jmlr")
-    assert registry.promote(Judged(1, int(challenger.version), tuple(gates)), False)[0] == "promoted"
-    assert registry.roll_back(None) == (int(challenger.version), 1)
+    assert registry.promote(Judged(1, challenger.number, tuple(gates)), False)[0] == "promoted"
+    assert registry.roll_back(None) == (challenger.number, 1)
 
 
 def test_it_is_exported(settings: Settings, client: MlflowClient, tmp_path: Path) -> None:
@@ -120,10 +124,10 @@ def test_a_changed_file_is_seen_by_the_rule_it_was_hashed_by(
     settings: Settings, client: MlflowClient, tmp_path: Path
 ) -> None:
     version = resolve(client, "jmlr", "1")
-    shutil.copytree(files(client, version).model_folder / "artifacts", tmp_path / "artifacts")
-    pair = gate_figures.Pair(
+    shutil.copytree(files(client, version).pair.retriever.parent, tmp_path / "artifacts")
+    pair = Pair(
         *(tmp_path / "artifacts" / name for name in ("retriever", "reader", "index", "passages.parquet", "params.yaml"))
     )
-    assert gate_figures._fault_of(pair, version) == ""
+    assert fault_of(pair, version) == ""
     (pair.reader / "tokenizer.json").write_text("{}")
-    assert "registered were" in gate_figures._fault_of(pair, version)
+    assert "registered were" in fault_of(pair, version)

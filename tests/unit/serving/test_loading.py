@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from jmlr.errors import RegistryError
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
+from jmlr.registry.version.lookup import Version
 from jmlr.serving import loading
 from jmlr.serving.model import Label
 from jmlr.settings import params
@@ -30,12 +31,12 @@ def store(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         store.asked.append((name, spec))
         if spec == "@nobody":
             raise RegistryError("no such version")
-        return SimpleNamespace(name="jmlr", version=4, tags=store.tags)
+        return Version(4, "", store.tags, "jmlr")
 
     opened = SimpleNamespace(pair=Pair(), abstaining=Abstaining(1.3, 0.6))
     monkeypatch.setattr(loading, "connect", lambda: None)
-    monkeypatch.setattr(loading.versions, "resolve", resolve)
-    monkeypatch.setattr(loading.versions, "files", lambda client, version: opened)
+    monkeypatch.setattr(loading, "resolve", resolve)
+    monkeypatch.setattr(loading, "files", lambda client, version: opened)
     monkeypatch.setattr(loading, "load_pair", lambda *arguments: store.loaded.append(arguments))
     return store
 

@@ -14,7 +14,7 @@ from jmlr.data.tables import write_passages
 from jmlr.evaluation.evidence import without_each
 from jmlr.index.build import build
 from jmlr.models.retriever import Retriever
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
 from jmlr.registry.version.pair import Pair
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked

@@ -19,8 +19,8 @@ from jmlr.errors import DataError, MissingResource, RegistryError
 from jmlr.files import write_json
 from jmlr.index import generation, manifest
 from jmlr.index.build import build
-from jmlr.registry.version.lookup import files, resolve
-from jmlr.registry.version.record import fetch as papers_of
+from jmlr.registry.version.lookup import Version, files, resolve
+from jmlr.registry.version.record import fetch as record_of
 from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.tracking.run import TrainingRun
@@ -117,10 +117,10 @@ def test_it_is_evaluated_beside_its_version_and_proposed(settings, tracked, monk
     assert two.tags["passages_changed"] == "1 added, 0 replaced, 1 deleted, 19 kept"
     assert two.tags["pair_hash"] == record()["pair_hash"]
     assert "not trained anew" in two.description
-    papers = papers_of(tracked, two)
-    assert papers.evaluation is not None
+    carried = record_of(tracked, Version.of(two))
+    assert carried.evaluation is not None
     own = layout.REFRESHED_EVALUATION / "predictions.parquet"
-    assert (papers.evaluation / "predictions.parquet").read_bytes() == own.read_bytes()
+    assert (carried.evaluation / "predictions.parquet").read_bytes() == own.read_bytes()
     aliases = tracked.get_registered_model(name).aliases
     assert {alias: int(number) for alias, number in aliases.items()} == {"champion": 1, "challenger": 2}
     assert len(tracked.search_model_versions(f"name = '{name}'")) == 2

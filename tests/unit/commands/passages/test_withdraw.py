@@ -13,7 +13,8 @@ from jmlr.data.withdrawal import WITHDRAWN_FILE, read
 from jmlr.errors import DataError, JmlrError
 from jmlr.evaluation import evidence, predictions
 from jmlr.evaluation.evidence import Evidence
-from jmlr.registry.withdrawal.versions import all_versions, marked
+from jmlr.registry.version.lookup import all_versions
+from jmlr.registry.withdrawal.versions import marked
 from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Passage
@@ -48,7 +49,7 @@ def test_it_shows_who_holds_it_and_whose_answer_goes_with_it(versions, capsys):
     withdraw.run(settings, Asked("d", "superseded"))
     shown = " ".join(capsys.readouterr().out.split())
     assert "document d: 2 passages p1, p2" in shown
-    assert "Version 1 is the champion and holds it" in shown
+    assert "Version 1 is the champion and contains it" in shown
     assert "answers that change: q1" in shown
     found = impact()
     assert found["passages"] == ["p1", "p2"]

@@ -1,4 +1,4 @@
-"""The gates over papers that versions carry; the pair's files and the clock are stood in for."""
+"""The gates over records that versions carry; the pair's files and the clock are stood in for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import yaml
 from mlflow import MlflowClient
 
 from jmlr import fingerprint
-from jmlr.commands.registry import audit, gate_figures, promote, rollback
+from jmlr.commands.registry import audit, promote, rollback
 from jmlr.commands.registry.promote import Asked
 from jmlr.errors import FingerprintMismatch, GateFailed, MissingResource, RegistryError, WaitingForApproval
 from jmlr.files import write_json
+from jmlr.registry.promotion import promotion
 from jmlr.registry.promotion.champion import Registry
 from jmlr.registry.version import record
+from jmlr.registry.version.lookup import Version
 from jmlr.registry.version.pair import Pair
 from jmlr.settings import Settings, params
 from jmlr.stages import layout
@@ -47,24 +49,24 @@ def test_files_that_are_not_the_registered_ones_or_do_not_belong_together_are_a_
     (tmp_path / "index" / "CURRENT").write_text("generation-1-a")
     pair = Pair(*[tmp_path / name for name in ("retriever", "reader", "index", "passages.parquet", "params.yaml")])
     version = SimpleNamespace(tags={"pair_hash": pair.pair_hash(), "pair_hash_rule": "2"})
-    monkeypatch.setattr(gate_figures, "read_passages", lambda _: [])
-    monkeypatch.setattr(gate_figures.manifest, "check", lambda *_: None)
-    assert gate_figures._fault_of(pair, version) == ""  # type: ignore[arg-type]
+    monkeypatch.setattr(promotion, "read_passages", lambda _: [])
+    monkeypatch.setattr(promotion.manifest, "check", lambda *_: None)
+    assert promotion.fault_of(pair, version) == ""  # type: ignore[arg-type]
     (tmp_path / "params.yaml").write_text("# a comment decides nothing\ntrain: {read_passages: 1, steps: 9}")
-    assert gate_figures._fault_of(pair, version) == ""  # type: ignore[arg-type]
+    assert promotion.fault_of(pair, version) == ""  # type: ignore[arg-type]
     for name in parts:
         before = (tmp_path / name).read_text()
         (tmp_path / name).write_text("train: {read_passages: 2}")
-        assert "registered were" in gate_figures._fault_of(pair, version), name  # type: ignore[arg-type]
+        assert "registered were" in promotion.fault_of(pair, version), name  # type: ignore[arg-type]
         (tmp_path / name).write_text(before)
     later = SimpleNamespace(tags={**version.tags, "pair_hash_rule": "3"})
-    assert gate_figures._fault_of(pair, later) == "hashed by rule 3"  # type: ignore[arg-type]
+    assert promotion.fault_of(pair, later) == "hashed by rule 3"  # type: ignore[arg-type]
 
     def refuse(*_: object) -> None:
         raise FingerprintMismatch("retriever: abc and def")
 
-    monkeypatch.setattr(gate_figures.manifest, "check", refuse)
-    assert gate_figures._fault_of(pair, version) == "retriever: abc and def"  # type: ignore[arg-type]
+    monkeypatch.setattr(promotion.manifest, "check", refuse)
+    assert promotion.fault_of(pair, version) == "retriever: abc and def"  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -98,13 +100,13 @@ def write_evaluation(folder: Path, right: int, items: str = "one", layout_of_pro
 def add_version(
     tracked: MlflowClient, tmp_path: Path, settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
-    """Registers a version of nothing with its papers, as challenger; gives its number."""
+    """Registers a version of nothing with its record, as challenger; gives its number."""
     model = settings().track.registered_model
     (tmp_path / "weights").write_bytes(b"0" * 1000)
     nothing = Pair(*[tmp_path / "weights"] * 5)
-    monkeypatch.setattr(gate_figures, "files", lambda *_: SimpleNamespace(pair=nothing))
-    monkeypatch.setattr(gate_figures, "_fault_of", lambda *_: "")
-    monkeypatch.setattr(gate_figures, "_p50_seconds", lambda *_: 0.25)
+    monkeypatch.setattr(promotion, "files", lambda *_: SimpleNamespace(pair=nothing))
+    monkeypatch.setattr(promotion, "fault_of", lambda *_: "")
+    monkeypatch.setattr(promotion, "_p50_seconds", lambda *_: 0.25)
     tracked.create_registered_model(model)
 
     def add(right: int, **changes: str) -> int:
@@ -117,7 +119,8 @@ def add_version(
         write_json(tmp_path / "report.json", REPORT)
         write_json(tmp_path / "counts.json", {"questions": 100})
         validation = [tmp_path / "report.json", tmp_path / "counts.json"]
-        record.keep(tracked, version, {"evaluation": sorted(evaluation.iterdir()), "validation": validation})
+        kept = {"evaluation": sorted(evaluation.iterdir()), "validation": validation}
+        record.keep(tracked, Version.of(version), kept)
         tracked.set_registered_model_alias(model, "challenger", version.version)
         return int(version.version)
 
@@ -203,7 +206,7 @@ def test_a_champion_from_before_the_test_data_changed_is_evaluated_again(
         write_json(folder / "evaluated.json", {"pair_hash": None, "protocol_hash": fingerprint.of_json(protocol)})
         return folder
 
-    monkeypatch.setattr(gate_figures, "_evaluate_version", evaluate)
+    monkeypatch.setattr(promote, "evaluate_version", evaluate)
     promote.run(chosen, Asked(dry_run=True))
     promote.run(chosen, Asked())
     assert asked == [("1", layout.EVALUATIONS / "gates-version-1")]
@@ -218,7 +221,7 @@ def test_a_champion_that_cannot_be_evaluated_on_the_same_questions_is_not_compar
     add_version(right=30)
     promote.run(settings(), Asked())
     add_version(right=40, items="two")
-    monkeypatch.setattr(gate_figures, "_evaluate_version", lambda _, __, folder: write_evaluation(folder, 35, "three"))
+    monkeypatch.setattr(promote, "evaluate_version", lambda _, __, folder: write_evaluation(folder, 35, "three"))
     with pytest.raises(GateFailed, match="protocol, accuracy, helped, subgroups"):
         promote.run(settings(), Asked())
     assert "items_hash: 'two' and 'three'" in json.dumps(judgement())
@@ -234,11 +237,11 @@ def test_a_champion_that_cannot_be_evaluated_now_leaves_the_version_unjudged(
     def away(*_: object) -> None:
         raise MissingResource("a GPU") from ConnectionError("the store is away")
 
-    monkeypatch.setattr(gate_figures, "_evaluate_version", away)
+    monkeypatch.setattr(promote, "evaluate_version", away)
     with pytest.raises(GateFailed, match=r"protocol, accuracy, helped, subgroups; not judged yet"):
         promote.run(settings(), Asked())
     assert judgement()["outcome"] == "not judged"
-    monkeypatch.setattr(gate_figures, "_evaluate_version", lambda _, __, folder: write_evaluation(folder, 35, "two"))
+    monkeypatch.setattr(promote, "evaluate_version", lambda _, __, folder: write_evaluation(folder, 35, "two"))
     promote.run(settings(), Asked())
     assert judgement()["outcome"] == "promoted"
 
@@ -255,7 +258,7 @@ def test_another_prompt_is_compared_only_if_that_is_allowed(
     assert failed() == []
 
 
-def test_a_version_without_papers_passes_no_gate_that_reads_them(
+def test_a_version_without_a_record_passes_no_gate_that_reads_them(
     add_version: Callable[..., int], settings: Callable[..., Settings], tracked: MlflowClient, tmp_path: Path
 ) -> None:
     add_version(right=30)

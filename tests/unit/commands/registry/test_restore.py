@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from jmlr.commands.registry import papers, restore, runs, show
+from jmlr.commands.registry import register, restore, runs, show
 from jmlr.errors import RegistryError, RestoreError
+from jmlr.registry.version.lookup import Version
 from jmlr.registry.version.pair import HASH_RULE, Pair
 from jmlr.settings import Settings, params, recipes
 from jmlr.stages import layout
@@ -74,22 +76,22 @@ def _fill(folder: Path) -> None:
         call(*([sys.executable, "-m", "dvc"] if tool == "dvc" else [tool]), *rest, folder=folder)
 
 
-def register(client: MlflowClient, settings: Settings) -> str:
-    """Registers the build with its papers; the version's number."""
+def enter(client: MlflowClient, settings: Settings) -> str:
+    """Registers the build with its record; the version's number."""
     with TrainingRun.start(settings.track.experiment, {"recipe": "starter"}, name="train") as run:
         run.log(1, {"test/accuracy/jmlr/value": 0.9, "test/retrieval/after/success_at_1": 0.8})
     places = (layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES)
     pair = Pair(*places, Path("params.yaml"))
     tags = {**provenance(), "pair_hash": pair.pair_hash(), "pair_hash_rule": str(HASH_RULE), "recipe": "starter"}
     version = client.create_model_version("restored", str(Path.cwd()), run_id=run.run_id, tags=tags)
-    papers.keep(version)
+    register.keep_record(Version.of(version))
     return str(version.version)
 
 
 def test_one_command_brings_a_version_back_bit_by_bit(
     settings: Settings, tracked: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    number = register(tracked, settings)
+    number = enter(tracked, settings)
     weights = layout.TRAINED_READER / "weights"
     registered = weights.read_bytes()
     call(sys.executable, "-m", "dvc", "repro", "-q", "-f")
@@ -108,7 +110,7 @@ def test_one_command_brings_a_version_back_bit_by_bit(
 def test_a_pair_that_comes_back_otherwise_is_told(
     settings: Settings, tracked: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    number = register(tracked, settings)
+    number = enter(tracked, settings)
     tracked.set_model_version_tag("restored", number, "pair_hash", "0" * 64)
     restore.run(settings, number, tmp_path / "back")
     assert "the pair in it is NOT the registered one" in capsys.readouterr().out
@@ -127,11 +129,13 @@ def test_a_version_without_its_state_is_refused_with_the_command(
 def test_runs_and_show_tell_what_became_what(
     settings: Settings, tracked: MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    number = register(tracked, settings)
+    number = enter(tracked, settings)
     tracked.set_registered_model_alias("restored", "champion", number)
     runs.run(settings, 20)
-    line = next(line for line in capsys.readouterr().out.splitlines() if "90.0 %" in line)
-    assert [part.strip() for part in line.split("│")[3:8]] == ["starter", "90.0 %", "80.0 %", "", number]
+    printed = capsys.readouterr().out
+    line = next(line for line in printed.splitlines() if "90.0 %" in line)
+    assert re.split(r"\s{2,}", line)[2:] == ["starter", "90.0 %", "80.0 %", number]
+    assert max(map(len, printed.splitlines())) <= 80
     show.run(settings, "@champion")
     printed = capsys.readouterr().out
     commit = provenance()["git_commit"]

@@ -48,7 +48,7 @@ def test_validation_passes_only_with_a_report_without_critical_failures() -> Non
     assert gates.validation(REPORT).detail == "42 expectations, 0 critical fail(s), 1 warning(s)"
     broken = gates.validation({**REPORT, "success": False, "critical_failures": 2})
     assert (broken.passed, broken.figure, broken.bound) == (False, 2, 0)
-    assert not gates.validation(None).passed
+    assert not gates.validation({}).passed
 
 
 def test_one_withdrawn_passage_is_too_many() -> None:
@@ -62,7 +62,7 @@ def test_leakage_is_a_share_of_the_questions() -> None:
     over = gates.leakage(REPORT, 100, 0.019)
     assert (over.passed, over.figure, over.bound) == (False, 0.02, 0.019)
     assert not gates.leakage({**REPORT, "outcomes": []}, 100, 0.5).passed
-    assert not gates.leakage(None, 100, 0.5).passed
+    assert not gates.leakage({}, 100, 0.5).passed
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from mlflow import MlflowClient
 
 from jmlr.errors import FingerprintMismatch, RegistryError
+from jmlr.registry.version.contents import Contents
 from jmlr.registry.version.index_store import STORE_VARIABLE, StoredIndex, keep
 from jmlr.registry.version.lookup import files
 from jmlr.registry.version.pair import Pair
-from jmlr.registry.version.unit import Unit
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def stored(pair: Pair, tmp_path: Path) -> StoredIndex:
 
 
 def test_a_version_refers_to_the_index_and_answers(
-    enter: Callable[..., tuple], unit: Unit, model_name: str, tracked: MlflowClient, tmp_path: Path
+    enter: Callable[..., tuple], unit: Contents, model_name: str, tracked: MlflowClient, tmp_path: Path
 ) -> None:
     version, _ = enter(replace(unit, index_store=tmp_path / "store"))
-    artifacts = Path(tracked.get_model_version_download_uri(model_name, str(version.version))) / "artifacts"
+    artifacts = Path(tracked.get_model_version_download_uri(model_name, str(version.number))) / "artifacts"
     assert not (artifacts / "index").exists()
     assert not (artifacts / "passages.parquet").exists()
     opened = files(tracked, version)
@@ -36,19 +36,19 @@ def test_a_version_refers_to_the_index_and_answers(
     assert answer["answer"] == "MRI"
 
 
-def test_two_versions_of_one_index_share_an_entry(enter: Callable[..., tuple], unit: Unit, tmp_path: Path) -> None:
+def test_two_versions_of_one_index_share_an_entry(enter: Callable[..., tuple], unit: Contents, tmp_path: Path) -> None:
     referring = replace(unit, index_store=tmp_path / "store")
     first, _ = enter(referring)
     (unit.pair.reader / "weights.bin").write_bytes(b"another reader")
     second, is_new = enter(referring)
     assert is_new
-    assert second.version != first.version
+    assert second.number != first.number
     assert len(list((tmp_path / "store").iterdir())) == 1
 
 
-def test_where_the_index_lies_makes_no_other_unit(unit: Unit, tmp_path: Path) -> None:
+def test_where_the_index_lies_makes_no_other_unit(unit: Contents, tmp_path: Path) -> None:
     referring = replace(unit, index_store=tmp_path / "store")
-    assert referring.facts("run").unit_hash == unit.facts("run").unit_hash
+    assert referring.find_facts("run").unit_hash == unit.find_facts("run").unit_hash
 
 
 @pytest.mark.parametrize("name", ["embeddings.npy", "manifest.json"])

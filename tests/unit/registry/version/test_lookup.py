@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from jmlr.errors import RegistryError
-from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.lookup import challenger_and_champion, files, resolve, run_page
 from jmlr.registry.version.pair import Pair
 
 
@@ -21,7 +21,7 @@ def registered(enter: Callable[..., tuple], model_name: str) -> str:
 
 @pytest.mark.parametrize("spec", ["1", "@challenger", "models:/{name}/1", "models:/{name}@challenger", " 1 "])
 def test_every_way_to_name_a_version_finds_it(registered: str, tracked: MlflowClient, spec: str) -> None:
-    assert int(resolve(tracked, registered, spec.format(name=registered)).version) == 1
+    assert resolve(tracked, registered, spec.format(name=registered)).number == 1
 
 
 def test_an_address_names_its_own_model(registered: str, tracked: MlflowClient) -> None:
@@ -54,9 +54,7 @@ def test_files_of_a_store_on_this_machine_are_not_copied(
     assert found.pair.pair_hash() == pair.pair_hash()
     assert found.facts is not None
     assert found.facts.pair_hash == pair.pair_hash()
-    assert found.evaluation is not None
     assert (found.evaluation / "claim_card.md").read_text() == "# Claim card\n"
-    assert found.card is not None
     assert found.card.read_text() == "# Model card\n"
     assert not (tmp_path / "kept").exists()
 
@@ -90,5 +88,29 @@ def test_a_version_from_before_facts_and_evaluation_were_kept_still_opens(
         (artifacts / name).unlink()
     found = files(tracked, version)
     assert found.pair.pair_hash() == pair.pair_hash()
-    assert (found.facts, found.evaluation, found.card) == (None, None, None)
+    assert (found.facts, found.evaluation.exists(), found.card.exists()) == (None, False, False)
     assert found.abstaining.abstains(0.1) is None
+
+
+def test_the_version_registered_last_and_the_champion_with_their_tags(tracked: MlflowClient) -> None:
+    name = "standing"
+    assert challenger_and_champion(name) == (None, None)
+    tracked.create_registered_model(name)
+    for accuracy in ("0.5", "0.75"):
+        tracked.create_model_version(name, "nowhere", tags={"test.accuracy.jmlr": accuracy})
+    last, champion = challenger_and_champion(name)
+    assert champion is None
+    assert last is not None
+    assert (last.number, last.run_id, last.tags) == (2, "", {"test.accuracy.jmlr": "0.75"})
+    tracked.set_registered_model_alias(name, "champion", "1")
+    tracked.set_registered_model_alias(name, "challenger", "1")
+    last, champion = challenger_and_champion(name)
+    assert last is not None
+    assert last.number == 1, "the build of an old version was registered again"
+    assert champion is not None
+    assert (champion.number, champion.tags["test.accuracy.jmlr"]) == (1, "0.5")
+
+
+def test_a_store_that_is_no_server_has_no_pages() -> None:
+    assert run_page("sqlite:///mlflow.db", "abc") == ""
+    assert run_page("https://mlflow.example.org", "") == ""

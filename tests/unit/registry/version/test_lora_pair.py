@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 
 from jmlr.answering.answerer import Answerer
-from jmlr.registry.version.unit import Unit
+from jmlr.registry.version.contents import Contents
 from jmlr.settings import params
 from jmlr.stages import layout
 from jmlr.types import Question
@@ -32,7 +32,7 @@ START_SECONDS = 120
 
 
 def test_the_version_holds_a_merged_reader_and_answers_as_the_pair_does(
-    enter: Enter, trained_with_lora: Unit, model_name: str
+    enter: Enter, trained_with_lora: Contents, model_name: str
 ) -> None:
     pair = trained_with_lora.pair
     trained, base = (load_file(folder / "model.safetensors") for folder in (pair.reader, layout.BASE_READER))
@@ -51,11 +51,11 @@ def test_the_version_holds_a_merged_reader_and_answers_as_the_pair_does(
 
 @pytest.fixture
 def served(
-    enter: Enter, trained_with_lora: Unit, model_name: str, tracked: MlflowClient, tmp_path: Path
+    enter: Enter, trained_with_lora: Contents, model_name: str, tracked: MlflowClient, tmp_path: Path
 ) -> Iterator[str]:
     """The address of `mlflow models serve` of the champion, on a machine without a hub or a cache of one."""
     version, _ = enter(trained_with_lora)
-    tracked.set_registered_model_alias(model_name, "champion", version.version)
+    tracked.set_registered_model_alias(model_name, "champion", str(version.number))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

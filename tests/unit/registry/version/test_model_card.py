@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from jmlr.data.tables import write_passages
-from jmlr.registry.version.facts import Abstaining, Facts
+from jmlr.registry.version.contents import Abstaining, Facts
 from jmlr.registry.version.model_card import CardInputs, count_sources, describe, render
 from jmlr.settings import recipes
 from jmlr.types import Passage

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from jmlr import fingerprint
 from jmlr.registry.version import record
+from jmlr.registry.version.lookup import Version
 
 PROTOCOL = {"prompt": "as it was"}
 
@@ -35,9 +35,9 @@ def store(tmp_path: Path) -> StoreOfOneRun:
     return StoreOfOneRun(tmp_path)
 
 
-def version(**tags: str) -> SimpleNamespace:
+def version(**tags: str) -> Version:
     tags = {record.PROTOCOL_TAG: fingerprint.of_json(PROTOCOL), **tags}
-    return SimpleNamespace(name="jmlr", version="2", run_id="run", tags=tags)
+    return Version(2, "run", tags, "jmlr")
 
 
 def fetched(store: StoreOfOneRun, **tags: str) -> Path | None:

@@ -10,8 +10,8 @@ import pytest
 from jmlr.data.tables import write_passages
 from jmlr.data.withdrawal import WITHDRAWN_FILE, Entry, Withdrawn, append
 from jmlr.errors import RegistryError
-from jmlr.registry.withdrawal.impact import assess
-from jmlr.registry.withdrawal.versions import TAG, all_versions, mark, marked, withdrawn_passages
+from jmlr.registry.version.lookup import all_versions
+from jmlr.registry.withdrawal.versions import TAG, assess, mark, marked, withdrawn_passages
 from jmlr.types import Passage
 
 

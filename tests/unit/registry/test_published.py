@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from jmlr import fingerprint
+from jmlr.commands.registry import export as published
 from jmlr.commands.registry import import_pair
 from jmlr.errors import DataError, FingerprintMismatch, MissingResource, RegistryError, UntrustedModel
 from jmlr.models import encoder
 from jmlr.models import reader as readers
 from jmlr.models.retriever import Retriever
-from jmlr.registry.version import published
-from jmlr.registry.version.unit import Opened, Unit
+from jmlr.registry.version.contents import Contents
 from jmlr.settings import BaseRetrieverSettings, Settings, params
 from jmlr.stages import base, layout
 
@@ -27,13 +27,13 @@ TEXTS = ["gout joint swelling", "fever cough lung infection"]
 
 
 @pytest.fixture
-def opened(trained_with_lora: Unit, tmp_path: Path) -> Opened:
-    (tmp_path / "card.md").write_text("# Model card of the test\n")
-    return Opened(trained_with_lora.pair, None, None, tmp_path / "card.md", tmp_path)
+def opened(trained_with_lora: Contents, tmp_path: Path) -> Contents:
+    (tmp_path / "model_card.md").write_text("# Model card of the test\n")
+    return trained_with_lora
 
 
 @pytest.fixture
-def exported(opened: Opened, tmp_path: Path) -> Path:
+def exported(opened: Contents, tmp_path: Path) -> Path:
     published.write(opened, tmp_path / "published")
     return tmp_path / "published"
 
@@ -49,7 +49,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 
 @pytest.fixture
-def ours(opened: Opened, settings: Settings) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def ours(opened: Contents, settings: Settings) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Query embeddings and logits as this project computes them of the pair."""
     with torch.inference_mode():
         queries = Retriever.load(opened.pair.retriever, settings.index).encode_queries(TEXTS)
@@ -149,7 +149,7 @@ def test_a_folder_without_a_model_is_told(exported: Path, settings: Settings, pa
         import_pair.run(settings, exported)
 
 
-def test_a_folder_with_something_in_it_is_never_written_to(opened: Opened, tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it_is_never_written_to(opened: Contents, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(RegistryError, match=r"mine: there is something already; expected a new folder"):

@@ -6,7 +6,7 @@ import pytest
 
 from jmlr.errors import RegistryError
 from jmlr.evaluation.statistics.calibration import Graded
-from jmlr.registry.version.facts import Abstaining, Facts
+from jmlr.registry.version.contents import Abstaining, Facts
 from jmlr.registry.version.index_store import StoredIndex
 
 METRICS = {

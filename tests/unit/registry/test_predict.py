@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from jmlr.commands.serve import predict
+from jmlr.commands.serve import predict as batch
 from jmlr.errors import DataError, JmlrError
 from jmlr.files import alone
-from jmlr.registry.version import batch
 from jmlr.settings import Settings, params
 
 ROWS = [

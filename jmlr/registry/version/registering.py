@@ -1,31 +1,32 @@
-"""A trained pair as one version of the MLflow model registry."""
+"""Registers a pair with its evaluation as one version of the MLflow model registry."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import Requirement
+
 from jmlr.errors import RegistryError
 from jmlr.registry.lock import alone
-from jmlr.registry.version import requirements
-from jmlr.registry.version.facts import Facts
+from jmlr.registry.version.contents import Contents, Facts
+from jmlr.registry.version.lookup import CHALLENGER, Version, find
 from jmlr.registry.version.pair import PAIR_HASH_RULE_TAG, PAIR_HASH_TAG
 from jmlr.registry.version.rows import OPTIONS, QUESTION
-from jmlr.registry.version.standing import CHALLENGER
-from jmlr.registry.version.unit import Unit
 from jmlr.tracking.store import connect
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-UNIT_HASH_TAG = "unit_hash"
+ANSWERING = "torch transformers colbert-ai faiss-cpu bm25s pystemmer peft pydantic".split()
+ANSWERING += "pyarrow pandas pyyaml numpy tqdm ftfy".split()
+"""The packages that answering uses."""
 
 IDENTITY = ("name", "version", "pair_hash", "run_id")
 """What an answer says of the version that gave it."""
@@ -46,13 +47,13 @@ INPUT_EXAMPLE = {
 
 
 @dataclass(frozen=True)
-class Registered:
+class NewVersion:
     """What a version is called, and what is told of it.
 
     Attributes:
         name: the registered model's.
-        facts: what the version knows of itself, as `Unit.facts` found it.
-        tags: further tags; those of an old version are brought up to date.
+        facts: what the version knows of itself, as `Contents.find_facts` found it.
+        tags: further tags; those of a version that is there already are updated.
         card: the model card, Markdown.
         description: a few lines for the registry's list.
     """
@@ -64,13 +65,13 @@ class Registered:
     description: str
 
 
-def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
-    """Make the unit a version of the registered model, with the alias `challenger`.
+def register(contents: Contents, told: NewVersion) -> tuple[Version, bool]:
+    """Makes a version of the registered model, with the alias `challenger`.
 
-    The same unit twice, one after the other or at once, makes one version: its `unit_hash` is looked up first.
+    The same contents twice, one after the other or at once, make one version: their `unit_hash` is looked up first.
 
     Args:
-        unit: the files.
+        contents: the files.
         told: name, facts, tags and card.
 
     Returns:
@@ -81,39 +82,33 @@ def register(unit: Unit, told: Registered) -> tuple[ModelVersion, bool]:
         MissingResource: if the tracking store does not answer.
     """
     client = connect()
-    # Two that register one unit at once would both find none: the second waits, and then finds the first's.
+    # Two processes that register the same at once would both find none: the second waits, then finds the first's.
     with alone(client, f"{told.name}.register", _LONGEST_REGISTERING_SECONDS):
         version = find(client, told.name, told.facts.unit_hash)
         is_new = version is None
         if version is None:
-            version = _make_version(unit, told)
-            client.update_model_version(told.name, version.version, told.description)
+            version = _make_version(contents, told)
+            client.update_model_version(told.name, str(version.number), told.description)
             client.update_registered_model(told.name, MODEL_DESCRIPTION)
         for key, value in told.tags.items():
-            client.set_model_version_tag(told.name, version.version, key, value)
-        client.set_registered_model_alias(told.name, CHALLENGER, version.version)
-    return version, is_new
+            client.set_model_version_tag(told.name, str(version.number), key, value)
+        client.set_registered_model_alias(told.name, CHALLENGER, str(version.number))
+    return Version.of(client.get_model_version(told.name, str(version.number))), is_new
 
 
-def find(client: MlflowClient, name: str, unit_hash: str) -> ModelVersion | None:
-    """The newest version of `name` with this hash, or None."""
-    versions = client.search_model_versions(f"name = '{name}' and tags.{UNIT_HASH_TAG} = '{unit_hash}'")
-    return max(versions, key=lambda version: int(version.version), default=None)
-
-
-def _make_version(unit: Unit, told: Registered) -> ModelVersion:
+def _make_version(contents: Contents, told: NewVersion) -> Version:
     """Log the model below the run and register it; the version exists only once everything is written and answers."""
     import mlflow
 
     facts = told.facts
     with (
         mlflow.start_run(run_id=facts.run_id),
-        unit.staged(facts, told.card) as artifacts,
+        contents.laid_out(facts, told.card) as artifacts,
         TemporaryDirectory() as place,
         _collected_warnings("mlflow.models.model") as warned,
     ):
-        constraints = Path(place) / "constraints.txt"
-        constraints.write_text("\n".join(requirements.constraints()) + "\n", encoding="utf-8")
+        locked = Path(place) / "constraints.txt"
+        locked.write_text("\n".join(constraints()) + "\n", encoding="utf-8")
         logged = mlflow.pyfunc.log_model(
             name="pair",
             python_model=str(Path(__file__).with_name("pair_model.py")),
@@ -121,7 +116,7 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
             code_paths=[str(Path(__file__).parents[2])],
             signature=signature(),
             input_example=[INPUT_EXAMPLE],
-            pip_requirements=[*requirements.pinned(), f"-c {constraints}"],
+            pip_requirements=[*(f"{name}=={_installed(name)}" for name in ANSWERING), f"-c {locked}"],
         )
     # MLflow loads what it logged and answers the input example from it; where that fails it only warns.
     if failed := [message for message in warned if message.startswith(_DOES_NOT_ANSWER)]:
@@ -129,12 +124,38 @@ def _make_version(unit: Unit, told: Registered) -> ModelVersion:
         raise RegistryError(
             f"it does not answer when it is loaded ({failed[0].rsplit('Got error:', 1)[-1].strip()})",
             expected="a pair that answers the input example",
-            where=str(unit.pair.reader.parent),
+            where=str(contents.pair.reader.parent),
             next_step="`jmlr ask` shows the same error by itself; nothing was registered",
         )
-    tags = {UNIT_HASH_TAG: facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
+    tags = {"unit_hash": facts.unit_hash, PAIR_HASH_TAG: facts.pair_hash}
     tags[PAIR_HASH_RULE_TAG] = str(facts.pair_hash_rule)
-    return mlflow.register_model(logged.model_uri, told.name, tags=tags)
+    return Version.of(mlflow.register_model(logged.model_uri, told.name, tags=tags))
+
+
+def constraints(names: Iterable[str] = ANSWERING) -> list[str]:
+    """The installed versions of all that `names` need, directly or not, sorted: a lock of this environment.
+
+    >>> [line.split("==")[0] for line in constraints(["pandas"])]
+    ['numpy', 'pandas', 'python-dateutil', 'six']
+    """
+    found: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        try:
+            known = metadata.metadata(name)["Name"].lower().replace("_", "-")
+        except metadata.PackageNotFoundError:
+            continue  # wanted on another system, or by an extra
+        if known not in found:
+            found[known] = _installed(name)
+            needs = map(Requirement, metadata.requires(name) or ())
+            waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def _installed(name: str) -> str:
+    """The version, without its local part: torch's +cpu is on no package index."""
+    return metadata.version(name).split("+")[0]
 
 
 @contextmanager
@@ -154,8 +175,8 @@ def _collected_warnings(name: str) -> Iterator[list[str]]:
 def signature() -> ModelSignature:
     """Columns in, answer with cited passages out.
 
-    What goes in is `any` for MLflow: it would turn an option that is null into a piece of the text "None", and names no
-    row. So jmlr.registry.version.rows checks it.
+    The inputs are `any` for MLflow, and jmlr.registry.version.rows checks them: MLflow would turn an option that is
+    null into the text "None", and its errors name no row.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
