@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Run the command line; its words are imported only now, so that a stage need not know them."""
+    """Run the command line; its words are imported only now, so that stages do not depend on them."""
     from jmlr.cli import app
 
     app.main()

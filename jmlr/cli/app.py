@@ -1,4 +1,4 @@
-"""The command line: one command a stage, and what a person asks besides. Errors give an exit status, mostly 2."""
+"""The command line: one command for each DVC stage, and what else a person asks. Errors exit with 2 mostly."""
 
 from __future__ import annotations
 

@@ -98,13 +98,13 @@ def restore(
 def withdraw(
     what: Annotated[str, typer.Argument(help="An id of a passage or document, or the name of a source.")],
     reason: Annotated[str, typer.Option(help="Why; it is written down with date and name.")] = "",
-    kind: Annotated[_Kind | None, typer.Option(help="Needed where the name is that of several.")] = None,
+    kind: Annotated[_Kind | None, typer.Option(help="Needed if several things have the name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it concerns, write nothing.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Allow again what was withdrawn; also written down.")] = False,
 ) -> None:
     """Withdraw a guideline: a passage, a document or a source that must not be read any more.
 
-    Shows the registered versions that hold it and the evaluated answers that lean on it, appends an entry to
+    Shows which registered versions contain it and which evaluated answers depend on it, appends an entry to
     withdrawn.yaml, which ingest leaves out, and tags the versions. docs/withdrawal.md tells what to do next.
     """
     from jmlr.commands.passages.withdraw import Asked
@@ -122,7 +122,7 @@ def predict(
     output: Annotated[Path, typer.Argument(help="The .parquet table to write.")],
     version: _Version = "@champion",
 ) -> None:
-    """Answer a table of questions with a registered version; goes on where it was cut off."""
+    """Answer a table of questions with a registered version; continues where it was cut off."""
     run("predict", questions, output, version)
 
 

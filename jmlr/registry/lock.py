@@ -1,9 +1,8 @@
-"""One promoter, and one who registers, at a time.
+"""One promotion, and one registration, at a time.
 
-On one machine a lock on a file, which the kernel frees when its process ends, however it ends. MLflow changes an alias
-without looking at what it was, so promoters on several machines that share a tracking server need more: a registered
-model of a reserved name, which only one of them can make, because names are unique in the store. It is there for the
-second that the alias takes to move.
+On one machine the lock is on a file; the kernel frees it when its process ends. MLflow changes an alias without looking
+at what it was, so machines that share a tracking server need more: a registered model of a reserved name. Only one
+machine can make it, because names are unique in the store. It exists while the alias moves.
 """
 
 from __future__ import annotations
@@ -50,15 +49,12 @@ def beside_store(uri: str, name: str) -> Path:
 
 @contextmanager
 def alone(client: MlflowClient, model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Holds the lock of `model`; waits for another who holds it.
+    """Holds the lock of `model`; waits while another process holds it.
 
-    Args:
-        client: of the store.
-        model: the registered model's name, with which it is promoted; `MODEL.register` is held to register.
-        wait_seconds: how long to wait.
+    `model`: the registered model's name, with which it is promoted; `MODEL.register` is held to register.
 
     Raises:
-        RegistryError: if another still holds it then; names who.
+        RegistryError: if another still holds it after `wait_seconds`; it is named.
     """
     uri = client.tracking_uri
     with ExitStack() as held:
@@ -81,7 +77,7 @@ def _file_lock(file: Path, wait_seconds: float) -> Iterator[None]:
                 f"held by {held.read().strip() or 'another process'} for {wait_seconds:g} seconds",
                 expected="one promotion, or registration, at a time",
                 where=str(file),
-                next_step="wait for it; a process that was killed holds it no more",
+                next_step="wait for it; a killed process no longer holds it",
             )
         held.truncate(0)
         held.write(f"process {os.getpid()} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC")
@@ -99,7 +95,7 @@ def _locked(stream: IO[str]) -> bool:
 
 @contextmanager
 def _lease(client: MlflowClient, model: str, wait_seconds: float) -> Iterator[None]:
-    """Under this machine's file lock, so that one process alone takes over the lease of a dead one of this machine."""
+    """Only under this machine's file lock, so that one process alone takes over the lease of a dead one."""
     name = f"{model}.{_LEASE}"
     if not _patiently(lambda: _leased(client, name), wait_seconds):
         raise RegistryError(
@@ -132,10 +128,10 @@ def _leased(client: MlflowClient, name: str) -> bool:
 
 
 def _still_holds(found: Mapping[str, Any]) -> bool:
-    """Whether the process of this machine that took a lease runs; True where that is not told.
+    """Whether the process of this machine that took a lease still runs; True if that cannot be found out.
 
-    A process that began after the lease was taken has only the number of the one that took it: numbers come back after
-    a restart of the machine, and at once in a container, where each first process is number 1.
+    A process that began after the lease was taken is another one with the same number: numbers repeat after a restart
+    of the machine, and in every container, whose first process is number 1.
     """
     process = str(found.get("process"))
     if not is_running(process):

@@ -31,9 +31,7 @@ def run(settings: Settings, version: str = "") -> None:
     Both models stay as they are, and so do build/train and build/index. Only texts that the version's index does not
     contain are encoded. The same again gives the same.
 
-    Args:
-        settings: the current ones.
-        version: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the newest if there is none.
+    `version`: a number, an alias or models:/NAME/NUMBER; empty: the champion, or the newest if there is none.
 
     Raises:
         DataError: if the passages are not validated, or contain what is withdrawn.

@@ -87,12 +87,7 @@ def run(settings: Settings, asked: Asked) -> None:
 
 
 def _show(found: Impact, earlier: Entry | None) -> None:
-    """Prints the passages, the versions that contain them, and how the evaluated answers depend on them.
-
-    Args:
-        found: what the withdrawal concerns.
-        earlier: the entry by which it is withdrawn already, if it is.
-    """
+    """Prints the passages, the versions that contain them, and how the evaluated answers depend on them."""
     if earlier is not None:
         CONSOLE.print(f"{earlier} is withdrawn since {earlier.date} by {earlier.who}: {earlier.reason}")
     CONSOLE.print(f"{found.entry}: {_counted(len(found.passages), 'passage')}")

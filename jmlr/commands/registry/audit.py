@@ -15,9 +15,7 @@ from jmlr.tracking.store import connect
 def run(settings: Settings, as_json: bool) -> None:
     """Prints the audit, oldest first, and checks that store and file have the same entries.
 
-    Args:
-        settings: name the registered model.
-        as_json: one entry a line, whole.
+    `as_json`: one entry a line, whole.
 
     Raises:
         RegistryError: if entries were changed or are missing.

@@ -19,7 +19,7 @@ from jmlr.stages import layout
 def run(settings: Settings, folder: Path) -> None:
     """Writes imported/{retriever,reader}, loaded and saved again, and prints the settings that make them the base.
 
-    Only what was loaded as weights, configuration and tokenizer is written; anything else in `folder` stays behind.
+    Only weights, configuration and tokenizer, as they were loaded, are written; nothing else of `folder` is.
 
     Raises:
         DataError: if the folder is where this writes.
@@ -35,7 +35,7 @@ def run(settings: Settings, folder: Path) -> None:
     for name, place in published.items():
         _require(name, place)
     dimension = retrievers.dimension_of(published["retriever"])
-    # Only an encoder that is no ColBERT yet gets a linear layer, made of the passages at hand.
+    # Only an encoder that is not yet a ColBERT gets a linear layer, made from the passages here.
     passages = [] if dimension else [passage.indexed_text for passage in read_passages(layout.PASSAGES)]
     source = BaseRetrieverSettings(
         source=str(published["retriever"].resolve()),
@@ -62,7 +62,7 @@ def _require(name: str, place: Path) -> None:
     if not any(place.glob("*.safetensors")):
         raise MissingResource(
             f"the {name} has no safetensors",
-            expected="weights as safetensors; pickled ones (*.bin, *.pt) are not read, for they can run code",
+            expected="weights as safetensors; pickled ones (*.bin, *.pt) are not read, because they can run code",
             where=str(place),
             next_step="if you trust it, load it with its own library in a container and save it as safetensors",
         )

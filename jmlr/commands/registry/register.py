@@ -84,11 +84,7 @@ def run(settings: Settings) -> None:
 def contents_of(pair: Pair, evaluation: Path, settings: Settings, remedy: str = "dvc repro evaluate") -> Contents:
     """What is registered of a pair.
 
-    Args:
-        pair: its files.
-        evaluation: folder of its own evaluation.
-        settings: of tracking, which say where the index is kept.
-        remedy: the command that makes the evaluation again.
+    `settings`: of tracking, which say where the index is kept. `remedy`: the command that makes the evaluation again.
     """
     store = settings.track.index_store
     abstaining = Abstaining.of_metrics(read_metrics(evaluation / layout.METRICS.name, remedy), "jmlr")
@@ -98,11 +94,7 @@ def contents_of(pair: Pair, evaluation: Path, settings: Settings, remedy: str = 
 def enter(settings: Settings, contents: Contents, origin: Origin, told: str) -> Version:
     """Makes the version, with its tags, its card and its record, and prints it.
 
-    Args:
-        settings: that the pair was made with.
-        contents: pair and evaluation.
-        origin: of the models.
-        told: further words for the console.
+    `settings`: that the pair was made with. `told`: further words for the console.
     """
     metrics, found = read_metrics(contents.evaluation / layout.METRICS.name, origin.remedy), provenance()
     protocol = {record.PROTOCOL_TAG: protocol_hash(settings, read_questions(layout.QUESTIONS))}
@@ -127,10 +119,6 @@ def enter(settings: Settings, contents: Contents, origin: Origin, told: str) -> 
 
 def keep_record(version: Version, evaluation: Path = layout.EVALUATE) -> None:
     """Keeps evaluation, validation report and the state of code, data and settings with the version's run.
-
-    Args:
-        version: that was just registered.
-        evaluation: folder of its own evaluation.
 
     Raises:
         MissingResource: if the tracking store does not answer.

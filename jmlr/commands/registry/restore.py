@@ -19,10 +19,8 @@ from jmlr.tracking.store import connect
 def run(settings: Settings, spec: str, folder: Path | None) -> None:
     """Restores a version's state, and says whether its pair came back bit by bit.
 
-    Args:
-        settings: name the registered model.
-        spec: `3`, `@champion` or `models:/jmlr/3`.
-        folder: a new one; None: this checkout, if nothing in it would be lost.
+    `spec`: `3`, `@champion` or `models:/jmlr/3`. `folder`: a new one; None: this checkout, if nothing in it would be
+    lost.
 
     Raises:
         RegistryError: if there is no such version, or it does not carry its state.

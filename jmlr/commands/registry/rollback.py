@@ -13,10 +13,7 @@ from jmlr.tracking.store import connect
 def run(settings: Settings, to: int | None, reason: str) -> None:
     """Moves the alias champion back; the audit gets it.
 
-    Args:
-        settings: name the registered model.
-        to: an earlier champion's number; None: the champion before this one.
-        reason: for the audit.
+    `to`: an earlier champion's number; None: the champion before this one.
 
     Raises:
         RegistryError: if there was no such champion, or its version is gone.

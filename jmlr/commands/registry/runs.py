@@ -18,12 +18,7 @@ _LINE = "{:<13}  {:<8}  {:<12}  {:>8}  {:>9}  {:>7}  {}"
 
 
 def run(settings: Settings, most: int) -> None:
-    """Prints the newest runs.
-
-    Args:
-        settings: name experiment and registered model, and the split that is shown.
-        most: how many.
-    """
+    """Prints the newest runs."""
     client, model = Line(tracking_uri()).connect(), settings.track.registered_model
     found = families(client, settings.track.experiment, most)
     if not found:

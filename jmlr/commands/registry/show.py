@@ -19,9 +19,7 @@ _SHOWN_ABOVE = (".accuracy.", ".success_at_1.", ".recall_at_1.")
 def run(settings: Settings, spec: str) -> None:
     """Prints results, origin, aliases and history of a version.
 
-    Args:
-        settings: name the registered model.
-        spec: `3`, `@champion` or `models:/jmlr/3`.
+    `spec`: `3`, `@champion` or `models:/jmlr/3`.
 
     Raises:
         RegistryError: if there is no such version.

@@ -1,4 +1,4 @@
-"""Serves registered versions over HTTP: the API, and with it the page where it is wanted."""
+"""Serves registered versions over HTTP: the API, and the page if it is asked for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Wanted:
 
     Attributes:
         version: `@champion`, a number, a models:/ address, or `build` for the pair of build/train.
-        compare: further ones, as `version`, or `closed_book`; empty for none, None for all of COMPARED that there are.
+        compare: further ones, as `version`, or `closed_book`; empty: none; None: those of COMPARED that exist.
         host: in place of `serve.host`.
         port: in place of `serve.port`.
         page: whether the page is at /.
@@ -48,7 +48,7 @@ def run(settings: Settings, wanted: Wanted) -> None:
     Raises:
         RegistryError: if there is no such version.
         FingerprintMismatch: if one's index, retriever and passages do not belong together.
-        MissingResource: if the address cannot be had.
+        MissingResource: if the address cannot be bound.
     """
     limits = _limits(settings.serve, wanted)
     taken = server.bind(limits.host, limits.port)
@@ -66,7 +66,7 @@ def run(settings: Settings, wanted: Wanted) -> None:
 
 
 def _limits(serve: ServeSettings, wanted: Wanted) -> ServeSettings:
-    """The settings with what was asked for on the command line; the host's own name may always be called."""
+    """The settings with the command line's host and port; the host's own name is always allowed."""
     host = wanted.host or serve.host
     hosts = serve.hosts if host in (*serve.hosts, "0.0.0.0", "::") else (*serve.hosts, host)
     port = serve.port if wanted.port is None else wanted.port
@@ -74,7 +74,7 @@ def _limits(serve: ServeSettings, wanted: Wanted) -> ServeSettings:
 
 
 def load(settings: Settings, wanted: Wanted) -> list[ServedModel]:
-    """The models, the one that answers the API first; none twice.
+    """The models without duplicates, the one that answers the API first.
 
     Raises:
         RegistryError: if the version, or one named to compare, is not there.
@@ -110,7 +110,7 @@ def _load_one(settings: Settings, spec: str) -> ServedModel:
 
 
 def exam_questions() -> Sequence[Question]:
-    """The test questions of this checkout, for the page; none where nothing was ingested."""
+    """The test questions of this checkout, for the page; none if nothing was ingested."""
     if not layout.QUESTIONS.exists():
         return ()
     return [question for question in read_questions(layout.QUESTIONS) if question.split == "test"]

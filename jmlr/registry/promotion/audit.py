@@ -1,8 +1,8 @@
-"""Who changed the champion, when, from what to what, by which gates: entries that are only ever added.
+"""Who changed the champion, when, from what to what, by which gates: entries are only ever added.
 
-The registered model's tags `audit.00001`, `audit.00002` ... hold the entries: all who use the store see the same ones.
-A file beside the store, or in the working folder for a store elsewhere, holds them too. Each carries the hash of the
-one before it, so that an entry that was changed or taken away is noticed.
+The entries are tags of the registered model, `audit.00001`, `audit.00002` ...: all who use the store see the same. A
+file beside the store has them too; of a store elsewhere it is in the working folder. Each entry carries the hash of the
+one before it, so that a changed or missing entry is noticed.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _LONGEST_NOTE_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be written down.
+    """What an entry says.
 
     Attributes:
         action: one of those above.
         before: the champion's version before it; None if there was none.
         after: the version it is about.
-        gates: what they found; none for a rollback.
+        gates: what they found; empty for a rollback.
         note: why, or what happened.
     """
 
@@ -60,8 +60,6 @@ class Audit:
     """The entries of one registered model.
 
     Args:
-        client: of the store.
-        model: the registered model's name.
         file: JSON lines, one an entry.
     """
 
@@ -89,12 +87,12 @@ class Audit:
         return stored
 
     def append(self, change: Change) -> dict[str, Any]:
-        """Writes one entry, to the store first; only for those who hold the promotion lock."""
+        """Writes one entry, to the store first. The caller holds the promotion lock."""
         stored = self.entries()
         entry = {
             "number": len(stored) + 1,
             "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "who": who(),
+            "who": _user(),
             "action": change.action,
             "model": self.model,
             "from": change.before,
@@ -108,10 +106,10 @@ class Audit:
         return entry
 
     def bring_file_up_to_date(self) -> None:
-        """Adds to the file what the store has besides: entries of other machines, or of a process that was killed.
+        """Adds to the file the entries that only the store has: of other machines, or of a killed process.
 
         Raises:
-            RegistryError: if the file tells of entries that the store does not have.
+            RegistryError: if the file has entries that the store lacks.
         """
         self._write_down(self.entries())
 
@@ -128,7 +126,7 @@ class Audit:
             append_json(self.file, missing, is_promised=True)
 
     def written(self) -> list[dict[str, Any]]:
-        """The entries in the file; a last line that a killed process left unfinished is taken out of it."""
+        """The entries in the file; a last line that a killed process left unfinished is removed."""
         return [json.loads(line) for line in read_lines(self.file)]
 
 
@@ -136,8 +134,8 @@ def _short(gate: Gate) -> dict[str, Any]:
     return {**gate.as_json(), "detail": gate.detail[:_LONGEST_DETAIL_CHARACTERS]}
 
 
-def who() -> str:
-    """USER@MACHINE: as the tracking server knows the user, else as the machine does. It is told, not proved."""
+def _user() -> str:
+    """USER@MACHINE: as the tracking server knows the user, else as the machine does. It is stated, not proved."""
     try:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
@@ -146,7 +144,9 @@ def who() -> str:
 
 
 def champions(entries: Sequence[dict[str, Any]]) -> list[int]:
-    """The champions one may roll back to, the latest last; a rollback takes off what it went back over.
+    """The champions one may roll back to, the latest last.
+
+    A rollback drops the versions that were champion after its target.
 
     >>> done = [{"action": PROMOTED, "to": 1}, {"action": PROMOTED, "to": 2}, {"action": PROMOTED, "to": 3}]
     >>> champions([*done, {"action": ROLLED_BACK, "to": 2}])
@@ -164,7 +164,7 @@ def champions(entries: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def waiting_for(entries: Sequence[dict[str, Any]], version: int) -> bool:
-    """Whether the last word on `version` is that it waits for approval; an approval that was cut off is no word."""
+    """Whether `version` waits for approval by its last entry; an approval that was cut off does not count."""
     about = [entry["action"] for entry in entries if entry["to"] == version]
     said = [action for action in about if action not in (PROMOTING, ABANDONED)]
     return bool(said) and said[-1] == WAITING

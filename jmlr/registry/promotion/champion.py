@@ -1,7 +1,7 @@
-"""How the alias `champion` moves: under a lock, one write of the store, written down before and after.
+"""How the alias `champion` moves: under a lock, by one write to the store, with an audit entry before and after.
 
-A promoter that is killed leaves the old champion in place, or the new one: never none. What it did not write down, the
-next one does (`settle`).
+A killed promotion leaves the old champion or the new one, never none. What it did not write down, the next one does
+(`settle`).
 """
 
 from __future__ import annotations
@@ -55,17 +55,12 @@ class Judged:
 
     @property
     def is_open(self) -> bool:
-        """Whether all gates that failed may pass another time: the version is not judged yet."""
+        """Whether every failed gate may pass another time: the version is not judged yet."""
         return not self.passed and all(gate.passed or gate.may_pass for gate in self.gates)
 
 
 class Registry:
-    """The aliases and the audit of one registered model.
-
-    Args:
-        client: of the store.
-        model: the registered model's name.
-    """
+    """The aliases and the audit of one registered model."""
 
     def __init__(self, client: MlflowClient, model: str) -> None:
         self.client, self.model = client, model
@@ -110,12 +105,9 @@ class Registry:
             )
 
     def promote(self, judged: Judged, needs_approval: bool, note: str = "") -> tuple[str, Judged]:
-        """Makes the challenger the champion if all gates passed and the champion is still the one it was compared with.
+        """Makes the challenger champion if all gates passed and the champion is still the one it was compared with.
 
-        Args:
-            judged: challenger, champion and gates.
-            needs_approval: true: it only becomes a request.
-            note: for the audit.
+        `needs_approval`: true: it only becomes a request.
 
         Returns:
             The outcome, `promoted`, `kept`, `waiting` or `not judged`, and the gates with the one on the champion if
@@ -142,9 +134,7 @@ class Registry:
     def roll_back(self, to: int | None, note: str = "") -> tuple[int | None, int]:
         """Makes an earlier champion the champion again.
 
-        Args:
-            to: its version; None: the one before the present one.
-            note: for the audit.
+        `to`: its version; None: the one before the present one.
 
         Returns:
             The champion's version before and after.
@@ -161,7 +151,7 @@ class Registry:
             return now, target
 
     def settle(self) -> None:
-        """Writes down what happened and is not in the audit: a promoter that was killed, an alias moved in MLflow."""
+        """Adds what is missing in the audit: a promotion that was killed, an alias that was moved in MLflow."""
         entries = self.audit.entries()
         self.audit.bring_file_up_to_date()
         now = self.champion()
@@ -176,7 +166,7 @@ class Registry:
             self.audit.append(Change(MOVED, known, now, note="the alias was moved by other means than jmlr"))
 
     def _move(self, change: Change) -> str:
-        """The order matters: a process killed between two of the lines leaves what `settle` can tell apart."""
+        """The order matters: `settle` can tell where between two lines a process was killed."""
         self.audit.append(change)
         self.client.set_registered_model_alias(self.model, CHAMPION, str(change.after))
         done = INTENTS[change.action]

@@ -51,11 +51,8 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 def compare(challenger: Path, champion: Path, split: str, settings: EvaluateSettings) -> Comparison:
     """Challenger minus champion on the questions of `split`, overall and by group.
 
-    Args:
-        challenger: folder of its evaluation, with predictions.parquet.
-        champion: the same of the champion.
-        split: which questions.
-        settings: level, resamples and seed of the intervals.
+    `challenger`: folder of its evaluation, with predictions.parquet. `settings`: level, resamples and seed of the
+    intervals.
 
     Raises:
         RegistryError: if one lacks answers, or the two were not asked the same questions.

@@ -1,4 +1,4 @@
-"""The gates between a challenger and the alias `champion`: each one question, its figure, its bound, passed or not."""
+"""The gates before the alias `champion`: each asks one question and gives its figure, its bound, passed or not."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ class Gate:
     Attributes:
         name: the gate's.
         passed: whether it lets the challenger through.
-        figure: what was measured; None where there is nothing to measure, or nothing was found.
-        bound: what the figure is held against; None where there is no bound.
+        figure: what was measured; None if there is nothing to measure, or nothing was found.
+        bound: what the figure is compared with; None: no bound.
         detail: both in words.
-        may_pass: it failed for what may be otherwise another time (a busy machine, a store that is away), which is no
-            verdict on the version.
+        may_pass: it failed for a reason that may pass (a busy machine, an absent store): no verdict on the version.
     """
 
     name: str
@@ -85,21 +84,13 @@ def leakage(report: Mapping[str, Any], questions: int, bound: float) -> Gate:
 
 
 def pair(fault: str) -> Gate:
-    """Do index, retriever and passages of the version belong together, and are its files those that were registered?
-
-    Args:
-        fault: what is wrong; empty if nothing is.
-    """
+    """Do index, retriever and passages of the version belong together, and are its files those that were registered?"""
     return Gate("pair", not fault, None, None, fault or "index, retriever and passages belong together")
 
 
 def withdrawn(held: Sequence[str]) -> Gate:
-    """Does the version hold no passage that was withdrawn?
-
-    Args:
-        held: ids of those it holds.
-    """
-    named = f"it holds {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}"
+    """Does the version contain no withdrawn passage?"""
+    named = f"it contains {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}"
     detail = named if held else "none of its passages is withdrawn"
     return Gate("withdrawn", not held, len(held), 0, detail)
 
@@ -107,16 +98,13 @@ def withdrawn(held: Sequence[str]) -> Gate:
 def protocol(fault: str, detail: str, may_pass: bool = False) -> Gate:
     """Were challenger and champion asked the same questions in the same way?
 
-    Args:
-        fault: why they cannot be compared; empty if they can.
-        detail: what was compared.
-        may_pass: whether the fault may be gone another time.
+    `fault`: why they cannot be compared; empty if they can. `may_pass`: whether the fault may be gone another time.
     """
     return Gate("protocol", not fault, None, None, fault or detail, may_pass)
 
 
 def accuracy(compared: Comparison | None, settings: PromoteSettings) -> Gate:
-    """Is the challenger, by the paired interval, not worse than the bound allows; or better, where that is asked?
+    """Is the challenger, by the paired interval, not worse than the bound allows; or better, if that is asked for?
 
     Not worse: the whole interval lies above -max_accuracy_loss. Better: it lies above 0.
     """
@@ -182,16 +170,14 @@ def latency(p50_seconds: float | None, bound: float | None) -> Gate:
 def size(in_bytes: int, bound: float | None) -> Gate:
     """Are the version's files within their bound?
 
-    Args:
-        in_bytes: of all its files.
-        bound: gigabytes (10^9 bytes); None: no bound.
+    `bound`: gigabytes (10^9 bytes); None: no bound.
     """
     gigabytes = in_bytes / _BYTES_PER_GIGABYTE
     return Gate("size", bound is None or gigabytes <= bound, round(gigabytes, 4), bound, "gigabytes of its files")
 
 
 def service(rolled_back: Mapping[str, Any] | None, asked_for: bool) -> Gate:
-    """Was the version not taken out of service? Who names it all the same may promote it again.
+    """Was the version never rolled back? A person who asks for it by its number may promote it again.
 
     Args:
         rolled_back: the entry of the audit on the rollback from it; None if there was none.
@@ -205,6 +191,6 @@ def service(rolled_back: Mapping[str, Any] | None, asked_for: bool) -> Gate:
 
 
 def uncompared(detail: str, may_pass: bool = False) -> list[Gate]:
-    """The gates of a comparison that could not be made: none passes."""
+    """The gates of a comparison that could not be made; none passes."""
     names = ("accuracy", "helped", "subgroups")
     return [Gate(name, False, None, None, f"not compared: {detail}", may_pass) for name in names]

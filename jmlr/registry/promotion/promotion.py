@@ -58,12 +58,7 @@ def promote(
 ) -> tuple[str, Judged]:
     """Judges a version, and makes it the champion if all gates pass.
 
-    Args:
-        settings: the bounds of the gates.
-        registry: of the registered model.
-        asked: which version, and how far to go.
-        evaluate: for a champion from before the test data changed.
-        withdrawn: which passages of a version are withdrawn.
+    `evaluate`: for a champion from before the test data changed.
 
     Returns:
         The outcome, `promoted`, `kept`, `waiting`, `not judged` or `dry_run`, and what the gates found: nothing if the
@@ -95,12 +90,7 @@ def judge(
 ) -> list[Gate]:
     """What every gate finds that needs no audit.
 
-    Args:
-        settings: the bounds.
-        registry: of the versions.
-        versions: the challenger, and the champion if there is one.
-        evaluate: as of `promote`.
-        withdrawn: as of `promote`.
+    `versions`: the challenger, and the champion if there is one.
     """
     challenger, bounds = versions[0], settings.promote
     its, pair = record.fetch(registry.client, challenger), files(registry.client, challenger).pair

@@ -197,12 +197,7 @@ class Contents:
 
     @contextmanager
     def laid_out(self, facts: Facts, card: str) -> Iterator[dict[str, str]]:
-        """The files under their names in a version; they are links, because MLflow copies them.
-
-        Args:
-            facts: what the version knows of itself.
-            card: the model card, Markdown.
-        """
+        """The files under their names in a version; they are links, because MLflow copies them."""
         named = {
             "retriever": self.pair.retriever,
             "reader": self.pair.reader,

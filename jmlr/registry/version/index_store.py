@@ -1,4 +1,4 @@
-"""Indexes kept once for several versions: a folder named by what it holds, never changed, checked when it is opened.
+"""Indexes kept once for several versions: a folder named by its content, never changed, checked when it is opened.
 
 `track.index_store` names the store. Without one an index is copied into its version.
 """
@@ -15,7 +15,7 @@ from jmlr.files import link, making
 from jmlr.index import generation, manifest
 
 STORE_VARIABLE = "JMLR_INDEX_STORE"
-"""Where the store is on a machine that sees it elsewhere."""
+"""Names the store's folder on a machine where it lies elsewhere."""
 
 INDEX_FOLDER, PASSAGES_FILE = "index", "passages.parquet"
 
@@ -37,7 +37,7 @@ class StoredIndex:
     files: dict[str, list[int | str]]
 
     def folder(self) -> Path:
-        """The entry's folder on this machine, its files as large and its manifest the same as when it was kept.
+        """The entry's folder on this machine; its manifest and the sizes of its files are as when it was kept.
 
         Raises:
             RegistryError: if it is not there.
@@ -49,7 +49,7 @@ class StoredIndex:
                 "the version's index is not there",
                 expected=f"the entry {self.name} of the index store",
                 where=str(folder),
-                next_step=f"bring the store back, or name where it is: {STORE_VARIABLE}=FOLDER",
+                next_step=f"restore the store, or name where it is: {STORE_VARIABLE}=FOLDER",
             )
         for name, (size, _) in self.files.items():
             file = folder / name
@@ -62,7 +62,7 @@ class StoredIndex:
         return folder
 
     def _store(self) -> Path:
-        """Where the store is now; one that moved with its project is found below the working folder."""
+        """Where the store is now; a store that moved with its project is found below the working folder."""
         if named := os.environ.get(STORE_VARIABLE):
             return Path(named)
         written = Path(self.store)
@@ -83,7 +83,7 @@ class StoredIndex:
 
 
 def keep(index: Path, passages: Path, store: Path) -> StoredIndex:
-    """The current generation of `index` with `passages` as an entry of `store`; one that is there is checked and taken.
+    """Keeps the current generation of `index` with `passages` in `store`; an entry that is there is checked and taken.
 
     Files are linked where the file system allows it, else copied.
 
@@ -115,5 +115,5 @@ def _changed(found: str, expected: str, file: Path) -> FingerprintMismatch:
         f"the version's index was changed: {found}",
         expected=expected,
         where=str(file),
-        next_step="bring the file back as it was, or register the pair again with another store",
+        next_step="restore the file, or register the pair again with another store",
     )

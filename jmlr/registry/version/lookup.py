@@ -61,10 +61,8 @@ class Version:
 def resolve(client: MlflowClient, name: str, spec: str) -> Version:
     """The version of the registered model `name` that `spec` means.
 
-    Args:
-        client: of the store.
-        name: the registered model's name; the name in a models:/ address takes precedence.
-        spec: `3`, `@champion`, `models:/jmlr/3` or `models:/jmlr@champion`.
+    `name`: the registered model's name; the name in a models:/ address takes precedence. `spec`: `3`, `@champion`,
+    `models:/jmlr/3` or `models:/jmlr@champion`.
 
     Raises:
         RegistryError: if `spec` has another form, or there is no such version.

@@ -41,10 +41,10 @@ class Pair:
                 raise RegistryError("missing", expected="a trained pair", where=str(path), next_step="dvc repro")
 
     def settings(self, current: Settings | None = None) -> Settings:
-        """The settings that the pair answers with: what it was made with is its own, all else is for today to say.
+        """The settings that the pair answers with: its own where they decide answers, the current ones otherwise.
 
         Args:
-            current: the settings of this checkout; None: there are none, and answering needs no more than its own.
+            current: the settings of this checkout; None: there are none, and answering needs only its own.
 
         Raises:
             ConfigError: if its params.yaml is not one, or of a release that this code does not know.
@@ -58,7 +58,7 @@ class Pair:
         return Settings.model_construct(**own, evaluate=EvaluateSettings.model_construct(**written))
 
     def pair_hash(self, rule: int = HASH_RULE) -> str:
-        """SHA-256 (hex) over every file that answers depend on: equal for the same files, wherever they lie.
+        """SHA-256 (hex) over every file that answers depend on: the same wherever the files lie.
 
         Both models with their tokenizers, the index's current generation, the passages, and of params.yaml what decides
         answers. Bytes are read each time: a file's size and time do not prove that it is the same.
@@ -88,7 +88,7 @@ class Pair:
         return generation.current(self.index) if (self.index / generation.POINTER).exists() else self.index
 
     def _answering(self) -> dict[str, Any]:
-        """What params.yaml says on prompt, index and reading, as it is written."""
+        """What params.yaml says of prompt, index and reading, as it is written."""
         raw = self._raw()
         its: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
         train = its.get("train") or {}
@@ -104,7 +104,7 @@ class Pair:
 
 
 def hash_rule(tags: Mapping[str, str]) -> int:
-    """The rule by which a version's `pair_hash` was made; before there was the tag it was 1.
+    """The rule by which a version's `pair_hash` was made; 1 without the tag.
 
     >>> hash_rule({}), hash_rule({"pair_hash_rule": "2"})
     (1, 2)

@@ -34,9 +34,7 @@ class PairModel(PythonModel):
     def open(self, contents: Contents, **identity: str) -> PairModel:
         """Load a version's files.
 
-        Args:
-            contents: the version's.
-            identity: `name` and `version`, if they are known better than the files know them.
+        `identity`: `name` and `version`, if they are known better than the files know them.
 
         Raises:
             ConfigError: if they are of a release that this code does not know.

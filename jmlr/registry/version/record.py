@@ -49,10 +49,7 @@ class Record:
 def keep(client: MlflowClient, version: Version, record: Mapping[str, Sequence[Path]]) -> None:
     """Puts files beside the version's run; a file of the same name is replaced.
 
-    Args:
-        client: of the store.
-        version: whose record it is.
-        record: files by the folder they go to, `evaluation`, `validation` or `state`; missing ones are left out.
+    `record`: files by the folder they go to, `evaluation`, `validation` or `state`; missing ones are left out.
     """
     for place, files in record.items():
         for path in files:

@@ -70,10 +70,6 @@ def register(contents: Contents, told: NewVersion) -> tuple[Version, bool]:
 
     The same contents twice, one after the other or at once, make one version: their `unit_hash` is looked up first.
 
-    Args:
-        contents: the files.
-        told: name, facts, tags and card.
-
     Returns:
         The version, and whether it is new.
 

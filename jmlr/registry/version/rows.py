@@ -22,9 +22,7 @@ _MOST_FAULTS_TOLD = 5
 def questions_of(table: DataFrame, first: int = 0) -> list[Question]:
     """The questions in a table's columns `question` (text) and `options` (a list of 2 to 10 texts).
 
-    Args:
-        table: the rows.
-        first: number of the first row, for messages.
+    `first`: number of the first row, for messages.
 
     Raises:
         DataError: naming row and column of the first faults.
@@ -89,12 +87,7 @@ def answer_row(
 ) -> dict[str, Any]:
     """What the model says to one question.
 
-    Args:
-        question: with the options.
-        answered: what the answerer found.
-        passages: at least those of the hits, by id.
-        abstaining: when an answer is too unsure.
-        model: which version answers.
+    `passages`: at least those of the hits, by id.
 
     Returns:
         `answer` and `answer_index` (None: no answer, the likeliest options are equally likely);

@@ -30,8 +30,6 @@ class Holder:
     """A registered version.
 
     Attributes:
-        version: its number.
-        aliases: of the version.
         passages: how many of the passages it contains; None: its files cannot be read.
     """
 
@@ -64,12 +62,8 @@ class Impact:
 def assess(entry: Entry, client: MlflowClient, versions: Sequence[Version], table: Path, evaluation: Path) -> Impact:
     """What `entry` concerns.
 
-    Args:
-        entry: what is withdrawn, or allowed again.
-        client: of the registry's store.
-        versions: all of the registered model.
-        table: passages.parquet of this checkout.
-        evaluation: folder of its evaluation; one without evidence.parquet says nothing.
+    `table`: passages.parquet of this checkout. `evaluation`: folder of its evaluation; one without evidence.parquet
+    says nothing.
 
     Raises:
         DataError: if a table of the evaluation is broken.
@@ -87,10 +81,6 @@ def assess(entry: Entry, client: MlflowClient, versions: Sequence[Version], tabl
 
 def withdrawn_passages(version: Version, root: Path = Path()) -> list[str]:
     """Ids of the version's passages that are withdrawn, in their order; empty if it may be used.
-
-    Args:
-        version: of the registry.
-        root: the repository's, with withdrawn.yaml.
 
     Raises:
         DataError: if withdrawn.yaml is broken.

@@ -1,4 +1,4 @@
-"""What a word on the command line may withdraw: a passage, a document or a source of the tables that are known."""
+"""What `jmlr withdraw` may name: a passage, a document or a source of the known tables."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Withdrawable:
     """The passages of several tables, and what was withdrawn before.
 
     Args:
-        tables: passages.parquet of this checkout and of registered versions; one that is not there is passed over.
-        log: of what was withdrawn; it may be in no table any more.
+        tables: passages.parquet of this checkout and of registered versions; a missing one is skipped.
+        log: of what was withdrawn; a table may no longer have it.
     """
 
     def __init__(self, tables: Iterable[Path], log: Iterable[Entry] = ()) -> None:
@@ -49,17 +49,17 @@ class Withdrawable:
                 self._cut.add(whole)
 
     def find(self, what: str, kind: str = "") -> tuple[str, str]:
-        """Kind and name of what `what` means; a piece of a cut passage means the whole of it.
+        """Kind and name of what `what` means; a piece of a cut passage means the whole passage.
 
-        How a passage is cut depends on the settings, and the number of a piece on how it is cut: withdrawn by its
-        number, the text would come back under another.
+        The settings decide how a passage is cut and so which number a piece has: withdrawn by that number, the text
+        would come back under another.
 
         Args:
             what: an id of a passage or document, or a source's name.
             kind: one of KINDS; empty: whichever knows it.
 
         Raises:
-            DataError: if nothing has this name, with names that are near, or several things have it.
+            DataError: if nothing has this name (similar names are told), or several things have it.
         """
         if kind in ("", "passage_id") and _PIECE.sub("", what) in self._cut:
             what = _PIECE.sub("", what)

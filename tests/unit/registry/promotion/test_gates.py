@@ -54,7 +54,7 @@ def test_validation_passes_only_with_a_report_without_critical_failures() -> Non
 def test_one_withdrawn_passage_is_too_many() -> None:
     assert gates.withdrawn([]).passed
     held = gates.withdrawn(["p1", "p2", "p3", "p4"])
-    assert (held.passed, held.figure, held.bound, held.detail) == (False, 4, 0, "it holds p1, p2, p3, ...")
+    assert (held.passed, held.figure, held.bound, held.detail) == (False, 4, 0, "it contains p1, p2, p3, ...")
 
 
 def test_leakage_is_a_share_of_the_questions() -> None:
