@@ -33,7 +33,7 @@ from index_arms import ARMS, COLBERT, EXACT, PLAID, build, searcher
 from jmlr import telemetry
 from jmlr.index import candidates, manifest
 from jmlr.index.embeddings import StoredEmbeddings
-from jmlr.index.exact import ExactBackend
+from jmlr.index.exact import score_all
 from jmlr.index.search import Searcher
 from jmlr.models.retriever import Retriever
 from jmlr.types import Question
@@ -129,7 +129,7 @@ def exact_tops(stored: StoredEmbeddings, queries: torch.Tensor) -> list[set[int]
     """The numbers of the K best passages of each query."""
     tops = []
     for batch in queries.split(GOLD_BATCH):
-        tops += [set(row.topk(K).indices.tolist()) for row in ExactBackend(stored).score_all(batch)]
+        tops += [set(row.topk(K).indices.tolist()) for row in score_all(stored.tokens, batch)]
     return tops
 
 

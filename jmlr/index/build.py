@@ -69,7 +69,7 @@ def make(source: Source, passages: Sequence[Passage], wanted: Manifest, folder: 
         _check_dimension(source.retriever.dimension, source.settings)
     started = time.monotonic()
     with generation.building(folder) as unfinished:
-        made = _place(unfinished, wanted.digest)
+        made = _place(folder, unfinished, wanted.digest)
         plan = Plan.make(source.retriever, [passage.indexed_text for passage in passages], known)
         check_room(made, _tell_size(plan, source, wanted))
         encoding.encode(source, plan, made, known)
@@ -130,13 +130,21 @@ def _check_dimension(dimension: int, settings: IndexSettings) -> None:
         )
 
 
-def _place(unfinished: Path, digest: str) -> Path:
-    """Where a generation is made; what an earlier try of the same one left there stays, that of others goes."""
+def _place(folder: Path, unfinished: Path, digest: str) -> Path:
+    """Where a generation is made; what an earlier try of the same one left there stays, that of others moves aside."""
     made = unfinished / f"{digest[:16]}-{encoding.PASSAGES_PER_BATCH}"
-    for left in unfinished.iterdir():
-        if left.is_dir() and left != made:
-            shutil.rmtree(left, ignore_errors=True)
     made.mkdir(exist_ok=True)
+    aside = folder.with_name(f"{folder.name}-aside")
+    for left in unfinished.iterdir():
+        if left == made:
+            continue
+        shutil.rmtree(aside / left.name, ignore_errors=True)
+        aside.mkdir(exist_ok=True)
+        left.rename(aside / left.name)
+        print(
+            f"index: an unfinished index of other passages, settings or weights was moved to {aside / left.name}; "
+            "remove it if you do not need it"
+        )
     return made
 
 

@@ -21,6 +21,39 @@ PASSAGES_SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for nam
 
 
 @dataclass(frozen=True)
+class TokenVectors:
+    """The unit vectors of N passages' tokens, one passage after another, on the CPU.
+
+    Attributes:
+        vectors: float16 (E, H); memory-mapped where they are a file's, so that all processes read one copy.
+        lengths: vectors a passage, int64 (N,).
+    """
+
+    vectors: torch.Tensor
+    lengths: torch.Tensor
+
+    @cached_property
+    def starts(self) -> torch.Tensor:
+        """The row of each passage's first vector, int64 (N,)."""
+        return self.lengths.cumsum(0) - self.lengths
+
+    def rows(self, pids: torch.Tensor) -> torch.Tensor:
+        """The rows of some passages (K,), one passage after another, int64 (sum of their lengths,)."""
+        return ranges(self.starts[pids], self.lengths[pids])
+
+    def padded(self, pids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors float32 (..., D, H) of passages (...), zero where padded, and the mask of those that count (..., D).
+
+        Only they are moved to the device of `pids`.
+        """
+        flat, lengths = pids.flatten().cpu(), self.lengths[pids.cpu()].to(pids.device)
+        mask = torch.arange(int(lengths.max()), device=pids.device) < lengths[..., None]
+        vectors = torch.zeros(*mask.shape, self.vectors.shape[1], device=pids.device)
+        vectors[mask] = self.vectors.index_select(0, self.rows(flat)).to(pids.device).float()
+        return vectors, mask
+
+
+@dataclass(frozen=True)
 class StoredEmbeddings:
     """Passage `pid` (its place in the passages table) owns the rows offsets[pid] to offsets[pid + 1] of `vectors`.
 
@@ -52,19 +85,20 @@ class StoredEmbeddings:
         """Embeddings a passage, int64 (N,)."""
         return np.diff(self.offsets)
 
-    def rows(self, pids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The embeddings of some passages one after another, float16 (sum of their lengths, H)."""
-        if len(pids) == 0:
-            return self.vectors[:0]
-        return np.concatenate([self.vectors[self.offsets[pid] : self.offsets[pid + 1]] for pid in pids])
+    @cached_property
+    def tokens(self) -> TokenVectors:
+        """The same memory, as tensors."""
+        return TokenVectors(torch.from_numpy(self.vectors), torch.from_numpy(self.lengths))
 
-    def padded(self, pids: Sequence[int], dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor]:
-        """Vectors (K, D, H) of `dtype`, zero where padded, and the bool mask (K, D) of those that count."""
-        lengths = torch.from_numpy(self.lengths[list(pids)])
-        mask = torch.arange(int(lengths.max()))[None, :] < lengths[:, None]
-        vectors = torch.zeros(*mask.shape, self.vectors.shape[1], dtype=dtype)
-        vectors[mask] = torch.from_numpy(self.rows(pids)).to(dtype)
-        return vectors, mask
+
+def ranges(starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """The numbers from each start on, as many as its length says, int64.
+
+    >>> ranges(torch.tensor([5, 1]), torch.tensor([2, 3])).tolist()
+    [5, 6, 1, 2, 3]
+    """
+    ends = lengths.cumsum(0)
+    return torch.arange(int(lengths.sum())) + torch.repeat_interleave(starts - (ends - lengths), lengths)
 
 
 def write_passages(folder: Path, passages: Sequence[Passage]) -> None:

@@ -127,7 +127,8 @@ def encode(source: Source, plan: Plan, folder: Path, known: Known | None) -> Non
         vectors = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
         if known is not None:
             for number in np.flatnonzero(known.places >= 0):
-                vectors[plan.offsets[number] : plan.offsets[number + 1]] = known.stored.rows([known.places[number]])
+                first, end = known.stored.offsets[known.places[number] :][:2]
+                vectors[plan.offsets[number] : plan.offsets[number + 1]] = known.stored.vectors[first:end]
         np.save(folder / OFFSETS_FILE, plan.offsets)
         done.touch()
     finished = {int(number) for number in done.read_text(encoding="utf-8").split()}

@@ -10,7 +10,7 @@ import torch
 
 from jmlr.errors import MissingResource
 from jmlr.index.backend import Found
-from jmlr.index.embeddings import StoredEmbeddings
+from jmlr.index.embeddings import StoredEmbeddings, ranges
 from jmlr.index.exact import largest_a_passage
 
 CENTROIDS_FILE, LISTS_FILE, METADATA_FILE = "centroids.pt", "ivf.pid.pt", "metadata.json"
@@ -66,9 +66,7 @@ class PlaidBackend:
                 where=str(folder),
                 next_step="set index.backend to plaid in params.yaml, then dvc repro; or search it exactly",
             )
-        self.stored = stored
-        self._vectors, self._lengths = torch.from_numpy(stored.vectors), torch.from_numpy(stored.lengths)
-        self._offsets = torch.from_numpy(stored.offsets)
+        self.tokens = stored.tokens
         self._centroids = _load(folder / CENTROIDS_FILE).float()
         chunks = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))["num_chunks"]
         self._codes = torch.cat([_load(folder / f"{number}.codes.pt") for number in range(chunks)])
@@ -83,17 +81,17 @@ class PlaidBackend:
     def _best_of(self, query: torch.Tensor, k: int) -> Found:
         likeness, width = self._centroids @ query.T, Width.for_k(k)
         pids = self._sift(self._candidates(likeness, width.cells, k), likeness, width)
-        vectors = self._vectors.index_select(0, self._rows(pids)).float()
-        scores = largest_a_passage(vectors @ query.T, self._lengths[pids]).sum(dim=1)
+        vectors = self.tokens.vectors.index_select(0, self.tokens.rows(pids)).float()
+        scores = largest_a_passage(vectors @ query.T, self.tokens.lengths[pids]).sum(dim=1)
         return pids.numpy(), scores.numpy()
 
     def _candidates(self, likeness: torch.Tensor, cells: int, k: int) -> torch.Tensor:
         """Passages in the lists of the centroids most like each query token: at least k, if the index has them."""
-        wanted, of_tokens = min(k, len(self._lengths)), likeness.T.contiguous()
+        wanted, of_tokens = min(k, len(self.tokens.lengths)), likeness.T.contiguous()
         while True:
             cells = min(cells, len(likeness))
             opened = of_tokens.topk(cells, dim=1, sorted=False).indices.unique()
-            places = _ranges(self._list_offsets[opened], self._list_lengths[opened])
+            places = ranges(self._list_offsets[opened], self._list_lengths[opened])
             pids = self._lists[places].unique().long()
             if len(pids) >= wanted or cells == len(likeness):
                 return pids
@@ -102,17 +100,14 @@ class PlaidBackend:
     def _sift(self, pids: torch.Tensor, likeness: torch.Tensor, width: Width) -> torch.Tensor:
         """The passages whose centroids are most like the query, (C, Q): first by the near centroids, then by all."""
         if len(pids) > width.documents:
-            codes, lengths = self._codes.index_select(0, self._rows(pids)), self._lengths[pids]
+            codes, lengths = self._codes.index_select(0, self.tokens.rows(pids)), self.tokens.lengths[pids]
             near = (likeness.amax(dim=1) >= width.threshold).index_select(0, codes).nonzero().flatten()
             near_lengths = torch.bincount(torch.repeat_interleave(lengths).index_select(0, near), minlength=len(pids))
             pids = pids[_most_alike(likeness, codes.index_select(0, near), near_lengths, width.documents)]
         if len(pids) > width.documents // 4:
-            codes = self._codes.index_select(0, self._rows(pids))
-            pids = pids[_most_alike(likeness, codes, self._lengths[pids], width.documents // 4)]
+            codes = self._codes.index_select(0, self.tokens.rows(pids))
+            pids = pids[_most_alike(likeness, codes, self.tokens.lengths[pids], width.documents // 4)]
         return pids
-
-    def _rows(self, pids: torch.Tensor) -> torch.Tensor:
-        return _ranges(self._offsets[pids], self._lengths[pids])
 
 
 def _most_alike(likeness: torch.Tensor, codes: torch.Tensor, lengths: torch.Tensor, count: int) -> torch.Tensor:
@@ -127,16 +122,6 @@ def _most_alike(likeness: torch.Tensor, codes: torch.Tensor, lengths: torch.Tens
     # index_select takes a sixth of the time of likeness[codes].
     scores = largest_a_passage(likeness.index_select(0, codes), lengths).sum(dim=1)
     return scores.topk(count, sorted=False).indices
-
-
-def _ranges(starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """The numbers from each start on, as many as its length says, int64.
-
-    >>> _ranges(torch.tensor([5, 1]), torch.tensor([2, 3])).tolist()
-    [5, 6, 1, 2, 3]
-    """
-    ends = lengths.cumsum(0)
-    return torch.arange(int(ends[-1])) + torch.repeat_interleave(starts - (ends - lengths), lengths)
 
 
 def _load(file: Path) -> torch.Tensor:

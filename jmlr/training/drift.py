@@ -51,7 +51,6 @@ class Drift:
 
     @torch.no_grad()
     def _scores(self, retriever: Retriever, store: PassageStore) -> torch.Tensor:
-        store = store.to(retriever.device)
         starts = range(0, len(self._questions), QUESTIONS_PER_SCORING)
         batches = [self._questions[start : start + QUESTIONS_PER_SCORING] for start in starts]
         return torch.cat([store.score_all(retriever.encode_queries(batch)) for batch in batches]).cpu()

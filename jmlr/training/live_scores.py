@@ -52,7 +52,7 @@ def live_scores(
         rows, columns = torch.ones_like(sampled, dtype=torch.bool).nonzero(as_tuple=True)
         scores = torch.zeros(sampled.shape, device=sampled.device)
     else:
-        scores = maxsim(queries, pools.store.embeddings[sampled].float(), pools.store.mask[sampled])
+        scores = maxsim(queries, *pools.store.padded(sampled))
         rows, columns = strongest_pulls(settings.objective, scores, judged.losses, limit)
     if not len(rows):
         if not is_sharded:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from tqdm import tqdm
 
-from jmlr.index.embeddings import StoredEmbeddings
+from jmlr.index.embeddings import StoredEmbeddings, TokenVectors
+from jmlr.index.exact import score_all
 from jmlr.index.fusion import FUSED_DEPTH, PassageSearch, fuse
 from jmlr.models.maxsim import maxsim
 from jmlr.models.retriever import Retriever
 from jmlr.training import processes
-from jmlr.training.chunked_encoding import in_first_order
 from jmlr.types import Hit, Passage, Question
 
 PASSAGES_PER_BATCH = 64
-PASSAGES_PER_SCORING = 2048
 
 
-@dataclass
-class PassageStore:
-    """Embeddings of all passages without gradient: (N, D, H) float16, and the bool mask (N, D)."""
-
-    embeddings: torch.Tensor
-    mask: torch.Tensor
+class PassageStore(TokenVectors):
+    """Vectors of all passages without gradient: one copy on a machine, whichever processes read it."""
 
     @classmethod
     @torch.no_grad()
@@ -36,53 +30,54 @@ class PassageStore:
         parts: list[tuple[torch.Tensor, torch.Tensor]] = []
         for start in tqdm(starts, desc=progress, disable=not progress, unit="batch", leave=False):
             vectors, mask = retriever.encode_passages([texts[n] for n in order[start : start + PASSAGES_PER_BATCH]])
-            parts.append((vectors.half(), mask))
-        return cls(*in_first_order(parts, order))
+            parts.append((vectors[mask].half().cpu(), mask.sum(1).cpu()))
+        encoded = cls(*(torch.cat(some) for some in zip(*parts, strict=True)))
+        back = torch.tensor(order).argsort()
+        return cls(encoded.vectors[encoded.rows(back)], encoded.lengths[back])
 
     @classmethod
     def encode_together(cls, retriever: Retriever, texts: Sequence[str], progress: str = "") -> PassageStore:
         """As `encode`, each process doing its share; every process must call this, and gets all embeddings.
 
         A sharded retriever, which all processes must call equally often, encodes all texts in each.
+
+        Raises:
+            MissingResource: if the temporary folder has no room for the copy that all read.
         """
-        together = processes.world_size()
-        if together == 1 or len(texts) < together or processes.is_sharded(retriever):
+        together, number = processes.world_size(), processes.rank()
+        if together == 1 or len(texts) < together:
             return cls.encode(retriever, texts, progress)
-        shares = [list(range(first, len(texts), together)) for first in range(together)]
-        own = cls.encode(retriever, [texts[number] for number in shares[processes.rank()]], progress)
-        parts = [(state["embeddings"], state["mask"]) for state in processes.gather(own.state())]
-        return cls(*in_first_order(parts, [number for share in shares for number in share]))
+        if processes.is_sharded(retriever):
+            together, number = 1, 0
+        own = cls.encode(retriever, texts[number::together], progress)
+        lengths = torch.empty(len(texts), dtype=torch.long)
+        for first, some in enumerate(processes.gather(own.lengths)[:together]):
+            lengths[first::together] = some
+        whole = cls(own.vectors[:0], lengths)
+        places = [whole.rows(torch.arange(first, len(texts), together)) for first in range(together)]
+        given = processes.by_turns(own.vectors) if together > 1 else [own.vectors]
+        shape = int(lengths.sum()), own.vectors.shape[1]
+        return cls(processes.one_copy(zip(places, given, strict=True), shape), lengths)
 
     @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:
-        """The embeddings an index stores, of all its passages in their order."""
-        return cls(*stored.padded(range(len(stored.passage_ids)), torch.float16))
-
-    def to(self, device: torch.device) -> PassageStore:
-        """The same on `device`."""
-        return PassageStore(self.embeddings.to(device), self.mask.to(device))
+        """The embeddings an index stores, of all its passages in their order, memory-mapped."""
+        return cls(stored.tokens.vectors, stored.tokens.lengths)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Both tensors by name, for a file."""
-        return {"embeddings": self.embeddings.cpu().contiguous(), "mask": self.mask.cpu().contiguous()}
+        return {"vectors": self.vectors, "lengths": self.lengths}
 
     @torch.no_grad()
     def score(self, queries: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """MaxSim of queries (B, Q, H) with the passages numbered `places` (B, K): float32 (B, K), -inf where < 0."""
-        known = places.clamp_min(0)
-        scores = maxsim(queries.detach().float(), self.embeddings[known].float(), self.mask[known])
+        scores = maxsim(queries.detach().float(), *self.padded(places.clamp_min(0)))
         return scores.masked_fill(places < 0, float("-inf"))
 
     @torch.no_grad()
     def score_all(self, queries: torch.Tensor) -> torch.Tensor:
         """MaxSim of queries (B, Q, H) with all passages: float32 (B, N)."""
-        scores = []
-        for start in range(0, len(self.embeddings), PASSAGES_PER_SCORING):
-            block = slice(start, start + PASSAGES_PER_SCORING)
-            similarity = torch.einsum("bqh,ndh->bnqd", queries.detach().float(), self.embeddings[block].float())
-            similarity = similarity.masked_fill(~self.mask[block][None, :, None, :], float("-inf"))
-            scores.append(similarity.amax(-1).sum(-1))
-        return torch.cat(scores, 1)
+        return score_all(self, queries.detach().float())
 
     def search(self, queries: torch.Tensor, count: int) -> torch.Tensor:
         """Numbers of the `count` best passages of all for each query (B, Q, H): int64 (B, count), best first."""
@@ -178,7 +173,7 @@ class Pools:
         Returns:
             passage numbers int64 (B, K), -1 where a pool is smaller; scores float32 (B, K), -inf there.
         """
-        rows, self.store = rows.cpu(), self.store.to(queries.device)
+        rows = rows.cpu()
         old = ~self._current[rows]
         if old.any():
             depth = self.size if self._by_words is None else max(self.size, FUSED_DEPTH)

@@ -7,7 +7,7 @@ one there is one process, and nothing here waits for anybody. Torch is imported 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +79,19 @@ def gather(value: Any) -> list[Any]:
     gathered: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(gathered, value)
     return gathered
+
+
+def by_turns(value: Any) -> Iterator[Any]:
+    """What every process gives here, one after another, so that none ever holds all of it."""
+    if not _together():
+        yield value
+        return
+    from torch import distributed
+
+    for source in range(distributed.get_world_size()):
+        given = [value if source == rank() else None]
+        distributed.broadcast_object_list(given, source)
+        yield given[0]
 
 
 def weighted_mean(figures: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:

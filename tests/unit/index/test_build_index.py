@@ -45,18 +45,19 @@ def test_stored_embeddings_are_those_of_the_passages_in_their_order(index_folder
         with torch.inference_mode():
             vectors, mask = retriever.encode_passages([passages[pid].indexed_text])
         expected = vectors[mask]
-        torch.testing.assert_close(torch.from_numpy(stored.rows([pid])).float(), expected, atol=2e-3, rtol=0)
+        torch.testing.assert_close(stored.tokens.padded(torch.tensor([pid]))[0][0], expected, atol=2e-3, rtol=0)
     lengths = np.linalg.norm(stored.vectors.astype(np.float32), axis=1)
     np.testing.assert_allclose(lengths, 1, atol=2e-3)
 
 
 def test_padded_keeps_the_asked_order_and_marks_padding(index_folder):
     stored = StoredEmbeddings.open(generation.current(index_folder))
-    vectors, mask = stored.padded([5, 2])
+    vectors, mask = stored.tokens.padded(torch.tensor([5, 2]))
     assert mask.sum(dim=1).tolist() == stored.lengths[[5, 2]].tolist()
     assert not vectors[~mask].any()
-    torch.testing.assert_close(vectors[1][mask[1]], torch.from_numpy(stored.rows([2])).float())
-    assert stored.rows([]).shape == (0, 32)
+    own = stored.vectors[stored.offsets[2] : stored.offsets[3]]
+    torch.testing.assert_close(vectors[1][mask[1]], torch.from_numpy(own).float())
+    assert not len(stored.tokens.rows(torch.tensor([], dtype=torch.long)))
 
 
 def test_the_same_seed_writes_the_same_bytes(index_folder, retriever_folder, passages, settings, tmp_path):
@@ -143,14 +144,25 @@ def test_a_build_that_was_cut_off_goes_on_and_ends_the_same(
 
 
 @pytest.mark.usefixtures("small_tasks")
-def test_what_another_index_left_unfinished_is_not_taken(retriever_folder, passages, settings, tmp_path, monkeypatch):
+def test_what_another_index_left_unfinished_is_not_taken_but_moved_aside(
+    retriever_folder, passages, settings, tmp_path, monkeypatch, capsys
+):
     with monkeypatch.context() as patch:
         count_encoded(patch, stop_after=6)
         with pytest.raises(KeyboardInterrupt):
             build(retriever_folder, passages, settings, tmp_path / "index", seed=3)
+    (left,) = (tmp_path / ".index.unfinished").iterdir()
+    written = fingerprint.of_folder(left)
     batches = count_encoded(monkeypatch)
+    capsys.readouterr()
     build(retriever_folder, passages[:40], settings, tmp_path / "index", seed=3)
     assert sum(batches) == 40
+    aside = tmp_path / "index-aside" / left.name
+    assert fingerprint.of_folder(aside) == written
+    said = f"an unfinished index of other passages, settings or weights was moved to {aside}; remove it"
+    assert capsys.readouterr().out.count(said) == 1
+    build(retriever_folder, passages[:41], settings, tmp_path / "index", seed=3)
+    assert [folder.name for folder in (tmp_path / "index-aside").iterdir()] == [left.name], "what was finished is used"
 
 
 @pytest.mark.usefixtures("small_tasks")

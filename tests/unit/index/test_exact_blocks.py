@@ -7,7 +7,7 @@ import torch
 
 from jmlr.index import exact, generation
 from jmlr.index.embeddings import StoredEmbeddings
-from jmlr.index.exact import ExactBackend, largest_a_passage
+from jmlr.index.exact import ExactBackend, largest_a_passage, score_all
 from jmlr.models.maxsim import maxsim
 
 pytestmark = pytest.mark.numerical
@@ -26,10 +26,10 @@ def test_scores_equal_maxsim_passage_by_passage(index_folder, queries, monkeypat
     stored = StoredEmbeddings.open(generation.current(index_folder))
     monkeypatch.setattr(exact, "_FEWEST_EMBEDDINGS", block)
     monkeypatch.setattr(exact, "_MOST_EMBEDDINGS", block)
-    scores = ExactBackend(stored).score_all(queries)
+    scores = score_all(stored.tokens, queries)
     assert scores.shape == (3, 48)
     for pid in range(48):
-        vectors, mask = stored.padded([pid])
+        vectors, mask = stored.tokens.padded(torch.tensor([pid]))
         for query, score in zip(queries, scores[:, pid], strict=True):
             assert score.item() == pytest.approx(maxsim(query[None], vectors[None], mask[None]).item(), rel=2e-5)
 
@@ -38,7 +38,7 @@ def test_ties_with_the_last_of_the_best_come_too(index_folder, queries, monkeypa
     backend = ExactBackend(StoredEmbeddings.open(generation.current(index_folder)))
     scores = torch.arange(48.0).flip(0).repeat(3, 1)
     scores[:, 4:7] = scores[0, 4].item()
-    monkeypatch.setattr(backend, "score_all", lambda queries: scores)
+    monkeypatch.setattr(exact, "score_all", lambda tokens, queries: scores)
     for pids, found in backend.best(queries, 5):
         assert sorted(pids.tolist()) == [0, 1, 2, 3, 4, 5, 6]
         assert found.tolist() == scores[0, pids].tolist()

@@ -31,7 +31,7 @@ def test_exact_scores_equal_maxsim_passage_by_passage(searcher, retriever):
     for query, ranked in zip(queries, hits, strict=True):
         slow = {}
         for pid, passage_id in enumerate(searcher.stored.passage_ids):
-            vectors, mask = searcher.stored.padded([pid])
+            vectors, mask = searcher.stored.tokens.padded(torch.tensor([pid]))
             slow[passage_id] = maxsim(query[None], vectors[None], mask[None]).item()
         assert {hit.passage_id: pytest.approx(hit.score, rel=2e-5) for hit in ranked} == slow
         assert [hit.score for hit in ranked] == sorted((hit.score for hit in ranked), reverse=True)

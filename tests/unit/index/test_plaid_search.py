@@ -14,8 +14,8 @@ from colbert.infra.config import ColBERTConfig
 from jmlr.errors import MissingResource
 from jmlr.index import generation, manifest, plaid, plaid_search
 from jmlr.index.build import build
-from jmlr.index.embeddings import StoredEmbeddings
-from jmlr.index.exact import ExactBackend, largest_a_passage
+from jmlr.index.embeddings import StoredEmbeddings, ranges
+from jmlr.index.exact import largest_a_passage, score_all
 from jmlr.index.plaid_search import PlaidBackend, Width
 
 pytestmark = pytest.mark.numerical
@@ -51,7 +51,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch, width: Width) -> None:
 
 
 def test_all_passages_come_once_where_all_are_asked_for(backend, stored, queries):
-    everything = ExactBackend(stored).score_all(queries).numpy()
+    everything = score_all(stored.tokens, queries).numpy()
     for (pids, scores), exact in zip(backend.best(queries, 1000), everything, strict=True):
         assert sorted(pids) == list(range(48))
         assert scores == pytest.approx(exact[pids], rel=2e-5)
@@ -60,14 +60,14 @@ def test_all_passages_come_once_where_all_are_asked_for(backend, stored, queries
 @pytest.mark.parametrize("k", [1, 10, 30, 47])
 def test_at_least_k_come_with_their_exact_scores(backend, stored, queries, monkeypatch, k):
     narrow(monkeypatch, Width(cells=1, threshold=0.5, documents=4 * k))
-    everything = ExactBackend(stored).score_all(queries).numpy()
+    everything = score_all(stored.tokens, queries).numpy()
     for (pids, scores), exact in zip(backend.best(queries, k), everything, strict=True):
         assert k <= len(pids) == len(set(pids.tolist()))
         assert scores == pytest.approx(exact[pids], rel=2e-5)
 
 
 def test_sifting_keeps_the_passages_that_centroids_put_first(backend, queries):
-    likeness, lengths = backend._centroids @ queries[0].T, backend._lengths
+    likeness, lengths = backend._centroids @ queries[0].T, backend.tokens.lengths
     pids = torch.arange(48)
     by_centroids = largest_a_passage(likeness[backend._codes.long()], lengths).sum(dim=1)
     kept = backend._sift(pids, likeness, Width(cells=1, threshold=-2.0, documents=40))
@@ -75,7 +75,7 @@ def test_sifting_keeps_the_passages_that_centroids_put_first(backend, queries):
 
 
 def test_the_first_sifting_counts_near_centroids_only(backend, queries):
-    likeness, lengths = backend._centroids @ queries[0].T, backend._lengths
+    likeness, lengths = backend._centroids @ queries[0].T, backend.tokens.lengths
     threshold = likeness.amax(dim=1).quantile(0.8).item()
     near = torch.where((likeness.amax(dim=1) >= threshold)[:, None], likeness, -torch.inf)
     first = largest_a_passage(near[backend._codes.long()], lengths).sum(dim=1).topk(20).indices
@@ -142,4 +142,4 @@ def test_an_index_built_for_exact_search_alone_is_told(stored, tmp_path):
 
 
 def test_rows_of_passages_are_numbered_one_after_another():
-    assert plaid_search._ranges(torch.tensor([5, 1]), torch.tensor([0, 2])).tolist() == [1, 2]
+    assert ranges(torch.tensor([5, 1]), torch.tensor([0, 2])).tolist() == [1, 2]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from closeness import assert_close
 
-from jmlr.index import embeddings
+from jmlr.errors import MissingResource
+from jmlr.index import embeddings, exact
 from jmlr.index.bm25 import Bm25
 from jmlr.index.candidates import mine
 from jmlr.index.encoding import Plan, Source, encode
 from jmlr.index.fusion import fuse
 from jmlr.models.maxsim import maxsim
 from jmlr.training import pools as pools_module
+from jmlr.training import processes
 from jmlr.training.pools import PassageStore, Pools
 from jmlr.types import Hit
 
@@ -47,39 +52,58 @@ def test_encoding_keeps_the_order_of_passages(tiny_store, tiny_retriever, tiny_p
     store = PassageStore.encode(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
     for number, passage in enumerate(tiny_passages):
         vectors, mask = tiny_retriever.encode_passages([passage.indexed_text])
-        assert_close(store.embeddings[number][store.mask[number]].float(), vectors[0][mask[0]], share=2e-3)
-    assert torch.equal(store.mask, tiny_store.mask)
+        assert_close(store.vectors[store.rows(torch.tensor([number]))].float(), vectors[0][mask[0]], share=2e-3)
+    assert torch.equal(store.lengths, tiny_store.lengths)
 
 
 @pytest.mark.parametrize("together", [2, 3])
-def test_processes_encode_a_share_each_and_get_all(tiny_store, tiny_retriever, tiny_passages, monkeypatch, together):
+def test_processes_encode_a_share_each_and_map_all(tiny_store, tiny_retriever, tiny_passages, monkeypatch, together):
     texts = [passage.indexed_text for passage in tiny_passages]
-    states = [PassageStore.encode(tiny_retriever, texts[rank::together]).state() for rank in range(together)]
+    own = [PassageStore.encode(tiny_retriever, texts[rank::together]) for rank in range(together)]
 
-    def gather(own):
-        assert torch.equal(own["embeddings"], states[pools_module.processes.rank()]["embeddings"])
-        return states
+    def by_turns(vectors):
+        assert torch.equal(vectors, own[processes.rank()].vectors)
+        return [one.vectors for one in own]
 
-    monkeypatch.setattr(pools_module.processes, "gather", gather)
+    def gather(given):
+        return [given] * together if isinstance(given, str) else [one.lengths for one in own]
+
+    monkeypatch.setattr(processes, "gather", gather)
+    monkeypatch.setattr(processes, "by_turns", by_turns)
     monkeypatch.setenv("WORLD_SIZE", str(together))
     for rank in range(together):
         monkeypatch.setenv("RANK", str(rank))
         store = PassageStore.encode_together(tiny_retriever, texts)
-        assert_close(store.embeddings.float(), tiny_store.embeddings.float(), share=2e-3)
-        assert torch.equal(store.mask, tiny_store.mask)
+        assert_close(store.vectors.float(), tiny_store.vectors.float(), share=2e-3)
+        assert torch.equal(store.lengths, tiny_store.lengths)
+        assert is_mapped(store.vectors)
 
 
-def test_a_sharded_retriever_encodes_all_in_each_process(tiny_retriever, tiny_passages, monkeypatch):
-    monkeypatch.setattr(pools_module.processes, "world_size", lambda: 2)
-    monkeypatch.setattr(pools_module.processes, "is_sharded", lambda model: True)
-    monkeypatch.setattr(pools_module.processes, "gather", lambda value: pytest.fail("nothing is to be exchanged"))
+def is_mapped(vectors: torch.Tensor) -> bool:
+    return isinstance(vectors.numpy().base, np.memmap)
+
+
+def test_a_sharded_retriever_encodes_all_in_each_process(tiny_store, tiny_retriever, tiny_passages, monkeypatch):
+    monkeypatch.setattr(processes, "world_size", lambda: 2)
+    monkeypatch.setattr(processes, "is_sharded", lambda model: True)
+    monkeypatch.setattr(processes, "by_turns", lambda value: pytest.fail("no embeddings are to be exchanged"))
     store = PassageStore.encode_together(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
-    assert len(store.embeddings) == len(tiny_passages)
+    assert torch.equal(store.vectors, tiny_store.vectors)
+    assert is_mapped(store.vectors)
+
+
+def test_no_room_for_the_copy_is_said_before_anything_is_written(tiny_retriever, tiny_passages, monkeypatch):
+    monkeypatch.setattr(processes, "world_size", lambda: 2)
+    monkeypatch.setattr(processes, "is_sharded", lambda model: True)
+    monkeypatch.setattr(processes.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(MissingResource, match="set TMPDIR to a folder with room"):
+        PassageStore.encode_together(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
 
 
 def test_search_is_exact_in_blocks_of_any_size(tiny_store, queries, expected, monkeypatch):
     for block in (1, 7, 2048):
-        monkeypatch.setattr(pools_module, "PASSAGES_PER_SCORING", block)
+        monkeypatch.setattr(exact, "_FEWEST_EMBEDDINGS", block)
+        monkeypatch.setattr(exact, "_MOST_EMBEDDINGS", block)
         found = tiny_store.search(queries, 5)
         scores = expected.gather(1, found)
         assert_close(scores, expected.topk(5).values, share=2e-3)
@@ -147,11 +171,13 @@ def test_the_first_store_comes_from_the_index(tiny_store, tiny_retriever, tiny_p
     source = Source(tiny_retriever, tmp_path, tiny_index_settings)
     encode(source, Plan.make(tiny_retriever, [passage.indexed_text for passage in tiny_passages], None), tmp_path, None)
     embeddings.write_passages(tmp_path, tiny_passages)
-    stored = PassageStore.from_index(embeddings.StoredEmbeddings.open(tmp_path))
-    assert torch.equal(stored.mask.sum(1), tiny_store.mask.sum(1))
-    for number in range(len(tiny_passages)):
-        ours, theirs = (store.embeddings[number][store.mask[number]] for store in (stored, tiny_store))
-        assert_close(ours, theirs, share=2e-3)
+    stored = embeddings.StoredEmbeddings.open(tmp_path)
+    store = PassageStore.from_index(stored)
+    assert torch.equal(store.lengths, tiny_store.lengths)
+    assert_close(store.vectors, tiny_store.vectors, share=2e-3)
+    # No copy: every process that opens the index reads the pages of one file.
+    assert isinstance(stored.vectors, np.memmap)
+    assert store.vectors.data_ptr() == stored.vectors.ctypes.data
 
 
 def test_hybrid_pools_are_searched_and_read_as_hybrid_answers_are(

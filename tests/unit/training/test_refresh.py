@@ -52,7 +52,7 @@ def test_the_overlap_equals_a_slow_loop(drift, tiny_retriever, tiny_store, tiny_
                 if number in fresh:
                     vectors, mask = tiny_retriever.encode_passages([passage.indexed_text])
                 else:
-                    vectors, mask = tiny_store.embeddings[number][None].float(), tiny_store.mask[number][None]
+                    vectors, mask = tiny_store.padded(torch.tensor([number]))
                 scores.append(float(maxsim(query, vectors[None], mask[None])))
             live = sorted(range(len(scores)), key=lambda number: -scores[number])[:3]
             shares.append(len(set(live) & set(row)) / 3)

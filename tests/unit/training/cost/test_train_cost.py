@@ -20,7 +20,7 @@ def train_closed_book(monkeypatch, tmp_path, repository, make_tiny_reader, tiny_
     monkeypatch.setattr(train, "load_for_training", lambda *_: (make_tiny_reader(), tiny_tokenizer))
     monkeypatch.setattr(train.generation, "current", lambda folder: folder)
     monkeypatch.setattr(train.StoredEmbeddings, "open", lambda _: None)
-    store = PassageStore(torch.zeros(20, 1, 4), torch.ones(20, 1, dtype=torch.bool))
+    store = PassageStore(torch.zeros(20, 4), torch.ones(20, dtype=torch.long))
     monkeypatch.setattr(train.PassageStore, "from_index", lambda _: store)
     monkeypatch.setattr(train.candidates, "read", lambda _: {})
     starter = recipes.load("starter", repository / "conf")
