@@ -27,15 +27,22 @@ class TokenVectors:
     Attributes:
         vectors: float16 (E, H); memory-mapped where they are a file's, so that all processes read one copy.
         lengths: vectors a passage, int64 (N,).
+        places: of each vector's token in its passage, int16 (E,); None: one after another.
     """
 
     vectors: torch.Tensor
     lengths: torch.Tensor
+    places: torch.Tensor | None = None
 
     @cached_property
     def starts(self) -> torch.Tensor:
         """The row of each passage's first vector, int64 (N,)."""
         return self.lengths.cumsum(0) - self.lengths
+
+    @cached_property
+    def width(self) -> int:
+        """D, places of the longest passage."""
+        return int(self.lengths.max() if self.places is None else self.places.max() + 1)
 
     def rows(self, pids: torch.Tensor) -> torch.Tensor:
         """The rows of some passages (K,), one passage after another, int64 (sum of their lengths,)."""
@@ -44,13 +51,17 @@ class TokenVectors:
     def padded(self, pids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors float32 (..., D, H) of passages (...), zero where padded, and the mask of those that count (..., D).
 
-        Only they are moved to the device of `pids`.
+        Only they are moved to the device of `pids`. D is the same for all passages, and each vector has its place of
+        the encoding: a sum over them, as in a gradient, is then the same to the last bit whatever the pool.
         """
-        flat, lengths = pids.flatten().cpu(), self.lengths[pids.cpu()].to(pids.device)
-        mask = torch.arange(int(lengths.max()), device=pids.device) < lengths[..., None]
-        vectors = torch.zeros(*mask.shape, self.vectors.shape[1], device=pids.device)
-        vectors[mask] = self.vectors.index_select(0, self.rows(flat)).to(pids.device).float()
-        return vectors, mask
+        flat = pids.flatten().cpu()
+        rows, lengths = self.rows(flat), self.lengths[flat]
+        places = ranges(torch.zeros_like(lengths), lengths) if self.places is None else self.places[rows].long()
+        target = (torch.repeat_interleave(lengths) * self.width + places).to(pids.device)
+        mask = torch.zeros(len(flat) * self.width, dtype=torch.bool, device=pids.device)
+        vectors = torch.zeros(len(mask), self.vectors.shape[1], device=pids.device)
+        mask[target], vectors[target] = True, self.vectors.index_select(0, rows).to(pids.device).float()
+        return vectors.view(*pids.shape, self.width, -1), mask.view(*pids.shape, self.width)
 
 
 @dataclass(frozen=True)

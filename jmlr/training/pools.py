@@ -27,13 +27,14 @@ class PassageStore(TokenVectors):
         """All texts encoded by the retriever as it is now, in batches of similar length."""
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         starts = range(0, len(order), PASSAGES_PER_BATCH)
-        parts: list[tuple[torch.Tensor, torch.Tensor]] = []
+        parts: list[tuple[torch.Tensor, ...]] = []
         for start in tqdm(starts, desc=progress, disable=not progress, unit="batch", leave=False):
             vectors, mask = retriever.encode_passages([texts[n] for n in order[start : start + PASSAGES_PER_BATCH]])
-            parts.append((vectors[mask].half().cpu(), mask.sum(1).cpu()))
-        encoded = cls(*(torch.cat(some) for some in zip(*parts, strict=True)))
+            parts.append((vectors[mask].half().cpu(), mask.sum(1).cpu(), mask.nonzero()[:, 1].short().cpu()))
+        vectors, lengths, places = (torch.cat(some) for some in zip(*parts, strict=True))
         back = torch.tensor(order).argsort()
-        return cls(encoded.vectors[encoded.rows(back)], encoded.lengths[back])
+        rows = cls(vectors, lengths).rows(back)
+        return cls(vectors[rows], lengths[back], places[rows])
 
     @classmethod
     def encode_together(cls, retriever: Retriever, texts: Sequence[str], progress: str = "") -> PassageStore:
@@ -50,14 +51,17 @@ class PassageStore(TokenVectors):
         if processes.is_sharded(retriever):
             together, number = 1, 0
         own = cls.encode(retriever, texts[number::together], progress)
+        shares = processes.gather((own.lengths, own.places))[:together]
         lengths = torch.empty(len(texts), dtype=torch.long)
-        for first, some in enumerate(processes.gather(own.lengths)[:together]):
+        for first, (some, _) in enumerate(shares):
             lengths[first::together] = some
-        whole = cls(own.vectors[:0], lengths)
-        places = [whole.rows(torch.arange(first, len(texts), together)) for first in range(together)]
+        rows = [cls(own.vectors, lengths).rows(torch.arange(first, len(texts), together)) for first in range(together)]
+        places = torch.empty(int(lengths.sum()), dtype=torch.short)
+        for some, (_, own_places) in zip(rows, shares, strict=True):
+            places[some] = own_places
         given = processes.by_turns(own.vectors) if together > 1 else [own.vectors]
-        shape = int(lengths.sum()), own.vectors.shape[1]
-        return cls(processes.one_copy(zip(places, given, strict=True), shape), lengths)
+        shape = len(places), own.vectors.shape[1]
+        return cls(processes.one_copy(zip(rows, given, strict=True), shape), lengths, places)
 
     @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:
@@ -65,8 +69,9 @@ class PassageStore(TokenVectors):
         return cls(stored.tokens.vectors, stored.tokens.lengths)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Both tensors by name, for a file."""
-        return {"vectors": self.vectors, "lengths": self.lengths}
+        """The tensors by name, for a file."""
+        found = {"vectors": self.vectors, "lengths": self.lengths}
+        return found if self.places is None else {**found, "places": self.places}
 
     @torch.no_grad()
     def score(self, queries: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

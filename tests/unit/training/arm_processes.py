@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from colbert.modeling.base_colbert import BaseColBERT  # noqa: F401
+from mapped import mapped_file
 from safetensors.torch import save_file
 
 from jmlr.errors import JmlrError
@@ -113,6 +114,7 @@ def train(task: dict[str, Any], folder: Path, death: list[Any] | None) -> None:
     history = History(model.arm, disturb(*death) if death else None, file)
     run = ArmRun(1, folder / "checkpoints", history)
     train_arm(model, run)
+    (folder / f"store-{processes.rank()}").write_text(mapped_file(model.pools.store.vectors), encoding="utf-8")
     with whole_weights(model):
         weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     if processes.is_first():

@@ -95,7 +95,9 @@ def run_tries(tmp_path) -> Callable[[dict[str, Any], list[dict[str, Any]]], list
         plan = tmp_path / "plan.json"
         plan.write_text(json.dumps({"task": task, "tries": tries}), encoding="utf-8")
         script = Path(__file__).with_name("arm_processes.py")
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
+        repository = Path(__file__).parents[3]
+        places = os.pathsep.join((str(repository), str(repository / "tests")))
+        environment = {**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [sys.executable, str(script), str(plan)], env=environment, capture_output=True, text=True, timeout=280
         )

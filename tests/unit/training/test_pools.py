@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from closeness import assert_close
+from mapped import mapped_file
 
 from jmlr.errors import MissingResource
 from jmlr.index import embeddings, exact
@@ -66,7 +67,7 @@ def test_processes_encode_a_share_each_and_map_all(tiny_store, tiny_retriever, t
         return [one.vectors for one in own]
 
     def gather(given):
-        return [given] * together if isinstance(given, str) else [one.lengths for one in own]
+        return [given] * together if isinstance(given, str) else [(one.lengths, one.places) for one in own]
 
     monkeypatch.setattr(processes, "gather", gather)
     monkeypatch.setattr(processes, "by_turns", by_turns)
@@ -76,11 +77,12 @@ def test_processes_encode_a_share_each_and_map_all(tiny_store, tiny_retriever, t
         store = PassageStore.encode_together(tiny_retriever, texts)
         assert_close(store.vectors.float(), tiny_store.vectors.float(), share=2e-3)
         assert torch.equal(store.lengths, tiny_store.lengths)
+        assert torch.equal(store.places, tiny_store.places)
         assert is_mapped(store.vectors)
 
 
 def is_mapped(vectors: torch.Tensor) -> bool:
-    return isinstance(vectors.numpy().base, np.memmap)
+    return "/jmlr-" in mapped_file(vectors)
 
 
 def test_a_sharded_retriever_encodes_all_in_each_process(tiny_store, tiny_retriever, tiny_passages, monkeypatch):

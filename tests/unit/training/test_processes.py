@@ -60,6 +60,9 @@ def test_two_processes_train_like_one(arm_task, run_tries, tmp_path):
     for size in (5, 16):
         one, two = tmp_path / f"{size}-1", tmp_path / f"{size}-2"
         assert asked(two, 2) == asked(one, 1)
+        stores = [(two / f"store-{rank}").read_text() for rank in (0, 1)]
+        assert stores[0] == stores[1], "both read one copy"
+        assert "/jmlr-" in stores[0]
         for name in ("reader_loss", "retriever_loss", "score_spread", "distinct_top_1"):
             assert rows(two, name) == pytest.approx(rows(one, name), rel=1e-4), (size, name)
         for component in ("reader", "retriever"):
