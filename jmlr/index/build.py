@@ -15,7 +15,6 @@ from jmlr.index.backend import plaid_bytes
 from jmlr.index.embeddings import StoredEmbeddings, write_passages
 from jmlr.index.encoding import Known, Plan, Source
 from jmlr.index.manifest import Manifest
-from jmlr.index.quiet import quiet_cpu
 from jmlr.models import device
 from jmlr.models.retriever import Retriever
 from jmlr.settings import IndexSettings
@@ -93,9 +92,7 @@ def load_retriever(folder: Path, settings: IndexSettings) -> Retriever:
     Raises:
         MissingResource: if there is no ColBERT checkpoint.
     """
-    with quiet_cpu():
-        retriever = Retriever.load(folder, settings)
-    return retriever.to(device.best())
+    return Retriever.load(folder, settings).to(device.best())
 
 
 def standing(folder: Path) -> Manifest | None:

@@ -18,7 +18,6 @@ from rich.progress import Progress
 from jmlr import fingerprint
 from jmlr.files import sync
 from jmlr.index.embeddings import OFFSETS_FILE, VECTORS_FILE, StoredEmbeddings
-from jmlr.index.quiet import quiet_cpu
 from jmlr.models.retriever import Retriever
 from jmlr.settings import IndexSettings
 from jmlr.types import Passage
@@ -189,8 +188,7 @@ def _loaded(folder: Path, settings: IndexSettings, processes: int) -> Retriever:
     """This process's retriever: on a GPU of its own, or with its share of the cores."""
     from multiprocessing import current_process
 
-    with quiet_cpu():
-        retriever = Retriever.load(folder, settings)
+    retriever = Retriever.load(folder, settings)
     if torch.cuda.is_available():
         return retriever.to(f"cuda:{(current_process()._identity[0] - 1) % torch.cuda.device_count()}")
     torch.set_num_threads(max(1, _cores() // processes))

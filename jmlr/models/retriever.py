@@ -1,13 +1,10 @@
-"""The retriever: a ColBERT checkpoint that colbert-ai loads, encoded with or without gradient."""
+"""The retriever: a ColBERT checkpoint, with which texts are encoded with or without gradient."""
 
 from __future__ import annotations
 
-import json
-import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,24 +13,14 @@ from torch.nn import functional
 
 from jmlr import fingerprint
 from jmlr.errors import ConfigError, MissingResource
-from jmlr.models import cutting, device, foreign_code, positions
+from jmlr.models import device, positions
+from jmlr.models.colbert import METADATA_FILE, WEIGHTS_FILE, Colbert
 from jmlr.models.encoder import fetch
 from jmlr.models.retriever_tokens import MarkedTokenizer, missing_marks, silent_ids
 from jmlr.seeds import seed_of
 from jmlr.settings import BaseRetrieverSettings, IndexSettings
 
-if TYPE_CHECKING:
-    from colbert.infra.config import ColBERTConfig
-    from colbert.modeling.base_colbert import BaseColBERT
-
-WEIGHTS_FILE, METADATA_FILE = "model.safetensors", "artifact.metadata"
-KEPT_SETTINGS = frozenset(
-    "query_token_id doc_token_id query_token doc_token nbits kmeans_niters similarity query_maxlen doc_maxlen dim "
-    "attend_to_mask_tokens interaction mask_punctuation".split()
-)
 PROJECTION_PASSAGES, PROJECTION_BATCH = 512, 32
-MARKERS = 3
-"""Of a question: the first token, its mark, the last token."""
 
 
 class Retriever(nn.Module):
@@ -45,7 +32,7 @@ class Retriever(nn.Module):
 
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
         super().__init__()
-        self.colbert = _open(folder, settings)
+        self.colbert = Colbert.load(folder, settings)
         tokenizer, config = self.colbert.raw_tokenizer, self.colbert.colbert_config
         _refuse_long_texts(self.colbert, f"the encoder in {folder}")
         self._queries = MarkedTokenizer.of_questions(tokenizer, config)
@@ -86,9 +73,7 @@ class Retriever(nn.Module):
 
     def encode_queries(self, texts: Sequence[str]) -> torch.Tensor:
         """Unit vectors of the query tokens, float32 (B, Q, H), Q = `query_tokens`; long questions are cut."""
-        room = self._queries.tokens - MARKERS
-        cut = [cutting.question(text, self._queries.tokenizer, room) for text in texts]
-        ids, attention = self._queries.tensorize(cut)
+        ids, attention = self._queries.tensorize(texts)
         return functional.normalize(self._embed(ids, attention), dim=2)
 
     def encode_passages(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +105,7 @@ class Retriever(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint that colbert-ai and `load` read; weights as safetensors."""
-        _save(self.colbert, folder)
+        self.colbert.save(folder)
 
     @staticmethod
     def fingerprint(folder: Path) -> str:
@@ -161,11 +146,11 @@ def create(
             where=source.source,
             next_step=f"set base.retriever.dimension to {dimension}",
         )
-    colbert = _open(encoder, settings, source.dimension)
+    colbert = Colbert.load(encoder, settings, source.dimension)
     _refuse_long_texts(colbert, f"base.retriever.source, {source.source}")
     if marks := missing_marks(colbert.raw_tokenizer, colbert.colbert_config):
         _add_marks(colbert, marks, seed_of(seed, "marks of question and passage"))
-    _save(colbert, folder)
+    colbert.save(folder)
     if dimension is None:
         retriever = Retriever.load(folder, settings).to(device.best())
         sample = random.Random(seed).sample(list(passages), min(len(passages), PROJECTION_PASSAGES))
@@ -173,14 +158,14 @@ def create(
         retriever.save(folder)
 
 
-def _refuse_long_texts(colbert: BaseColBERT, encoder: str) -> None:
+def _refuse_long_texts(colbert: Colbert, encoder: str) -> None:
     """Nothing, if the encoder, called so in the message, has positions for all tokens that the settings ask for."""
     config = colbert.colbert_config
     asked = {"index.query_tokens": config.query_maxlen, "index.passage_tokens": config.doc_maxlen}
     positions.refuse_more(asked, positions.of_encoder(colbert.bert), encoder)
 
 
-def _add_marks(colbert: BaseColBERT, marks: list[str], seed: int) -> None:
+def _add_marks(colbert: Colbert, marks: list[str], seed: int) -> None:
     """Gives a vocabulary without ColBERT's marks, RoBERTa's for one, a token and a new embedding for each."""
     tokenizer, model = colbert.raw_tokenizer, colbert.model
     tokenizer.add_special_tokens({"additional_special_tokens": marks}, replace_additional_special_tokens=False)
@@ -200,59 +185,3 @@ def dimension_of(folder: Path) -> int | None:
         if "linear.weight" not in weights.keys():
             return None
         return int(weights.get_slice("linear.weight").get_shape()[0])
-
-
-def _save(colbert: BaseColBERT, folder: Path) -> None:
-    """Saves a checkpoint that names no path, host or time, so that equal weights make equal folders."""
-    from colbert.infra.config import base_config
-
-    # colbert-ai asks git for the branch, and fails on a detached HEAD.
-    base_config.get_metadata_only = dict
-    folder.mkdir(parents=True, exist_ok=True)
-    colbert.save(str(folder))
-    metadata = folder / METADATA_FILE
-    kept = {
-        key: value for key, value in json.loads(metadata.read_text(encoding="utf-8")).items() if key in KEPT_SETTINGS
-    }
-    metadata.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-def _open(folder: Path, settings: IndexSettings, dimension: int | None = None) -> BaseColBERT:
-    """The checkpoint in `folder` through colbert-ai, once it is sure what colbert-ai will do with it."""
-    os.environ.setdefault("COLBERT_LOAD_TORCH_EXTENSION_VERBOSE", "False")
-    from colbert.modeling import base_colbert
-    from colbert.modeling.hf_colbert import class_factory
-
-    # colbert-ai would put the weights of every process on the first GPU.
-    base_colbert.DEVICE = torch.device("cpu")
-    # colbert-ai asks the hub for a relative path of two parts, as if it were a model's name.
-    place = folder.resolve()
-    try:
-        foreign_code.refuse(str(place))
-        if not (place / WEIGHTS_FILE).exists():
-            raise FileNotFoundError(f"no {WEIGHTS_FILE}; other kinds of weights are pickles")
-        # Where this fails, colbert-ai would go on with bert-base-uncased of the hub.
-        class_factory(str(place))
-    except (OSError, ValueError, AttributeError) as error:
-        raise MissingResource(
-            f"not an encoder that can be loaded: {str(error).splitlines()[0]}",
-            expected=f"config.json of an encoder that transformers knows, and {WEIGHTS_FILE}",
-            where=str(folder),
-            next_step="dvc repro base, or another base.retriever.source in params.yaml",
-        ) from error
-    return base_colbert.BaseColBERT(str(place), _colbert_config(place, settings, dimension))
-
-
-def _colbert_config(folder: Path, settings: IndexSettings, dimension: int | None) -> ColBERTConfig:
-    from colbert.infra.config import ColBERTConfig
-
-    config = ColBERTConfig.load_from_checkpoint(str(folder)) or ColBERTConfig()
-    config.configure(
-        checkpoint=str(folder),
-        model_name=None,  # of the metadata: colbert-ai would take the classes, and their code, from there
-        query_maxlen=settings.query_tokens,
-        doc_maxlen=settings.passage_tokens,
-        nbits=settings.bits,
-        **({"dim": dimension} if dimension else {}),
-    )
-    return config

@@ -6,15 +6,18 @@ import copy
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
+from jmlr.settings.rules import MARKERS
 from jmlr.errors import ConfigError
+from jmlr.models import cutting
+from jmlr.models.colbert import ColbertConfig
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 NEEDED_TOKENS = ("cls_token", "sep_token", "pad_token", "mask_token")
 
@@ -40,28 +43,34 @@ class MarkedTokenizer:
     attend_to_filling: bool = False
 
     @classmethod
-    def of_questions(cls, tokenizer: PreTrainedTokenizerBase, config: Any) -> MarkedTokenizer:
+    def of_questions(cls, tokenizer: PreTrainedTokenizerBase, config: ColbertConfig) -> MarkedTokenizer:
         """Questions by colbert-ai's configuration, filled with masks. Source: arXiv 2004.12832, section 3.2."""
         mark, fill = tokenizer.convert_tokens_to_ids(config.query_token_id), tokenizer.mask_token_id
         return cls(copy.deepcopy(tokenizer), mark, config.query_maxlen, fill, bool(config.attend_to_mask_tokens))
 
     @classmethod
-    def of_passages(cls, tokenizer: PreTrainedTokenizerBase, config: Any) -> MarkedTokenizer:
+    def of_passages(cls, tokenizer: PreTrainedTokenizerBase, config: ColbertConfig) -> MarkedTokenizer:
         """Passages, padded to the longest."""
         return cls(copy.deepcopy(tokenizer), tokenizer.convert_tokens_to_ids(config.doc_token_id), config.doc_maxlen)
 
     def tensorize(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and attention mask, int64 (N, T) each."""
-        padding = "longest" if self.filling is None else "max_length"
-        coded = self.tokenizer(
-            list(texts), padding=padding, truncation=True, max_length=self.tokens - 1, return_tensors="pt"
-        )
+        """Ids and attention mask, int64 (N, T) each; a long text is cut."""
+        coded = self._code(texts)
+        if self.filling is not None and any(one.overflowing for one in coded.encodings):
+            coded = self._code([cutting.question(text, self.tokenizer, self.tokens - MARKERS) for text in texts])
         ids, attention = _insert(coded["input_ids"], self.mark), _insert(coded["attention_mask"], 1)
         if self.filling is not None:
             ids = ids.masked_fill(ids == self.tokenizer.pad_token_id, self.filling)
             if self.attend_to_filling:
                 attention = attention.masked_fill(ids == self.filling, 1)
         return ids, attention
+
+    def _code(self, texts: Sequence[str]) -> BatchEncoding:
+        padding = "longest" if self.filling is None else "max_length"
+        return self.tokenizer(
+            [text.rstrip() for text in texts] if self.filling is not None else list(texts),
+            padding=padding, truncation=True, max_length=self.tokens - 1, return_tensors="pt",
+        )  # fmt: skip
 
 
 def _insert(ids: torch.Tensor, value: int) -> torch.Tensor:
@@ -87,7 +96,7 @@ def silent_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return silent
 
 
-def missing_marks(tokenizer: PreTrainedTokenizerBase, config: Any) -> list[str]:
+def missing_marks(tokenizer: PreTrainedTokenizerBase, config: ColbertConfig) -> list[str]:
     """The marks of `config`, of questions and of passages, that the vocabulary does not have.
 
     Raises:

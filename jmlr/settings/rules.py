@@ -9,7 +9,7 @@ from jmlr.settings.blocks import Settings
 from jmlr.settings.evaluation import CONTROLS
 
 MARKERS = 3
-"""[CLS], ColBERT's mark of a passage, and [SEP]."""
+"""Tokens around a text of the retriever: [CLS], ColBERT's mark of a question or passage, and [SEP]."""
 MINILM_DIMENSIONS = 384
 RUINOUS_BETA = 1.0
 """At this beta REPLUG-LSR's target is nearly uniform, and recall@1 fell from 0.297 to 0.005 (docs/benchmarks.md)."""

@@ -47,15 +47,11 @@ def one_thread() -> None:
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """A second device without a GPU, the best one there is; see foreign_device.py."""
-    from colbert.modeling import base_colbert
-    from colbert.modeling.tokenization import doc_tokenization, query_tokenization
     from foreign_device import ELSEWHERE, ForeignDevice
 
     from jmlr.models import device
 
     monkeypatch.setattr(device, "best", lambda: ELSEWHERE)
-    for module in (base_colbert, doc_tokenization, query_tokenization):
-        monkeypatch.setattr(module, "DEVICE", ELSEWHERE)  # colbert-ai's is `cuda` where there is a GPU
     with ForeignDevice():
         yield ELSEWHERE
 

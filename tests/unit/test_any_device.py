@@ -59,9 +59,7 @@ def test_the_retriever_encodes_and_measures_where_it_lies(plain, moved, elsewher
         assert np.array_equal(found, expected)
 
 
-def test_a_retriever_is_loaded_on_the_cpu_wherever_colbert_would_put_it(
-    elsewhere, tiny_retriever_folder, tiny_index_settings
-):
+def test_a_retriever_is_loaded_on_the_cpu(elsewhere, tiny_retriever_folder, tiny_index_settings):
     loaded = Retriever.load(tiny_retriever_folder, tiny_index_settings)
     assert {tensor.device.type for tensor in loaded.state_dict().values()} == {"cpu"}
     assert loaded.measure(TEXTS)[0].sum() > 0

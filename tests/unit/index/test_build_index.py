@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,7 +260,7 @@ def test_a_folder_without_retriever_is_refused(passages, settings, tmp_path):
 
 def test_a_dimension_that_does_not_fill_bytes_is_refused(retriever_folder, passages, settings, tmp_path, monkeypatch):
     loaded = Retriever.load(retriever_folder, settings)
-    loaded.colbert.colbert_config.configure(dim=24)
+    loaded.colbert.colbert_config = replace(loaded.colbert.colbert_config, dim=24)
     monkeypatch.setattr(Retriever, "load", lambda *_: loaded)
     with pytest.raises(ConfigError, match="dimension 24 with index.bits 4; expected a multiple of 32"):
         build(retriever_folder, passages, settings, tmp_path / "index", seed=1)

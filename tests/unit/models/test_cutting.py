@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from jmlr.settings.rules import MARKERS
 from jmlr.models import cutting
-from jmlr.models.retriever import MARKERS, Retriever
+from jmlr.models.retriever import Retriever
 
 TEXTS = ["gout pain kidney stone rash " * 9, "痛风是一种疾病 🦶 " * 9]
 

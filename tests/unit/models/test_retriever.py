@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from closeness import assert_close
 
 from jmlr.errors import ConfigError, MissingResource
 from jmlr.models import retriever as retrievers
+from jmlr.models.colbert import ColbertConfig
 from jmlr.models.retriever import Retriever
 from jmlr.settings import BaseRetrieverSettings
 
@@ -92,6 +95,64 @@ def test_colbert_itself_loads_the_checkpoint_and_encodes_the_same(retriever, tmp
         ours, mask = retriever.encode_passages(TEXTS)
     assert torch.equal(their_mask.bool().squeeze(-1), mask)
     assert_close(theirs.float(), ours, share=1e-3)
+
+
+def load_with_colbert_ai(folder, monkeypatch):
+    from colbert.infra.config import ColBERTConfig
+    from colbert.modeling import base_colbert
+
+    monkeypatch.setattr(base_colbert, "DEVICE", torch.device("cpu"))
+    return base_colbert.BaseColBERT(str(folder), ColBERTConfig(query_maxlen=16, doc_maxlen=24, nbits=4))
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_weights_vectors_and_files_are_those_of_colbert_ais_own_class_to_the_last_bit(
+    request, family, tiny_retriever_folder, tiny_index_settings, tmp_path, monkeypatch
+):
+    from colbert.infra.config import base_config
+
+    folder = tiny_retriever_folder
+    if family == "roberta":
+        retrievers.create(request.getfixturevalue("roberta")(), tiny_index_settings, tmp_path / "made", TEXTS, seed=1)
+        folder = tmp_path / "made"
+    ours, theirs = Retriever.load(folder, tiny_index_settings), load_with_colbert_ai(folder, monkeypatch)
+    assert list(ours.colbert.state_dict()) == list(theirs.state_dict())
+    assert all(map(torch.equal, ours.colbert.state_dict().values(), theirs.state_dict().values()))
+    ids, attention = ours._passages.tensorize(TEXTS)
+    with torch.inference_mode():
+        expected = theirs.linear(theirs.bert(ids, attention_mask=attention)[0])
+        assert torch.equal(ours._embed(ids, attention), expected)
+    monkeypatch.setattr(base_config, "get_metadata_only", dict)
+    theirs.save(str(tmp_path / "theirs"))
+    ours.save(tmp_path / "ours")
+    assert sorted(file.name for file in (tmp_path / "ours").iterdir()) == sorted(
+        file.name for file in (tmp_path / "theirs").iterdir()
+    )
+    for file in (tmp_path / "ours").iterdir():
+        if file.name == "artifact.metadata":  # theirs also has paths, the user and the time
+            written = json.loads((tmp_path / "theirs" / file.name).read_text())
+            kept = json.loads(file.read_text())
+            assert list(kept.items()) == [(name, value) for name, value in written.items() if name in kept]
+        else:
+            assert file.read_bytes() == (tmp_path / "theirs" / file.name).read_bytes(), file.name
+
+
+def test_the_defaults_are_colbert_ais():
+    from colbert.infra.config import ColBERTConfig
+
+    theirs = ColBERTConfig()
+    assert {name: getattr(theirs, name) for name in asdict(ColbertConfig())} == asdict(ColbertConfig())
+
+
+def test_a_question_that_is_not_cut_is_tokenised_once(retriever, monkeypatch):
+    coded = []
+    of_class = type(retriever._queries.tokenizer)
+    plain = of_class.__call__
+    monkeypatch.setattr(
+        of_class, "__call__", lambda self, texts, **more: coded.append(texts) or plain(self, texts, **more)
+    )
+    retriever.encode_queries(TEXTS)
+    assert coded == [TEXTS]
 
 
 @pytest.fixture
