@@ -177,8 +177,11 @@ def ask(
     vignette: Annotated[str, typer.Argument(help="The question's text.")],
     option: Annotated[list[str], typer.Option("--option", "-o", help="One possible answer; give at least two.")],
     version: Annotated[str, typer.Option(help="Of the registry: a number or an alias; else build/train.")] = "",
+    no_server: Annotated[
+        bool, typer.Option("--no-server", help="Load the models, even where a running `jmlr serve` has them.")
+    ] = False,
 ) -> None:
-    """Answer a question with the trained pair, with the passages it read."""
+    """Answer a question with the trained pair, with the passages it read; a running `jmlr serve` of it is asked."""
     run("ask", vignette, option, *([version] if version else []))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import nn
 
-from jmlr.settings import IndexSettings
 from jmlr.errors import MissingResource
 from jmlr.models import foreign_code
+from jmlr.settings import IndexSettings
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from jmlr.settings.rules import MARKERS
 from jmlr.errors import ConfigError
 from jmlr.models import cutting
 from jmlr.models.colbert import ColbertConfig
+from jmlr.settings.rules import MARKERS
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase

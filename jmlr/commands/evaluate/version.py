@@ -7,7 +7,7 @@ from typing import Any
 
 from jmlr.commands.evaluate.alone import Contender, evaluate_alone, folder_of, show
 from jmlr.console import CONSOLE
-from jmlr.registry.version.lookup import files, resolve
+from jmlr.registry.version.lookup import files, resolve, spec_of
 from jmlr.registry.version.pair import hash_rule
 from jmlr.settings import Settings
 from jmlr.tracking.provenance import UNKNOWN, provenance
@@ -66,13 +66,3 @@ def evaluate_version(settings: Settings, version: str, folder: Path) -> dict[str
     }
     contender = Contender("jmlr", pair.reader, pair.retriever, pair.index, pair.passages, told=told, name=name)
     return evaluate_alone(pair.settings(settings), contender, folder)
-
-
-def spec_of(version: str) -> str:
-    """A version as the command line names it: an alias may come without its @.
-
-    >>> [spec_of(name) for name in ("3", "champion", "@champion", "models:/jmlr/3")]
-    ['3', '@champion', '@champion', 'models:/jmlr/3']
-    """
-    plain = version.isdigit() or version.startswith(("@", "models:"))
-    return version if plain else f"@{version}"

@@ -8,7 +8,6 @@ from dataclasses import asdict
 
 import yaml
 
-from jmlr.commands.evaluate.version import spec_of
 from jmlr.commands.passages.refreshed import Refreshed, refreshed_pair
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_passages
@@ -16,7 +15,7 @@ from jmlr.data.withdrawal import WITHDRAWN_FILE, read, standing
 from jmlr.errors import DataError, RegistryError
 from jmlr.files import link, replacing, write_text
 from jmlr.index.refresh import refresh
-from jmlr.registry.version.lookup import Version, challenger_and_champion, files, resolve
+from jmlr.registry.version.lookup import Version, challenger_and_champion, files, resolve, spec_of
 from jmlr.settings import Settings
 from jmlr.stages import layout
 from jmlr.tracking.store import connect

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from jmlr.answering.answerer import Answerer
-from jmlr.commands.evaluate.version import spec_of
 from jmlr.commands.trained import trained_pair
 from jmlr.console import CONSOLE
 from jmlr.data.rows import asked_question, broken_character, fault
 from jmlr.errors import JmlrError
-from jmlr.registry.version.lookup import files, resolve
-from jmlr.registry.version.pair import Pair
-from jmlr.registry.withdrawal.versions import withdrawn_passages
+from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
+from jmlr.serving import running
 from jmlr.settings import Settings
-from jmlr.tracking.store import connect
-from jmlr.types import OPTION_LETTERS
+from jmlr.types import OPTION_LETTERS, Passage, Question
 
 _BAR_CHARACTERS = 20
 _NAMED = 5
 
 
-def run(settings: Settings, vignette: str, options: Sequence[str], version: str = "") -> None:
+def run(settings: Settings, vignette: str, options: Sequence[str], version: str = "", use_server: bool = True) -> None:
     """Prints the options with their probabilities, the answer, and the cited passages.
 
     Args:
@@ -32,6 +30,7 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
         vignette: the question's text.
         options: at least two.
         version: of the registry, a number or an alias, which answers with its own settings; empty: the pair in build.
+        use_server: whether a running `jmlr serve` of the same pair may answer; otherwise the models are loaded here.
 
     Raises:
         JmlrError: if the question or an option is empty, or options are too few, too many or alike.
@@ -47,30 +46,53 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
             where="jmlr ask",
             next_step="jmlr ask QUESTION --option ONE --option ANOTHER",
         )
+    pair, known_hash = trained_pair(), ""
     if version:
-        settings, pair = _of_version(settings, version)
-    else:
-        pair = trained_pair()
+        settings, pair, known_hash = _of_version(settings, version)
+    found = running.ask(asked, lambda: known_hash or _hash(pair)) if use_server else None
+    if found is not None:
+        CONSOLE.print(f"Asked the running server at {found[0]}, which has this pair loaded.")
+    _show(asked, _answer(settings, pair, asked) if found is None else found[1], settings.index.hybrid)
+
+
+def _hash(pair: Pair) -> str | None:
+    """The pair's hash; None where a file is missing."""
+    return pair.pair_hash() if all(path.exists() for path in vars(pair).values()) else None
+
+
+def _answer(settings: Settings, pair: Pair, asked: Question) -> dict[str, Any]:
+    """The reply of a pair that is loaded here, as a server gives it."""
+    from jmlr.answering.answerer import Answerer
+    from jmlr.serving.asked import Asked
+    from jmlr.serving.model import Label, ServedModel
+
     answerer = Answerer.load(pair.retriever, pair.reader, pair.index, pair.passages, settings)
-    (answered,) = answerer.answer([asked])
+    (reply,) = ServedModel(Label("ask", None, "", None), answerer).answer([Asked(asked, passages=0)])
+    return asdict(reply)
+
+
+def _show(asked: Question, reply: dict[str, Any], hybrid: bool) -> None:
     console = Console(highlight=False)
-    for place, (option, probability) in enumerate(zip(asked.options, answered.option_probabilities, strict=True)):
+    for place, (option, probability) in enumerate(zip(asked.options, reply["option_probabilities"], strict=True)):
         bar = "#" * round(_BAR_CHARACTERS * probability)
-        mark = "[bold]>[/bold]" if place == answered.chosen_index else " "
+        mark = "[bold]>[/bold]" if place == reply["answer_index"] else " "
         console.print(f"{mark} {OPTION_LETTERS[place]}. {escape(option)}  {probability:.0%} {bar}")
-    console.print(f"\nAnswer: [bold]{escape(answered.chosen(asked.options))}[/bold], after reading")
-    scores = {hit.passage_id: _shown(hit.score, settings) for hit in answered.hits}
-    for number, passage_id in enumerate(answered.read_passage_ids, start=1):
-        passage = answerer.passages[passage_id]
+    console.print(f"\nAnswer: [bold]{escape(reply['answer'])}[/bold], after reading")
+    for number, cited in enumerate(reply["passages"], start=1):
+        text = Passage(cited["passage_id"], cited["text"], title=cited["title"]).indexed_text
+        score = f"fused score {cited['score']:.4f}" if hybrid else f"MaxSim {cited['score']:.1f}"
         console.print(
-            f"\\[{number}] {escape(passage_id)} ({escape(passage.source)}, {scores[passage_id]})\n"
-            f"    {escape(passage.indexed_text)}"
+            f"\\[{number}] {escape(cited['passage_id'])} ({escape(cited['source'])}, {score})\n    {escape(text)}"
         )
     console.print("\nTeaching and research only, not for clinical use.")
 
 
-def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair]:
-    """A version's settings and files; says aloud if it holds what was withdrawn."""
+def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair, str]:
+    """A version's settings, files and pair hash; says aloud if it holds what was withdrawn."""
+    from jmlr.registry.version.lookup import files, resolve, spec_of
+    from jmlr.registry.withdrawal.versions import withdrawn_passages
+    from jmlr.tracking.store import connect
+
     client = connect()
     found = resolve(client, settings.track.registered_model, spec_of(version))
     if held := withdrawn_passages(found):
@@ -78,9 +100,4 @@ def _of_version(settings: Settings, version: str) -> tuple[Settings, Pair]:
             f"Version {found.number} holds withdrawn passages: {', '.join(held[:_NAMED])} ({len(held)} in all)"
         )
     pair = files(client, found).pair
-    return pair.settings(settings), pair
-
-
-def _shown(score: float, settings: Settings) -> str:
-    """A hit's score with its name."""
-    return f"fused score {score:.4f}" if settings.index.hybrid else f"MaxSim {score:.1f}"
+    return pair.settings(settings), pair, found.tags.get(PAIR_HASH_TAG, "")

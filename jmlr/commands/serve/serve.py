@@ -9,7 +9,7 @@ from jmlr.commands.trained import trained_pair
 from jmlr.console import CONSOLE
 from jmlr.data.tables import read_questions
 from jmlr.errors import RegistryError
-from jmlr.serving import loading, server
+from jmlr.serving import loading, running, server
 from jmlr.serving.app import create_app
 from jmlr.serving.asked import Asked
 from jmlr.serving.desk import Desk
@@ -62,7 +62,8 @@ def run(settings: Settings, wanted: Wanted) -> None:
     for label in desk.labels:
         CONSOLE.print(f"  answered by {label.title}{f', pair {label.pair_hash[:12]}' if label.pair_hash else ''}")
     CONSOLE.print("Teaching and research only, not for clinical use. Ctrl-C stops it.")
-    server.serve(app, desk, taken)
+    with running.announced(address, desk.labels[0].pair_hash):
+        server.serve(app, desk, taken)
 
 
 def _limits(serve: ServeSettings, wanted: Wanted) -> ServeSettings:

@@ -58,6 +58,16 @@ class Version:
         return f"{self.name} version {self.number}"
 
 
+def spec_of(version: str) -> str:
+    """A version as the command line names it: an alias may come without its @.
+
+    >>> [spec_of(name) for name in ("3", "champion", "@champion", "models:/jmlr/3")]
+    ['3', '@champion', '@champion', 'models:/jmlr/3']
+    """
+    plain = version.isdigit() or version.startswith(("@", "models:"))
+    return version if plain else f"@{version}"
+
+
 def resolve(client: MlflowClient, name: str, spec: str) -> Version:
     """The version of the registered model `name` that `spec` means.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jmlr.settings.rules import MARKERS
 from jmlr.models import cutting
 from jmlr.models.retriever import Retriever
+from jmlr.settings.rules import MARKERS
 
 TEXTS = ["gout pain kidney stone rash " * 9, "痛风是一种疾病 🦶 " * 9]
 
