@@ -182,7 +182,7 @@ def ask(
     ] = False,
 ) -> None:
     """Answer a question with the trained pair, with the passages it read; a running `jmlr serve` of it is asked."""
-    run("ask", vignette, option, *([version] if version else []))
+    run("ask", vignette, option, version, not no_server)
 
 
 @app.command()

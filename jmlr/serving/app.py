@@ -18,7 +18,6 @@ from jmlr.serving import asked as asking
 from jmlr.serving.desk import Desk
 from jmlr.serving.gate import Gate
 from jmlr.serving.model import NOTICE, Label, Reply
-from jmlr.serving.page import Page, add_page
 from jmlr.serving.refusals import Refused
 from jmlr.serving.wire import ask_all, read_body
 from jmlr.types import Question
@@ -54,6 +53,8 @@ def create_app(desk: Desk, questions: Sequence[Question] | None = None) -> FastA
     _add_api(app, desk)
     _add_probes(app, desk)
     if questions is not None:
+        from jmlr.serving.page import Page, add_page  # its libraries take a second
+
         add_page(app, Page(desk, questions))
     app.add_middleware(Gate, desk=desk, paths=frozenset(getattr(route, "path", "") for route in app.routes))
     return app

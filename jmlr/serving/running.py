@@ -43,11 +43,11 @@ def ask(question: Question, hash_of_pair: Callable[[], str | None]) -> tuple[str
     """
     wanted: str | None = None
     for note in sorted(FOLDER.glob("serve-*.json")):
-        told = read_json(note)
-        address = str(told["address"])
+        told = read_json(note, f"remove {note}")
+        address = str(told.get("address"))
         for listening, called in _ANYWHERE.items():
             address = address.replace(f"//{listening}:", f"//{called}:")
-        served = _call(address, "/v1/models", None) if told["release"] == version("jmlr") else None
+        served = _call(address, "/v1/models", None) if told.get("release") == version("jmlr") else None
         if served is None:
             continue
         wanted = wanted or hash_of_pair()

@@ -64,9 +64,10 @@ def test_every_stage_has_a_command_that_gives_it_the_settings(
 def test_ask_takes_a_vignette_and_options_in_order(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = fake_stage(monkeypatch, "ask")
     assert run_main(monkeypatch, "ask", "Which test?", "--option", "MRI", "-o", "ECG") == 0
-    assert calls[0][1:] == ("Which test?", ["MRI", "ECG"])
-    assert run_main(monkeypatch, "ask", "Which test?", "-o", "MRI", "-o", "ECG", "--version", "2") == 0
-    assert calls[1][1:] == ("Which test?", ["MRI", "ECG"], "2")
+    assert calls[0][1:] == ("Which test?", ["MRI", "ECG"], "", True)
+    words = ("ask", "Which test?", "-o", "MRI", "-o", "ECG", "--version", "2", "--no-server")
+    assert run_main(monkeypatch, *words) == 0
+    assert calls[1][1:] == ("Which test?", ["MRI", "ECG"], "2", False)
 
 
 @pytest.mark.parametrize(
@@ -278,3 +279,21 @@ def test_help_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_way_to_an_answer_loads_only_what_answers() -> None:
+    """A running server is asked without torch; a pair is loaded without what others need, seconds each.
+
+    transformers' own models load SciPy, and scikit-learn with pandas, wherever they are installed.
+    """
+    code = (
+        "import sys\nimport jmlr.cli.app, jmlr.commands.serve.ask\n"
+        "print(sorted({'torch', 'transformers', 'mlflow', 'scipy'} & set(sys.modules)))\n"
+        "import jmlr.commands.serve.serve, jmlr.answering.answerer, jmlr.serving.model\n"
+        "print(sorted({'scipy', 'sklearn', 'pandas'} & set(sys.modules)))\n"
+        "from transformers import BertModel, LlamaForCausalLM\n"
+        "heavy = 'colbert statsmodels great_expectations deepspeed prefect dvc matplotlib mlflow faiss'\n"
+        "print(sorted(set(heavy.split()) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "[]", "[]"]

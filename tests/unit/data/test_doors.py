@@ -65,7 +65,7 @@ def test_the_command_line_is_such_a_door(ingested, monkeypatch, settings):
             asked.extend(questions)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(ask, "Answerer", Answerer)
+    monkeypatch.setattr("jmlr.answering.answerer.Answerer", Answerer)
     with pytest.raises(KeyboardInterrupt):
         ask.run(settings, TEXT, OPTIONS)
     assert [(question.text, question.options) for question in asked] == [ingested]

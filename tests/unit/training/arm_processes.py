@@ -114,7 +114,7 @@ def train(task: dict[str, Any], folder: Path, death: list[Any] | None) -> None:
     history = History(model.arm, disturb(*death) if death else None, file)
     run = ArmRun(1, folder / "checkpoints", history)
     train_arm(model, run)
-    (folder / f"store-{processes.rank()}").write_text(mapped_file(model.pools.store.vectors), encoding="utf-8")
+    (folder / f"store-{processes.rank()}").write_text(mapped_file(model.corpus.pools.store.vectors), encoding="utf-8")
     with whole_weights(model):
         weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     if processes.is_first():
