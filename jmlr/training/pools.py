@@ -13,6 +13,7 @@ from jmlr.index.fusion import FUSED_DEPTH, PassageSearch, fuse
 from jmlr.models.maxsim import maxsim
 from jmlr.models.retriever import Retriever
 from jmlr.training import processes
+from jmlr.training.one_copy import one_copy
 from jmlr.types import Hit, Passage, Question
 
 PASSAGES_PER_BATCH = 64
@@ -61,7 +62,7 @@ class PassageStore(TokenVectors):
             places[some] = own_places
         given = processes.by_turns(own.vectors) if together > 1 else [own.vectors]
         shape = len(places), own.vectors.shape[1]
-        return cls(processes.one_copy(zip(rows, given, strict=True), shape), lengths, places)
+        return cls(one_copy(zip(rows, given, strict=True), shape), lengths, places)
 
     @classmethod
     def from_index(cls, stored: StoredEmbeddings) -> PassageStore:

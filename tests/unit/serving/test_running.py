@@ -13,7 +13,7 @@ import uvicorn
 
 from jmlr.commands.serve import ask
 from jmlr.index.build import build
-from jmlr.registry.version.facts import Abstaining
+from jmlr.registry.version.contents import Abstaining
 from jmlr.registry.version.pair import Pair
 from jmlr.serving import running, server
 from jmlr.serving.app import create_app

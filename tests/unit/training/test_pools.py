@@ -97,7 +97,7 @@ def test_a_sharded_retriever_encodes_all_in_each_process(tiny_store, tiny_retrie
 def test_no_room_for_the_copy_is_said_before_anything_is_written(tiny_retriever, tiny_passages, monkeypatch):
     monkeypatch.setattr(processes, "world_size", lambda: 2)
     monkeypatch.setattr(processes, "is_sharded", lambda model: True)
-    monkeypatch.setattr(processes.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    monkeypatch.setattr("jmlr.training.one_copy.shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
     with pytest.raises(MissingResource, match="set TMPDIR to a folder with room"):
         PassageStore.encode_together(tiny_retriever, [passage.indexed_text for passage in tiny_passages])
 
