@@ -157,7 +157,7 @@ def test_one_process_at_a_time_holds_a_lock_and_a_killed_one_lets_go(tmp_path):
 WRITES_BY_ITSELF = {
     "flows/run_lock.py": "locks, and a note of who holds one that people read",
     "jmlr/files.py": "these functions",
-    "jmlr/models/retriever.py": "the folder of a checkpoint that is being made",
+    "jmlr/models/colbert.py": "the folder of a checkpoint that is being made",
     "jmlr/models/adapters.py": "a reader's folder: in `making`, or before done.json says that it is whole",
     "jmlr/starter/base_reader.py": "a base reader's folder that is being made",
     "jmlr/stages/base.py": "a base reader's folder that is being made",
@@ -167,7 +167,7 @@ WRITES_BY_ITSELF = {
     "jmlr/index/encoding.py": "a generation that is being made",
     "jmlr/validation/data_docs.py": "a report that is being made",
     "jmlr/data/shards.py": "a shard that is being made",
-    "jmlr/registry/version/package.py": "a temporary folder that MLflow copies",
+    "jmlr/registry/version/registering.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/note.py": "a temporary folder that MLflow copies",
     "jmlr/tracking/snapshot.py": "a temporary folder that MLflow copies, or a new clone",
 }
