@@ -1,6 +1,6 @@
 """Joint training on one page: the step (`JointModel.forward`), and the loop around it (`train_arm`).
 
-A step: pools, sampling, judging, the retriever's loss, reading, the reader's loss. The loop: questions, step, backward,
+A step: pools, reading, the reader's loss, sampling, judging, the retriever's loss. The loop: questions, step, backward,
 optimizer, refresh, metrics, checkpoint. Each is one line here, which names the room that does it.
 """
 
@@ -117,17 +117,19 @@ class JointModel(nn.Module):
         Source: arXiv 2402.17887, section 3, steps 1 to 6; docs/architecture.md, The joint step.
         """
         questions = [self.corpus.questions[row] for row in rows.tolist()]
-        if self.retriever is None:
-            reading = self.reading_loss(questions, [[] for _ in questions])
-            return StepLoss(total=reading, reader=reading.detach())
+        best: list[list[int]] = [[] for _ in questions]
 
         # Pools: K candidates of each question, int64 (B, K), best first under the live question vectors.
-        with torch.set_grad_enabled(self.arm == "jmlr" and torch.is_grad_enabled()):
-            queries = self.retriever.encode_queries([question.text for question in questions])
-        pool, pool_scores = self.corpus.pools.scored(rows, queries)
-        best = [[number for number in row if number >= 0] for row in pool[:, : self.settings.read_passages].tolist()]
-        if self.arm == "rag":
-            reading = self.reading_loss(questions, best)
+        if self.retriever is not None:
+            with torch.set_grad_enabled(self.arm == "jmlr" and torch.is_grad_enabled()):
+                queries = self.retriever.encode_queries([question.text for question in questions])
+            pool, pool_scores = self.corpus.pools.scored(rows, queries)
+            read = pool[:, : self.settings.read_passages].tolist()
+            best = [[number for number in row if number >= 0] for row in read]
+
+        # Reading, and the reader's loss. Before judging: in bfloat16 the other order has other gradients.
+        reading = self.reading_loss(questions, best)
+        if self.retriever is None or self.arm != "jmlr":
             return StepLoss(total=reading, reader=reading.detach())
 
         # Sampling: M of the pool, drawn without replacement.
@@ -142,8 +144,6 @@ class JointModel(nn.Module):
         scores = live_scores(self.retriever, queries, Judged(sampled, losses), self.corpus.pools, self.settings)
         ranking = retriever_loss(self.settings.objective, scores, losses)
 
-        # Reading, and the reader's loss.
-        reading = self.reading_loss(questions, best)
         return StepLoss(
             total=reading + ranking,
             reader=reading.detach(),

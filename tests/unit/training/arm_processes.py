@@ -109,6 +109,7 @@ def train(task: dict[str, Any], folder: Path, death: list[Any] | None) -> None:
     torch.set_num_threads(1)
     folder.mkdir(exist_ok=True)
     record_pools(folder / f"candidates-{processes.rank()}.jsonl")
+    torch.manual_seed(1)  # adapters begin at random, and imports may have drawn
     model = build(task)
     file = folder / "history.jsonl" if processes.is_first() else None
     history = History(model.arm, disturb(*death) if death else None, file)

@@ -105,4 +105,4 @@ def test_the_other_objectives_read_each_passage_alone(make_joint, monkeypatch, n
     write = model.writer.write
     monkeypatch.setattr(model.writer, "write", lambda q, o, p: asked.append(len(p)) or write(q, o, p))
     model(rows=ROWS, draw_seed=1)
-    assert asked == [1] * 12 + [2] * 3
+    assert asked == [2] * 3 + [1] * 12
