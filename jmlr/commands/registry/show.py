@@ -47,9 +47,8 @@ def run(settings: Settings, spec: str) -> None:
 def _origin(version: Version) -> list[str]:
     """When it was made, by which run, and its tags without the results above; hashes stay whole, to be copied."""
     made = datetime.fromtimestamp(version.registered / 1000, timezone.utc)
-    told = {"registered (UTC)": f"{made:%Y-%m-%d %H:%M:%S}", "run": version.run_id}
+    told = {"registered": f"{made:%Y-%m-%d %H:%M:%S} UTC", "run": version.run_id}
     for name, value in sorted(version.tags.items()):
         if not any(part in name for part in _SHOWN_ABOVE) and not name.startswith("mlflow."):
             told[name] = value
-    width = max(map(len, told))
-    return ["where it comes from", *(f"  {name:<{width}}  {value}" for name, value in told.items())]
+    return ["where it comes from", *(f"{name:<14}  {value}" for name, value in told.items())]  # 80 with a hash

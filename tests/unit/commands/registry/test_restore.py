@@ -138,6 +138,7 @@ def test_runs_and_show_tell_what_became_what(
     assert max(map(len, printed.splitlines())) <= 80
     show.run(settings, "@champion")
     printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
     commit = provenance()["git_commit"]
     for told in (f"restored version {number}, champion", commit, f"restore: jmlr restore {number} FOLDER"):
         assert told in printed
