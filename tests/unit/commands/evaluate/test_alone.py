@@ -22,6 +22,7 @@ from jmlr.data.tables import read_questions, write_passages, write_questions
 from jmlr.errors import ConfigError, FingerprintMismatch, MissingResource, UntrustedModel
 from jmlr.files import write_json
 from jmlr.index.build import build
+from jmlr.registry.version.lookup import Version
 from jmlr.registry.version.pair import Pair
 from jmlr.settings import Settings, params
 from jmlr.stages import evaluate, layout
@@ -89,9 +90,7 @@ def version(place: Path, settings: Settings, monkeypatch) -> Callable[..., Path]
             *(layout.TRAINED_RETRIEVER, layout.TRAINED_READER, layout.TRAINED_INDEX, layout.PASSAGES),
             place / "version.yaml",
         )
-        registered = SimpleNamespace(
-            name="jmlr", version="3", run_id="run", tags={"git_commit": "abc", "data_dvc_hash": "def"}
-        )
+        registered = Version(3, "run", {"git_commit": "abc", "data_dvc_hash": "def"}, "jmlr")
         monkeypatch.setattr(evaluate_version, "connect", lambda: None)
         monkeypatch.setattr(evaluate_version, "resolve", lambda client, name, spec: registered)
         monkeypatch.setattr(evaluate_version, "files", lambda client, version: SimpleNamespace(pair=pair))
