@@ -31,18 +31,11 @@ def test_of_many_centroids_nearly_always_the_nearest_is_found(count):
     centroids, vectors = directions(count, 1), directions(3000, 2)
     nearest = NearestCentroid(centroids)
     found, right = nearest.of(vectors.half()), brute_force(vectors.half().float(), centroids)
-    assert nearest._compared.shape[1] < count / 2
+    assert nearest._index.nprobe < nearest._index.nlist / 2
     assert (found == right).float().mean() > 0.9
     lost = (vectors * (centroids[right] - centroids[found])).sum(dim=1)
     assert lost.min() > -1e-3
     assert lost.max() < 0.3
-
-
-def test_blocks_change_nothing(monkeypatch):
-    centroids, vectors = directions(1200, 1), directions(300, 2)
-    whole = NearestCentroid(centroids).of(vectors)
-    monkeypatch.setattr("jmlr.index.centroids._BLOCK_VECTORS", 64)
-    assert torch.equal(NearestCentroid(centroids).of(vectors), whole)
 
 
 def test_clusters_that_lie_apart_are_found():
@@ -55,7 +48,7 @@ def test_clusters_that_lie_apart_are_found():
 
 def test_k_means_brings_centroids_nearer():
     vectors = directions(2000, 5)
-    likeness = [(vectors @ cluster(vectors, 50, n, seed=1).T).amax(dim=1).mean() for n in (0, 1, 4)]
+    likeness = [(vectors @ cluster(vectors, 50, n, seed=1).T).amax(dim=1).mean() for n in (1, 2, 6)]
     assert likeness[0] < likeness[1] < likeness[2]
 
 
@@ -66,6 +59,6 @@ def test_the_seed_decides():
     assert not torch.equal(first, other)
 
 
-def test_a_centroid_without_vectors_stays():
+def test_more_centroids_than_different_vectors_are_no_fault():
     vectors = directions(1, 7).repeat(9, 1)
-    assert torch.allclose(cluster(vectors, 4, 2, seed=0), vectors[:4])
+    assert torch.allclose(cluster(vectors, 4, 2, seed=0), vectors[:4], atol=1e-2)
