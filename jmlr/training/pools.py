@@ -82,8 +82,9 @@ class PassageStore(TokenVectors):
 
     @torch.no_grad()
     def score_all(self, queries: torch.Tensor) -> torch.Tensor:
-        """MaxSim of queries (B, Q, H) with all passages: float32 (B, N)."""
-        return score_all(self, queries.detach().float())
+        """MaxSim of queries (B, Q, H) with all passages: float32 (B, N), under autocast too."""
+        with torch.autocast(queries.device.type, enabled=False):
+            return score_all(self, queries.detach().float())
 
     def search(self, queries: torch.Tensor, count: int) -> torch.Tensor:
         """Numbers of the `count` best passages of all for each query (B, Q, H): int64 (B, count), best first."""

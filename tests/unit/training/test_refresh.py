@@ -126,3 +126,11 @@ def test_a_store_in_blocks_scores_all_passages(tiny_store, tiny_retriever, tiny_
     assert isinstance(tiny_store, PassageStore)
     scores = tiny_store.score_all(queries)
     assert_close(scores, tiny_store.score(queries, torch.arange(20)[None]))
+
+
+def test_a_training_in_bfloat16_searches_all_passages_in_float32(tiny_store, tiny_retriever, tiny_questions):
+    with torch.no_grad():
+        queries = tiny_retriever.encode_queries([tiny_questions[0].text])
+    plain = tiny_store.score_all(queries)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(tiny_store.score_all(queries), plain)
