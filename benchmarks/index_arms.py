@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from index_corpus import SETTINGS
+from quiet import quiet_cpu
 
 from jmlr.index import plaid
 from jmlr.index.backend import Backend
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.exact import ExactBackend
 from jmlr.index.plaid_search import PlaidBackend
-from jmlr.index.quiet import quiet_cpu
 
 Search = Callable[[torch.Tensor, int], list[int]]
 """The numbers of the k best passages of one query, float32 (Q, H), best first."""

@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "index": lambda: said(tables.index, "index.jsonl"),
     "answering": lambda: said(tables.answering, "evaluate.json"),
     "serve": lambda: said(tables.serve, "serve.json"),
+    "startup": lambda: said(tables.startup, "startup.json"),
     "serve_batches": lambda: said(tables.recorded, "serve_batches.json"),
     "real_data": lambda: said(tables.recorded, "real_data.json"),
     "exams": lambda: said(tables.recorded, "exams.json"),

@@ -15,7 +15,8 @@ from synthetic import Bench
 
 from jmlr.losses.llm_rank import scale_minmax
 from jmlr.models.maxsim import maxsim
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 from jmlr.training.objective import retriever_loss
 
 

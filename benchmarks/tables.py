@@ -139,6 +139,15 @@ def serve(result: Result) -> str:
     return markdown(head, rows)
 
 
+def startup(result: Result) -> str:
+    """How long each start takes; the last column compares processor seconds with the first row's."""
+    rows = [
+        [row["what"], f"{row['seconds']:.1f} s", f"{row['cpu_seconds']:.1f} s", f"{row['of_floor']:.2f}"]
+        for row in result["rows"]
+    ]
+    return markdown(["what", "wall", "CPU", "of the floor"], rows)
+
+
 def retrieval(result: Result) -> str:
     """One part a split: rankings, paired differences in points, and what PLAID finds of the exact search.
 

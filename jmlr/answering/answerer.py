@@ -37,7 +37,11 @@ def load_search(
     Raises:
         FingerprintMismatch: if retriever, index and passages do not belong together.
     """
-    searcher = load_searcher(retriever_folder, index_folder, passages, settings)
+    return with_words(load_searcher(retriever_folder, index_folder, passages, settings), passages, settings)
+
+
+def with_words(searcher: Searcher, passages: Sequence[Passage], settings: Settings) -> PassageSearch:
+    """The search, fused with BM25 if `index.hybrid` says so."""
     if not settings.index.hybrid:
         return searcher
     from jmlr.index.bm25 import Bm25

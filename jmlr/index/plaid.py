@@ -1,36 +1,64 @@
-"""colbert-ai's PLAID indexer, fed with embeddings that are already there."""
+"""PLAID's files, as colbert-ai lays them out: its own searcher reads them, and they are written without it."""
 
 from __future__ import annotations
 
 import json
 import math
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from colbert.data.collection import Collection
-from colbert.indexing.codecs.residual import ResidualCodec
-from colbert.indexing.collection_indexer import CollectionIndexer
-from colbert.indexing.index_saver import IndexSaver
-from colbert.infra.config import ColBERTConfig
 
-from jmlr.files import write_json
+from jmlr.files import write_json, write_text
 from jmlr.index.backend import count_partitions
 from jmlr.index.centroids import NearestCentroid, cluster
 from jmlr.index.embeddings import StoredEmbeddings
-from jmlr.index.quiet import quiet_cpu
+from jmlr.index.plaid_search import CENTROIDS_FILE, LISTS_FILE, METADATA_FILE
 from jmlr.settings import IndexSettings
-
-METADATA_FILE, PLAN_FILE = "metadata.json", "plan.json"
 
 _CHUNK_PASSAGES = 8192
 _SAMPLED_PER_PARTITION = 64
 _HELD_OUT_FRACTION, _MAX_HELD_OUT = 0.05, 10_000
 
 
+@dataclass(frozen=True)
+class Buckets:
+    """How a number of a residual becomes a few bits.
+
+    Attributes:
+        cutoffs: between buckets, float32 (2^bits - 1,).
+        weights: what each bucket stands for, float32 (2^bits,).
+        mean_residual: mean absolute number of a residual, float32, no dimension.
+    """
+
+    cutoffs: torch.Tensor
+    weights: torch.Tensor
+    mean_residual: torch.Tensor
+
+    @classmethod
+    def of(cls, residuals: torch.Tensor, bits: int) -> Buckets:
+        """Buckets that hold equally many of these numbers each, float32 (N, H)."""
+        quantiles = torch.arange(2**bits) / 2**bits
+        cutoffs, weights = residuals.quantile(quantiles[1:]), residuals.quantile(quantiles + 0.5 / 2**bits)
+        return cls(cutoffs, weights, residuals.abs().mean(dim=0).mean())
+
+    def pack(self, residuals: torch.Tensor) -> torch.Tensor:
+        """Bucket numbers of residuals, float (N, H), their bits reversed, 8 / bits of them a byte: uint8."""
+        bits = (len(self.cutoffs) + 1).bit_length() - 1
+        reversed_bits = torch.tensor([_reversed(number, bits) for number in range(2**bits)], dtype=torch.uint8)
+        buckets = reversed_bits[torch.bucketize(residuals, self.cutoffs, out_int32=True)]
+        packed = torch.zeros(len(buckets), residuals.shape[1] * bits // 8, dtype=torch.uint8)
+        for place in range(0, 8, bits):
+            packed = (packed << bits) | buckets[:, place // bits :: 8 // bits]
+        return packed
+
+
+@torch.inference_mode()
 def write(stored: StoredEmbeddings, settings: IndexSettings, folder: Path, seed: int) -> None:
-    """Writes PLAID's files of the stored embeddings into `folder`, for colbert-ai's own searcher too.
+    """Writes PLAID's files of the stored embeddings into `folder`, the same bytes for one seed.
+
+    Source: arXiv 2205.09707, section 4.1, in the layout of colbert-ai's CollectionIndexer.
 
     Args:
         stored: all embeddings.
@@ -38,89 +66,62 @@ def write(stored: StoredEmbeddings, settings: IndexSettings, folder: Path, seed:
         folder: empty.
         seed: draws the k-means sample and first centroids.
     """
-    config = ColBERTConfig(
-        index_path=str(folder),
-        dim=stored.vectors.shape[1],
-        nbits=settings.bits,
-        kmeans_niters=settings.kmeans_iterations,
-        query_maxlen=settings.query_tokens,
-        doc_maxlen=settings.passage_tokens,
-    )
-    with quiet_cpu():
-        PlaidIndexer(config, stored, seed).run()
+    count, passages = len(stored.vectors), len(stored.passage_ids)
+    partitions = count_partitions(count)
+    held_out = max(1, min(int(_HELD_OUT_FRACTION * count), _MAX_HELD_OUT))
+    drawn = np.random.default_rng(seed).permutation(count)[: _SAMPLED_PER_PARTITION * partitions + held_out]
+    sample = torch.from_numpy(np.asarray(stored.vectors[drawn]))
+    exact = cluster(sample[held_out:], partitions, settings.kmeans_iterations, seed)
+    sample = sample[:held_out]
+    buckets = Buckets.of(sample - exact[NearestCentroid(exact).of(sample)], settings.bits)
+    centroids = exact.half()
+    torch.save(centroids, folder / CENTROIDS_FILE)
+    torch.save((buckets.cutoffs, buckets.weights), folder / "buckets.pt")
+    torch.save(buckets.mean_residual, folder / "avg_residual.pt")
+    codes = _write_chunks(stored, centroids.float(), buckets, folder)
+    torch.save(_lists(codes, stored.tokens.lengths, partitions), folder / LISTS_FILE)
+    config = {"dim": stored.vectors.shape[1], "nbits": settings.bits, "kmeans_niters": settings.kmeans_iterations}
+    metadata = {
+        "config": {**config, "query_maxlen": settings.query_tokens, "doc_maxlen": settings.passage_tokens},
+        "num_chunks": math.ceil(passages / _CHUNK_PASSAGES),
+        "num_partitions": partitions,
+        "num_embeddings": count,
+        "avg_doclen": count / passages,
+    }
+    write_json(folder / METADATA_FILE, metadata, sort_keys=True)
 
 
-class PlaidIndexer(CollectionIndexer):
-    """Writes PLAID's files from stored embeddings: one process, no second encoding, the same files for one seed.
+def _write_chunks(stored: StoredEmbeddings, centroids: torch.Tensor, buckets: Buckets, folder: Path) -> torch.Tensor:
+    """Writes codes, residuals and lengths, some thousand passages a file; returns all codes, int32 (E,)."""
+    nearest, offsets, codes = NearestCentroid(centroids), stored.offsets, []
+    for number, first in enumerate(range(0, len(stored.passage_ids), _CHUNK_PASSAGES)):
+        lengths = stored.lengths[first : first + _CHUNK_PASSAGES].tolist()
+        start, end = int(offsets[first]), int(offsets[first + len(lengths)])
+        vectors = stored.tokens.vectors[start:end]
+        of_chunk = nearest.of(vectors)
+        codes.append(of_chunk.int())
+        torch.save(codes[-1], folder / f"{number}.codes.pt")
+        torch.save(buckets.pack(vectors - centroids[of_chunk]), folder / f"{number}.residuals.pt")
+        write_text(folder / f"doclens.{number}.json", json.dumps(lengths, separators=(",", ":")))
+        sizes = {"passage_offset": first, "num_passages": len(lengths)}
+        sizes |= {"num_embeddings": end - start, "embedding_offset": start}
+        write_text(folder / f"{number}.metadata.json", json.dumps(sizes, indent=4) + "\n")
+    return torch.cat(codes)
 
-    Sampling, k-means, the plan and how codes are found are overridden; what is written is colbert-ai's.
+
+def _lists(codes: torch.Tensor, lengths: torch.Tensor, partitions: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The passages of each centroid one list after another, int32 (L,), and how many each has, int64 (C,).
+
+    colbert-ai reads as many from the last list as the longest has, so zeros may follow.
+
+    >>> _lists(torch.tensor([1, 0, 1, 1]), torch.tensor([2, 2]), 2)
+    (tensor([0, 0, 1], dtype=torch.int32), tensor([1, 2]))
     """
-
-    def __init__(self, config: ColBERTConfig, stored: StoredEmbeddings, seed: int) -> None:
-        self.config, self.stored, self.seed = config, stored, seed
-        self.verbose, self.rank, self.nranks, self.use_gpu = 0, 0, 1, False
-        self.collection = _PassageNumbers(len(stored.passage_ids))
-        self.encoder = _Lookup(stored)
-        self.saver = _Saver(config)
-
-    def run(self, shared_lists: object = None) -> None:
-        """Writes the index into config.index_path.
-
-        Without colbert-ai's barriers, which ask for a GPU when WORLD_SIZE is set; one process alone calls this.
-        """
-        with torch.inference_mode():
-            self.setup()
-            self.train(shared_lists)
-            self.index()
-            self.finalize()
-        _make_relocatable(Path(self.config.index_path))
-
-    def setup(self) -> None:
-        """Plans chunks and partitions; all lengths are known, so nothing is estimated."""
-        self.num_chunks = math.ceil(len(self.collection) / self.collection.get_chunksize())
-        self.num_embeddings_est = int(self.stored.offsets[-1])
-        self.avg_doclen_est = self.num_embeddings_est / len(self.collection)
-        self.num_partitions = count_partitions(self.num_embeddings_est)
-        self._save_plan()
-
-    def _concatenate_and_split_sample(self) -> tuple[torch.Tensor, torch.Tensor]:
-        total = self.num_embeddings_est
-        held_out = max(1, min(int(_HELD_OUT_FRACTION * total), _MAX_HELD_OUT))
-        wanted = min(total, _SAMPLED_PER_PARTITION * self.num_partitions + held_out)
-        drawn = np.random.default_rng(self.seed).permutation(total)[:wanted]
-        vectors = torch.from_numpy(np.asarray(self.stored.vectors[drawn]))
-        return vectors[held_out:], vectors[:held_out]
-
-    def _train_kmeans(self, sample: torch.Tensor, shared_lists: object) -> torch.Tensor:
-        return cluster(sample, self.num_partitions, self.config.kmeans_niters, self.seed)
-
-
-class _Saver(IndexSaver):
-    """Compresses by _Codec."""
-
-    def load_codec(self) -> ResidualCodec:
-        return _Codec.load(index_path=self.config.index_path_)
-
-
-class _Codec(ResidualCodec):
-    """colbert-ai's codec in a tenth of its time on CPU: the same bytes, but for vectors that miss their centroid."""
-
-    @cached_property
-    def _nearest(self) -> NearestCentroid:
-        return NearestCentroid(self.centroids)
-
-    def compress_into_codes(self, embs: torch.Tensor, out_device: object) -> torch.Tensor:
-        """The nearest centroid of each vector, float (N, H): int64 (N,)."""
-        return self._nearest.of(embs)
-
-    def binarize(self, residuals: torch.Tensor) -> torch.Tensor:
-        """Bucket numbers of residuals, float (N, H), their bits reversed, 8 / bits of them a byte: uint8."""
-        reversed_bits = torch.tensor([_reversed(number, self.nbits) for number in range(2**self.nbits)])
-        buckets = reversed_bits.to(torch.uint8)[torch.bucketize(residuals, self.bucket_cutoffs, out_int32=True)]
-        packed = torch.zeros(len(buckets), self.dim * self.nbits // 8, dtype=torch.uint8)
-        for place in range(0, 8, self.nbits):
-            packed = (packed << self.nbits) | buckets[:, place // self.nbits :: 8 // self.nbits]
-        return packed
+    pairs = torch.unique(codes.long() * len(lengths) + torch.repeat_interleave(lengths))
+    pids, counts = (pairs % len(lengths)).int(), torch.bincount(pairs // len(lengths), minlength=partitions)
+    longest = int(counts.max())
+    padding = torch.zeros(longest if int(counts[-1]) < longest else 0, dtype=torch.int32)
+    return torch.cat((pids, padding)), counts
 
 
 def _reversed(number: int, bits: int) -> int:
@@ -130,35 +131,3 @@ def _reversed(number: int, bits: int) -> int:
     (8, 6)
     """
     return int(f"{number:0{bits}b}"[::-1], 2)
-
-
-class _PassageNumbers(Collection):
-    """A collection whose passages are their own numbers, in chunks of bounded memory."""
-
-    def __init__(self, count: int) -> None:
-        self.path, self.data = None, range(count)
-
-    def get_chunksize(self) -> int:
-        return _CHUNK_PASSAGES
-
-
-class _Lookup:
-    """Stands where colbert-ai has its encoder."""
-
-    def __init__(self, stored: StoredEmbeddings) -> None:
-        self.stored = stored
-
-    def encode_passages(self, pids: list[int]) -> tuple[torch.Tensor, list[int]]:
-        first, end = pids[0], pids[-1] + 1  # a chunk: neighbours
-        rows = self.stored.vectors[self.stored.offsets[first] : self.stored.offsets[end]]
-        return torch.from_numpy(rows.astype(np.float32)), self.stored.lengths[first:end].tolist()
-
-
-def _make_relocatable(folder: Path) -> None:
-    """Drops the paths, the user's folders and the time that colbert-ai writes into metadata.json and plan.json."""
-    path = folder / METADATA_FILE
-    metadata = json.loads(path.read_text(encoding="utf-8"))
-    kept = ("dim", "nbits", "kmeans_niters", "query_maxlen", "doc_maxlen")
-    metadata["config"] = {name: metadata["config"][name] for name in kept}
-    write_json(path, metadata, sort_keys=True)
-    (folder / PLAN_FILE).unlink()

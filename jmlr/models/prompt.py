@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import torch
 from cachetools import LRUCache
 
 from jmlr.errors import ConfigError
@@ -268,50 +267,3 @@ def _before(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
         if whole[first : first + len(plain)] == plain:
             return tuple(whole[:first])
     return () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
-
-
-@dataclass(frozen=True)
-class ReaderBatch:
-    """Right-padded reader input: three int64 tensors of shape (N, T); labels are IGNORED except on answers."""
-
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    labels: torch.Tensor
-
-    def to(self, device: torch.device) -> ReaderBatch:
-        """The same on `device`."""
-        return ReaderBatch(self.input_ids.to(device), self.attention_mask.to(device), self.labels.to(device))
-
-
-def by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Numbers of all items, shortest first, in groups of at most `tokens` once padded; one item always fits.
-
-    >>> by_length([5, 2, 9, 2], tokens=10)
-    [[1, 3], [0], [2]]
-    """
-    groups: list[list[int]] = []
-    for number in sorted(range(len(lengths)), key=lambda number: lengths[number]):
-        if groups and (len(groups[-1]) + 1) * lengths[number] <= tokens:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    return groups
-
-
-def pad(prompted: Sequence[Prompted], pad_token_id: int) -> ReaderBatch:
-    """One right-padded batch, padded to the longest item and no further.
-
-    >>> batch = pad([Prompted((5, 6), (7,)), Prompted((5,), (8,))], pad_token_id=0)
-    >>> batch.input_ids.tolist(), batch.labels.tolist()
-    ([[5, 6, 7], [5, 8, 0]], [[-100, -100, 7], [-100, 8, -100]])
-    """
-    longest = max(len(item.prompt_ids) + len(item.answer_ids) for item in prompted)
-    input_ids = torch.full((len(prompted), longest), pad_token_id)
-    attention_mask = torch.zeros_like(input_ids)
-    labels = torch.full_like(input_ids, IGNORED)
-    for row, item in enumerate(prompted):
-        prompt, answer = len(item.prompt_ids), len(item.answer_ids)
-        input_ids[row, : prompt + answer] = torch.tensor(item.prompt_ids + item.answer_ids)
-        attention_mask[row, : prompt + answer] = 1
-        labels[row, prompt : prompt + answer] = torch.tensor(item.answer_ids)
-    return ReaderBatch(input_ids, attention_mask, labels)

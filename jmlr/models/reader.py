@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from jmlr.errors import MissingResource
 from jmlr.models import foreign_code, shifted_sparse_attention
-from jmlr.models.packing import PackedBatch
-from jmlr.models.prompt import IGNORED, ReaderBatch
+from jmlr.models.packing import PackedBatch, ReaderBatch
+from jmlr.models.prompt import IGNORED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

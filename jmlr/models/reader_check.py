@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
-from jmlr.models.packing import common_beginning, pack
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import common_beginning, pack, pad
+from jmlr.models.prompt import Prompted
 
 ALLOWED_SHARE = 0.02
 """Of the largest loss: rounding of bfloat16 stays below, a factor or bound on the logits that is not known does not."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jmlr.answering.answerer import Answerer, load_searcher
+from jmlr.answering.answerer import Answerer, load_searcher, with_words
 from jmlr.data.tables import read_passages
 from jmlr.files import read_json, reading
-from jmlr.index.fusion import Hybrid, PassageSearch
 from jmlr.registry.version.contents import Abstaining
 from jmlr.registry.version.lookup import files, resolve
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
@@ -52,12 +51,7 @@ def load_pair(pair: Pair, label: Label, abstaining: Abstaining, current: Setting
     settings = pair.settings(current)
     passages = read_passages(pair.passages)
     searcher = load_searcher(pair.retriever, pair.index, passages, settings)
-    search: PassageSearch = searcher
-    if settings.index.hybrid:
-        from jmlr.index.bm25 import Bm25
-
-        search = Hybrid(searcher, Bm25(passages))
-    answerer = Answerer.load_reader(pair.reader, passages, settings, search)
+    answerer = Answerer.load_reader(pair.reader, passages, settings, with_words(searcher, passages, settings))
     return ServedModel(label, answerer, abstaining, searcher.retriever)
 
 

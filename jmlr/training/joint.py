@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from jmlr.errors import TrainingFailed
 from jmlr.losses import LOSSES
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import answer_token_losses
 from jmlr.models.retriever import Retriever
 from jmlr.seeds import seed_of

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from jmlr.losses import Evidence
-from jmlr.models.packing import common_beginning
-from jmlr.models.prompt import Prompted, by_length, pad
+from jmlr.models.packing import by_length, common_beginning, pad
+from jmlr.models.prompt import Prompted
 from jmlr.models.reader import answer_losses, answer_losses_after
 from jmlr.training import processes
 

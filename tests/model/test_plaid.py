@@ -16,7 +16,6 @@ from jmlr.index.build import build
 from jmlr.index.embeddings import StoredEmbeddings
 from jmlr.index.exact import ExactBackend, score_all
 from jmlr.index.plaid_search import PlaidBackend
-from jmlr.index.quiet import quiet_cpu
 from jmlr.index.refresh import Changes, refresh
 from jmlr.index.search import Searcher
 from jmlr.models import retriever as retrievers
@@ -108,17 +107,6 @@ def test_a_moved_pair_finds_the_same(pair, searcher, tmp_path):
     assert load_searcher(moved).search(QUESTIONS[:3], 5) == searcher.search(QUESTIONS[:3], 5)
 
 
-def test_a_visible_gpu_changes_nothing(pair, searcher, tmp_path, monkeypatch):
-    from colbert.infra.config.settings import RunSettings
-
-    monkeypatch.setattr(RunSettings, "total_visible_gpus", 1)
-    build(pair / "retriever", PASSAGES, SETTINGS, tmp_path / "index", 1)
-    retriever = Retriever.load(pair / "retriever", SETTINGS)
-    found = Searcher.load(tmp_path / "index", retriever, pair / "retriever", PASSAGES).search(QUESTIONS[:3], 10)
-    assert found == searcher.search(QUESTIONS[:3], 10)
-    assert RunSettings.total_visible_gpus == 1
-
-
 def test_candidates_are_mined_for_every_question(searcher):
     questions = [Question(f"q{number}", text, ("yes", "no"), 0, "train") for number, text in enumerate(QUESTIONS)]
     pools = candidates.mine(searcher, questions, 30)
@@ -175,16 +163,17 @@ def test_the_backend_finds_what_the_exact_one_finds(built, queries):
 
 def test_colbert_ai_reads_the_files_and_finds_nearly_the_embeddings(built, queries, monkeypatch):
     """Guards codes, residuals and buckets, none of which our own scores need, and the lists of passages."""
-    with quiet_cpu():
-        from colbert.search.index_storage import IndexScorer
-        from colbert.search.strided_tensor import StridedTensor
+    from colbert.infra.config.settings import RunSettings
+    from colbert.search.index_storage import IndexScorer
+    from colbert.search.strided_tensor import StridedTensor
 
-        for kind in (IndexScorer, StridedTensor):  # C++, which the slow test below compiles
-            monkeypatch.setattr(kind, "try_load_torch_extensions", lambda use_gpu: None)
-        read = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
-        codes = read.embeddings.codes[: read.num_embeddings]  # it reads into a longer, uninitialised tensor
-        residuals = read.embeddings.residuals[: read.num_embeddings]
-        vectors = read.codec.decompress(type(read.embeddings)(codes, residuals))
+    monkeypatch.setattr(RunSettings, "total_visible_gpus", 0)
+    for kind in (IndexScorer, StridedTensor):  # C++, which the slow test below compiles
+        monkeypatch.setattr(kind, "try_load_torch_extensions", lambda use_gpu: None)
+    read = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
+    codes = read.embeddings.codes[: read.num_embeddings]  # it reads into a longer, uninitialised tensor
+    residuals = read.embeddings.residuals[: read.num_embeddings]
+    vectors = read.codec.decompress(type(read.embeddings)(codes, residuals))
     stored = StoredEmbeddings.open(built)
     assert read.doclens.tolist() == stored.lengths.tolist()
     passages = torch.arange(len(stored.lengths)).repeat_interleave(read.doclens)
@@ -204,12 +193,13 @@ def test_colbert_ai_ranks_by_the_files_nearly_as_well(built, queries, monkeypatc
     from colbert.infra.config import ColBERTConfig
 
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # ninja
-    with quiet_cpu():
-        from colbert.modeling.colbert import ColBERT
-        from colbert.search.index_storage import IndexScorer
+    from colbert.infra.config.settings import RunSettings
+    from colbert.modeling.colbert import ColBERT
+    from colbert.search.index_storage import IndexScorer
 
-        ColBERT.try_load_torch_extensions(False)
-        scorer = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
+    monkeypatch.setattr(RunSettings, "total_visible_gpus", 0)
+    ColBERT.try_load_torch_extensions(False)
+    scorer = IndexScorer(str(built / manifest.PLAID_FOLDER), use_gpu=False)
     config = ColBERTConfig(query_maxlen=32, ncells=4, centroid_score_threshold=0.4, ndocs=1024)
     config.total_visible_gpus = 0
     ranked = [scorer.rank(config, query[None]) for query in queries]

@@ -16,7 +16,8 @@ from jmlr.evaluation.certainty import over_orders
 from jmlr.evaluation.predictions import prediction
 from jmlr.evaluation.statistics.accuracy import outcomes
 from jmlr.models import reader as readers
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.settings import Settings, params
 from jmlr.types import Hit, Question
 

@@ -9,7 +9,8 @@ import torch
 
 from jmlr.answering.answerer import Answerer
 from jmlr.answering.generation import rationale_in, say, strict_choice
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import answer_token_losses
 from jmlr.settings import params
 from jmlr.types import Hit, Question

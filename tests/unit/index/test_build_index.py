@@ -95,11 +95,11 @@ def test_a_failed_build_leaves_the_old_index(retriever_folder, passages, setting
     build(retriever_folder, passages[:10], settings, folder, seed=1)
     before = fingerprint.of_folder(folder)
 
-    def fail(self, shared_lists=None):
+    def fail(*_):
         raise RuntimeError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(plaid.PlaidIndexer, "run", fail)
+        patch.setattr(plaid, "write", fail)
         with pytest.raises(RuntimeError, match="the disk is full"):
             build(retriever_folder, passages, settings, folder, seed=1)
     assert fingerprint.of_folder(folder) == before

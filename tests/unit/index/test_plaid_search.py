@@ -108,12 +108,12 @@ def test_residuals_are_packed_as_colbert_ai_packs_them(bits):
     config.total_visible_gpus = 0
     draw = torch.Generator().manual_seed(bits)
     cutoffs, weights = torch.linspace(-1, 1, 2**bits - 1), torch.linspace(-1, 1, 2**bits)
-    made = [kind(config, torch.eye(32), 0.1, cutoffs, weights) for kind in (plaid._Codec, ResidualCodec)]
+    ours = plaid.Buckets(cutoffs, weights, torch.tensor(0.1))
+    theirs = ResidualCodec(config, torch.eye(32), 0.1, cutoffs, weights)
     residuals = torch.randn(50, 32, generator=draw)
     residuals[0, : len(cutoffs)] = cutoffs[:32]  # a value on a border
-    ours, theirs = (codec.binarize(residuals) for codec in made)
-    assert ours.dtype == torch.uint8
-    assert torch.equal(ours, theirs)
+    assert ours.pack(residuals).dtype == torch.uint8
+    assert torch.equal(ours.pack(residuals), theirs.binarize(residuals))
 
 
 def test_the_seed_decides_every_byte(stored, settings, tmp_path):

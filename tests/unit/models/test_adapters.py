@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models.adapters import add_lora, merge_and_save
+from jmlr.models.packing import pad
 from jmlr.models.parts import part_of_each
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.prompt import Prompted
 from jmlr.settings import LoraSettings
 from jmlr.training.movement import WeightChange, require_movement
 

@@ -7,8 +7,8 @@ import torch
 from closeness import assert_close
 
 from jmlr.models import reader as readers
-from jmlr.models.packing import pack
-from jmlr.models.prompt import IGNORED, Prompted, pad
+from jmlr.models.packing import pack, pad
+from jmlr.models.prompt import IGNORED, Prompted
 
 pytestmark = pytest.mark.numerical
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jmlr.models.prompt import IGNORED, Prompted, PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import IGNORED, Prompted, PromptWriter
 from jmlr.types import Passage, Question
 
 QUESTION = Question("q1", "fever and cough. Which test?", ("scan", "blood", "urine", "biopsy"), 2, "train")

@@ -8,7 +8,8 @@ from closeness import FLOAT32, assert_close
 
 from jmlr.errors import MissingResource
 from jmlr.models import reader as readers
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 
 pytestmark = pytest.mark.numerical
 

@@ -11,7 +11,8 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 from jmlr.models.reader_check import check_reader
 
 pytestmark = pytest.mark.numerical

@@ -10,7 +10,8 @@ from torch.nn import functional
 from jmlr.errors import TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models import shifted_sparse_attention as s2
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 from jmlr.models.shifted_sparse_attention import attend, group_tokens, shifted_sparse_attention
 
 pytestmark = pytest.mark.numerical

@@ -14,7 +14,8 @@ from jmlr.errors import MissingResource, TrainingFailed
 from jmlr.models import reader as readers
 from jmlr.models import trainable_reader
 from jmlr.models.adapters import merge_and_save
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 from jmlr.models.trainable_reader import load_for_training, quantisation, require_quantisation, scaled
 from jmlr.settings import LoraSettings, TrainReaderSettings
 

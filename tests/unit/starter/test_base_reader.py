@@ -7,7 +7,8 @@ import torch
 
 from jmlr.errors import DataError
 from jmlr.models import reader as readers
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.starter import tokenizer as starter_tokenizer
 from jmlr.starter.base_reader import create
 from jmlr.starter.tokenizer import frequent_words, train_tokenizer

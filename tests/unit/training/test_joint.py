@@ -10,7 +10,7 @@ from closeness import FLOAT32, assert_all_close
 
 from jmlr.models import reader as readers
 from jmlr.models.maxsim import maxsim
-from jmlr.models.prompt import pad
+from jmlr.models.packing import pad
 from jmlr.training import judging
 from jmlr.training.live_scores import strongest_pulls
 from jmlr.training.objective import retriever_loss

@@ -6,7 +6,8 @@ import pytest
 import torch
 from closeness import assert_close
 
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.models.reader import answer_losses
 from jmlr.training import judging
 from jmlr.training.judging import judge

@@ -8,7 +8,7 @@ from closeness import FLOAT32, assert_close
 
 from jmlr.losses import LOSSES, alone
 from jmlr.models import reader as readers
-from jmlr.models.prompt import pad
+from jmlr.models.packing import pad
 from jmlr.training import judging
 from jmlr.training.objective import retriever_loss
 from jmlr.training.sampling import sample_passages

@@ -9,7 +9,8 @@ import torch
 from closeness import FLOAT32
 
 from jmlr.models import reader as readers
-from jmlr.models.prompt import PromptWriter, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import PromptWriter
 from jmlr.training.ledger import describe_rationales
 from jmlr.training.shares import _answer_tokens
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from jmlr.models.adapters import add_lora
-from jmlr.models.prompt import Prompted, pad
+from jmlr.models.packing import pad
+from jmlr.models.prompt import Prompted
 from jmlr.models.reader import answer_token_losses
 from jmlr.settings import LoraSettings
 from jmlr.training.cost.flops import Size, TokenCounter, encoders_of, measure_size

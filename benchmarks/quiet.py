@@ -14,7 +14,7 @@ _TOKENIZER_THREADS = "TOKENIZERS_PARALLELISM"
 def quiet_cpu() -> Iterator[None]:
     """Within, colbert-ai prints nothing and takes the CPU path even where a GPU is visible.
 
-    Its GPU path compiles CUDA sources with nvcc; what is left of it here, writing PLAID's files, compiles nothing.
+    Its GPU path compiles CUDA sources with nvcc.
     """
     threads = os.environ.get(_TOKENIZER_THREADS)
     from colbert.infra.config import ColBERTConfig
