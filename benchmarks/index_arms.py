@@ -64,7 +64,8 @@ class Lookup:
         self.stored = stored
 
     def encode_passages(self, pids: list[int]) -> tuple[torch.Tensor, list[int]]:
-        return torch.from_numpy(self.stored.rows(pids)).float(), self.stored.lengths[pids].tolist()
+        tokens = self.stored.tokens
+        return tokens.vectors[tokens.rows(torch.tensor(pids))].float(), self.stored.lengths[pids].tolist()
 
 
 def searcher(arm: str, stored: StoredEmbeddings, folder: Path) -> Search:

@@ -60,7 +60,7 @@ def test_every_search_is_measured(index, data, tmp_path, capsys, arms):
     searched, printed = [row for row in rows if "recall" in row], capsys.readouterr().out
     assert [(row["passages"], row["arm"]) for row in searched] == [(size, arm) for size in (40, 60) for arm in arms]
     for row in searched:
-        least = {"exact": 1.0, "plaid": 0.9}.get(row["arm"], 0.2)
+        least = {"exact": 1.0, "plaid": 0.85}.get(row["arm"], 0.2)
         assert least <= row["recall"] <= 1.0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
         assert row["bytes"] > 0
