@@ -10,8 +10,8 @@ import pytest
 
 from flows import promote
 from jmlr.commands.data import accept, view
-from jmlr.commands.evaluate import compare, rationales, results
-from jmlr.commands.passages.refreshed import Refreshed, evaluated
+from jmlr.commands.evaluate import alone, compare, rationales, results
+from jmlr.commands.passages.refreshed import Refreshed
 from jmlr.commands.registry import register
 from jmlr.data.tables import write_passages, write_questions
 from jmlr.errors import DataError
@@ -37,7 +37,10 @@ READ: dict[str, tuple[Path, Callable[[], object]]] = {
     "data stats": (layout.COUNTS, view.stats),
     "data accept": (layout.VALIDATION_REPORT, lambda: accept.run(SETTINGS)),
     "refreshed": (layout.REFRESHED_RECORD, Refreshed.read),
-    "evaluated": (layout.REFRESHED_EVALUATION / "evaluated.json", lambda: evaluated(layout.REFRESHED_EVALUATION)),
+    "evaluated": (
+        layout.REFRESHED_EVALUATION / "evaluated.json",
+        lambda: alone.is_evaluated(layout.REFRESHED_EVALUATION, "", ""),
+    ),
     "promote, protocol": (layout.PROTOCOL, lambda: comparison.read_protocol(layout.EVALUATE)),
     "promote": (
         layout.PREDICTIONS,
