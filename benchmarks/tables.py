@@ -164,7 +164,7 @@ def retrieval(result: Result) -> str:
             if not name.endswith("PLAID")
         ]
         gaps = [
-            [name, *(_points(row[key]) for key in shown)]
+            [name, *(_interval(row[key], "+.1f", 100) for key in shown)]
             for name, row in found["differences"].items()
             if "PLAID" not in name
         ]
@@ -180,13 +180,11 @@ def _has(found: Result, key: str) -> bool:
 
 
 def _measured(found: Mapping[str, float], key: str) -> str:
-    factor, decimals = (100, 1) if key.startswith("success") else (1, 3)
-    value, low, high = (f"{factor * found[end]:.{decimals}f}" for end in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return _interval(found, ".1f", 100) if key.startswith("success") else _interval(found, ".3f")
 
 
-def _points(found: Mapping[str, float]) -> str:
-    value, low, high = (f"{100 * found[end]:+.1f}" for end in ("value", "low", "high"))
+def _interval(found: Mapping[str, float], form: str, factor: float = 1) -> str:
+    value, low, high = (format(factor * found[end], form) for end in ("value", "low", "high"))
     return f"{value} ({low} to {high})"
 
 
@@ -277,8 +275,7 @@ def long_questions(result: Result) -> str:
     places = list(result["rules"][0]["by_place"])
     rows = []
     for row in result["rules"]:
-        gain = row["minus_end"]
-        gap = "" if row["rule"] == "end" else f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+        gap = "" if row["rule"] == "end" else _interval(row["minus_end"], "+.3f")
         ranks = [f"{row['by_place'][place]:.3f}" for place in places]
         rows.append([row["query_tokens"], row["rule"], *ranks, f"{row['mean']['value']:.3f}", gap])
     return markdown(["query tokens", "searched with", *places, "mean", "against the end"], rows)
@@ -289,7 +286,7 @@ def long_questions_answers(result: Result) -> str:
     rows = []
     for row in result["answers"]:
         gain = row["minus_both"]
-        told = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain["value"] else ""
+        told = _interval(gain, "+.3f") if gain["value"] else ""
         rows.append([row["query_tokens"], row["rule"], f"{row['mean']:.3f}", told])
     return markdown(["query tokens", "searched with", "mean", "against beginning and end"], rows)
 
