@@ -12,7 +12,7 @@ from rich.markup import escape
 from jmlr.commands.trained import trained_pair
 from jmlr.console import CONSOLE
 from jmlr.data.rows import asked_question, broken_character, fault
-from jmlr.errors import JmlrError
+from jmlr.errors import JmlrError, RegistryError
 from jmlr.registry.version.pair import PAIR_HASH_TAG, Pair
 from jmlr.serving import running
 from jmlr.settings import Settings
@@ -57,7 +57,11 @@ def run(settings: Settings, vignette: str, options: Sequence[str], version: str 
 
 def _hash(pair: Pair) -> str | None:
     """The pair's hash; None where a file is missing."""
-    return pair.pair_hash() if all(path.exists() for path in vars(pair).values()) else None
+    try:
+        pair.require()
+    except RegistryError:
+        return None
+    return pair.pair_hash()
 
 
 def _answer(settings: Settings, pair: Pair, asked: Question) -> dict[str, Any]:
